@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The memory front over jemalloc or libc. Under jemalloc the plain names malloc/free are the
+ * allocator's own, so libraries (CPython among them) share it and are counted with it.
+ */
+#include "base/mem.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef USE_JEMALLOC
+#include <jemalloc/jemalloc.h>
+#endif
+
+/* Above this no request is meant seriously: user addresses have 47 bits. */
+#define MEM_MAX_REQUEST ((size_t)1 << 46)
+
+static _Atomic size_t mem_peak_bytes;
+
+static _Noreturn void mem_out(size_t size)
+{
+    fprintf(stderr, "Out of memory: cannot allocate %zu bytes\n", size);
+    abort();
+}
+
+void *mem_alloc(size_t size)
+{
+    void *ptr = malloc(size ? size : 1);
+    if (unlikely(!ptr)) mem_out(size);
+    return ptr;
+}
+
+void *mem_zalloc(size_t size)
+{
+    void *ptr = calloc(1, size ? size : 1);
+    if (unlikely(!ptr)) mem_out(size);
+    return ptr;
+}
+
+void *mem_alloc_aligned(size_t align, size_t size)
+{
+    void *ptr = NULL;
+    if (unlikely(posix_memalign(&ptr, align, size) != 0)) mem_out(size);
+    return ptr;
+}
+
+void *mem_realloc(void *ptr, size_t size)
+{
+    void *moved = realloc(ptr, size ? size : 1);
+    if (unlikely(!moved)) mem_out(size);
+    return moved;
+}
+
+void *mem_try_alloc(size_t size)
+{
+    if (size > MEM_MAX_REQUEST) return NULL;
+    return malloc(size ? size : 1);
+}
+
+void *mem_try_realloc(void *ptr, size_t size)
+{
+    if (size > MEM_MAX_REQUEST) return NULL;
+    return realloc(ptr, size ? size : 1);
+}
+
+void mem_free(void *ptr)
+{
+    free(ptr);
+}
+
+size_t mem_usable(const void *ptr)
+{
+    return ptr ? malloc_usable_size((void *)ptr) : 0;
+}
+
+size_t mem_good_size(size_t size)
+{
+#ifdef USE_JEMALLOC
+    return size ? nallocx(size, 0) : nallocx(1, 0);
+#else
+    /* glibc: 8 bytes of header, 16-byte steps, 24 at least. */
+    return size <= 24 ? 24 : ((size + 8 + 15) & ~(size_t)15) - 8;
+#endif
+}
+
+char *mem_dup(const void *ptr, size_t len)
+{
+    char *copy = mem_alloc(len + 1);
+    if (len) memcpy(copy, ptr, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+size_t mem_used(void)
+{
+    size_t used = 0;
+#ifdef USE_JEMALLOC
+    uint64_t epoch = 1;
+    size_t len = sizeof(epoch);
+    mallctl("epoch", &epoch, &len, &epoch, len);
+    len = sizeof(used);
+    if (mallctl("stats.allocated", &used, &len, NULL, 0) != 0) used = 0;
+#else
+    struct mallinfo2 info = mallinfo2();
+    used = info.uordblks + info.hblkhd;
+#endif
+    size_t peak = atomic_load_explicit(&mem_peak_bytes, memory_order_relaxed);
+    while (used > peak && !atomic_compare_exchange_weak(&mem_peak_bytes, &peak, used)) continue;
+    return used;
+}
+
+size_t mem_peak(void)
+{
+    return atomic_load_explicit(&mem_peak_bytes, memory_order_relaxed);
+}
+
+size_t mem_rss(void)
+{
+    char text[256];
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    ssize_t got = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (got <= 0) return 0;
+    text[got] = '\0';
+    unsigned long size_pages = 0, rss_pages = 0;
+    if (sscanf(text, "%lu %lu", &size_pages, &rss_pages) != 2) return 0;
+    return (size_t)rss_pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+const char *mem_allocator_name(void)
+{
+#ifdef USE_JEMALLOC
+    return "jemalloc-5.3.0";
+#else
+    return "libc";
+#endif
+}

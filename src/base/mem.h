@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The memory front. Every allocation of the server goes through it, so that the allocator, the
+ * accounting and the failure policy are decided in one place.
+ *
+ * Small allocations that the server itself sizes abort when memory is out; sizes that a user or
+ * a peer chose use the try_ forms. Accounting costs nothing here: jemalloc keeps a pair of byte
+ * counters per thread, and mem_used() sums what it reports. All functions may be called from any
+ * thread; memory may be freed on another thread than the one that allocated it.
+ */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include "base/macros.h"
+#include "base/status.h"
+
+/* Allocates `size` bytes, uninitialised. Never NULL: aborts when memory is out. */
+void *mem_alloc(size_t size) __attribute__((malloc, alloc_size(1), returns_nonnull));
+
+/* As mem_alloc, zero-filled. */
+void *mem_zalloc(size_t size) __attribute__((malloc, alloc_size(1), returns_nonnull));
+
+/* As mem_alloc, at an address that is a multiple of `align` (a power of two). Freed by mem_free. */
+void *mem_alloc_aligned(size_t align, size_t size) __attribute__((malloc, returns_nonnull));
+
+/* Resizes; `ptr` may be NULL. Never NULL: aborts when memory is out. */
+void *mem_realloc(void *ptr, size_t size) __attribute__((alloc_size(2), returns_nonnull));
+
+/* NULL when memory is out, or when size is above the limit of any single value (2^47). */
+void *mem_try_alloc(size_t size) __attribute__((malloc, alloc_size(1)));
+
+/* NULL when memory is out; `ptr` is then untouched. */
+void *mem_try_realloc(void *ptr, size_t size) __attribute__((alloc_size(2)));
+
+/* Frees; NULL is allowed. */
+void mem_free(void *ptr);
+
+/* Bytes really behind `ptr` (the size class), at least what was asked for. */
+size_t mem_usable(const void *ptr);
+
+/* The size class that a request of `size` bytes falls into. */
+size_t mem_good_size(size_t size);
+
+/* A NUL-terminated copy of `len` bytes. */
+char *mem_dup(const void *ptr, size_t len);
+
+/* Bytes allocated by the whole process, from the allocator's own counters. Microseconds. */
+size_t mem_used(void);
+
+/* Highest mem_used() seen by calls of mem_used(). */
+size_t mem_peak(void);
+
+/* Resident set of the process in bytes, from /proc. */
+size_t mem_rss(void);
+
+/* "jemalloc-5.3.0" or "libc". */
+const char *mem_allocator_name(void);
+
+#endif
