@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The databases: lookup, insert, delete, expiry, events. An entry (keyspace/entry.h) is one
+ * allocation: header, optional expiry, key, and the value or a pointer to it.
+ *
+ * Everything here needs the data token (exec/token.h), whichever thread holds it. A pointer to
+ * an entry is valid until the next call that may insert, delete or resize an entry of the same
+ * database, and never across exec's delivery of events.
+ *
+ * Functions take a unit: what one atomic run of commands (a command, a MULTI, an atomic block)
+ * shares: its "now", the events it records for delivery after the handler, its count of changes.
+ */
+#ifndef KEYSPACE_KEYSPACE_H
+#define KEYSPACE_KEYSPACE_H
+
+#include "base/arg.h"
+#include "base/buf.h"
+#include "ds/table.h"
+#include "keyspace/entry.h"
+#include "types/value.h"
+
+/* Classes of keyspace events; the letters of notify-keyspace-events stand beside them. */
+enum kv_event_class {
+    KV_EVENT_GENERIC = 1 << 2, /* g */
+    KV_EVENT_STRING = 1 << 3,  /* $ */
+    KV_EVENT_LIST = 1 << 4,    /* l */
+    KV_EVENT_SET = 1 << 5,     /* s */
+    KV_EVENT_HASH = 1 << 6,    /* h */
+    KV_EVENT_ZSET = 1 << 7,    /* z */
+    KV_EVENT_EXPIRED = 1 << 8, /* x */
+    KV_EVENT_EVICTED = 1 << 9, /* e */
+    KV_EVENT_STREAM = 1 << 10, /* t */
+    KV_EVENT_KEYMISS = 1 << 11, /* m */
+    KV_EVENT_MODULE = 1 << 13, /* d */
+    KV_EVENT_NEW = 1 << 14     /* n */
+};
+
+struct kv_event {
+    enum kv_event_class class_;
+    const char *name; /* static text */
+    int db_id;
+    size_t key_offset, key_len; /* in the unit's event_bytes */
+};
+
+enum kv_unit_flag {
+    KV_UNIT_NO_EXPIRE = 1 << 0, /* replica or loading: expired keys are hidden, not deleted */
+    KV_UNIT_NO_TOUCH = 1 << 1   /* lookups don't update the access clock */
+};
+
+/* One atomic unit of work. Zero it, set now_ms; kv_unit_release frees what it grew. */
+struct kv_unit {
+    int64_t now_ms; /* wall clock; every command of the unit sees the same */
+    uint32_t flags;
+    uint64_t dirty; /* changes so far, as stock's rdb_changes counts them */
+    struct kv_event *events;
+    size_t event_count, event_cap;
+    struct buf event_bytes; /* copies of the keys */
+};
+
+struct kv_db {
+    int id;
+    struct table keys;
+    size_t volatile_count; /* entries with an expiry */
+    int64_t avg_ttl_ms;
+    size_t expire_chunk;   /* where the active cycle goes on */
+    void *watches;         /* owned by txn: keys watched here, NULL if none */
+};
+
+struct kv_stats {
+    uint64_t hits, misses, expired, expired_time_cap_reached;
+};
+
+/* ---- life ---- */
+
+/* Makes `count` empty databases. Main, before any thread. */
+void kv_setup(int count);
+/* Frees all. May be called again after another kv_setup. */
+void kv_teardown(void);
+int kv_db_count(void);
+/* NULL if there is no such database. */
+struct kv_db *kv_db(int64_t id);
+struct kv_stats *kv_stats(void);
+void kv_unit_release(struct kv_unit *u);
+
+/* ---- lookup ---- */
+
+/* The live entry under key or NULL. Counts a hit or a miss (and records `keymiss`), updates the
+ * access clock, deletes the entry first if its time has come (recording `expired`). */
+struct kv_entry *kv_lookup_read(struct kv_unit *u, struct kv_db *db, struct arg *key);
+
+/* As kv_lookup_read for a command that will change the key: no hit, miss or event of a miss. */
+struct kv_entry *kv_lookup_write(struct kv_unit *u, struct kv_db *db, struct arg *key);
+
+/* The live entry or NULL without any side effect; an expired entry counts as absent but stays. */
+struct kv_entry *kv_peek(const struct kv_unit *u, struct kv_db *db, struct arg *key);
+
+/* Hints for the driver: stage 1 brings the bucket, stage 2 the entry that its tag points at. */
+ALWAYS_INLINE void kv_prefetch_bucket(struct kv_db *db, struct arg *key);
+ALWAYS_INLINE void kv_prefetch_entry(struct kv_db *db, struct arg *key);
+
+/* ---- change ---- */
+
+enum kv_set_flag {
+    KV_KEEP_TTL = 1 << 0, /* else a replaced value loses its expiry */
+    KV_RAW = 1 << 1,      /* a string as ENC_RAW, never int or embstr: APPEND, SETRANGE */
+    KV_NO_INT = 1 << 2    /* a string never as ENC_INT */
+};
+
+/* Stores a string, choosing its encoding as stock does, in place when the size class allows.
+ * Touches the key; records `new` if it was absent, no other event. Never fails: the size was
+ * checked where the bytes came in. `e` is what a lookup of this key has just returned (NULL if
+ * absent), so that nothing is searched twice. Returns the entry, which may have moved. */
+struct kv_entry *kv_set_string(struct kv_unit *u, struct kv_db *db, struct arg *key,
+                               struct kv_entry *e, struct view bytes, uint32_t flags);
+
+/* As kv_set_string for an integer, stored as ENC_INT. */
+struct kv_entry *kv_set_int(struct kv_unit *u, struct kv_db *db, struct arg *key,
+                            struct kv_entry *e, int64_t number, uint32_t flags);
+
+/* Stores a collection, taking v.ptr; a replaced value is freed (in the background if large). */
+struct kv_entry *kv_set_value(struct kv_unit *u, struct kv_db *db, struct arg *key,
+                              struct kv_entry *e, struct value v, uint32_t flags);
+
+/* Writes back encoding and pointer after a type's function changed them. Doesn't touch. */
+void kv_value_update(struct kv_entry *e, struct value v);
+
+/* Room for a string of `len` bytes as ENC_RAW, zero-filled behind the old bytes, writable through
+ * *bytes_out until the next call; keeps the expiry. For APPEND, SETRANGE. STATUS_NOMEM leaves all
+ * as it was. */
+enum status kv_string_resize(struct kv_unit *u, struct kv_db *db, struct arg *key,
+                             struct kv_entry **e, size_t len, char **bytes_out) MUST_CHECK;
+
+/* Deletes the entry under key; true if a live one was there. An expired one is deleted as
+ * expired, and counts as absent. Touches. Records nothing but that: `del` is the caller's. */
+bool kv_delete(struct kv_unit *u, struct kv_db *db, struct arg *key, bool lazy);
+
+/* Deletes a collection's entry that has become empty: kv_delete and the event `del`. */
+void kv_delete_empty(struct kv_unit *u, struct kv_db *db, struct arg *key);
+
+/* Moves the entry of `from` to the name `to` in the same or another database, with its expiry;
+ * what was at `to` is gone. `from` must be live. Touches both, records nothing. */
+void kv_move(struct kv_unit *u, struct kv_db *from_db, struct arg *from, struct kv_db *to_db,
+             struct arg *to);
+
+/* Sets (at_ms >= 0) or removes (-1) the expiry. The entry may move: its new place is returned. */
+struct kv_entry *kv_expire_set(struct kv_unit *u, struct kv_db *db, struct arg *key,
+                               struct kv_entry *e, int64_t at_ms);
+
+/* Empties a database (NULL: all). Touches every watched key. Lazy frees in the background.
+ * Returns how many keys went. */
+size_t kv_flush(struct kv_unit *u, struct kv_db *db, bool lazy);
+
+/* ---- what follows a change ---- */
+
+/* Somebody changed the key: WATCH, later client-side caching and blocked clients. All kv_set,
+ * kv_delete, kv_move, kv_expire_set call it; handlers that change a value in place must. Counts
+ * nothing: handlers count changes themselves with kv_dirty. */
+void kv_touch(struct kv_unit *u, struct kv_db *db, const struct arg *key);
+
+static inline void kv_dirty(struct kv_unit *u, uint64_t changes)
+{
+    u->dirty += changes;
+}
+
+/* Records an event for delivery after the handler. With nobody listening: one test. */
+extern uint32_t kv_event_mask;
+void kv_event_record(struct kv_unit *u, enum kv_event_class class_, const char *name,
+                     const struct kv_db *db, const struct arg *key);
+static inline void kv_event(struct kv_unit *u, enum kv_event_class class_, const char *name,
+                            const struct kv_db *db, const struct arg *key)
+{
+    if (unlikely(kv_event_mask & class_)) kv_event_record(u, class_, name, db, key);
+}
+/* Which classes somebody listens to. */
+void kv_event_mask_set(uint32_t mask);
+
+/* The key of a recorded event; valid until the unit is released or records more. */
+static inline struct view kv_event_key(const struct kv_unit *u, const struct kv_event *e)
+{
+    return view_of(u->event_bytes.ptr + e->key_offset, e->key_len);
+}
+
+/* Hook for kv_touch; one, set in wiring. Called under the token by whoever changes a key. */
+void kv_on_touch(void (*fn)(void *ctx, struct kv_db *db, const struct arg *key), void *ctx);
+
+/* ---- walking ---- */
+
+/* One step of SCAN: calls fn for each live or expired entry of some buckets (the caller filters),
+ * returns the next cursor, 0 at the end. fn must not change the database. The guarantee is
+ * proved in docs/design/scan.md. */
+uint64_t kv_scan(struct kv_db *db, uint64_t cursor,
+                 void (*fn)(void *ctx, struct kv_entry *e), void *ctx);
+
+/* A live random entry or NULL. */
+struct kv_entry *kv_random(struct kv_unit *u, struct kv_db *db);
+
+/* ---- background ---- */
+
+/* One slice of active expiry over all databases, at most budget_us; events and effects go to u,
+ * which the caller delivers. Returns how many were deleted. */
+size_t kv_expire_cycle(struct kv_unit *u, int64_t budget_us);
+/* DEBUG SET-ACTIVE-EXPIRE. */
+void kv_expire_enable(bool on);
+
+/* Frees in the background what is dear; starts its thread when first needed. */
+void kv_lazyfree_value(struct value v);
+size_t kv_lazyfree_pending(void);
+uint64_t kv_lazyfree_done(void);
+/* Waits until nothing is pending and ends the thread. */
+void kv_lazyfree_teardown(void);
+
+/* The clock of entries' access field: seconds of the wall clock, 24 bits. Set once a turn. */
+void kv_clock_set(int64_t now_ms);
+
+#include "keyspace/keyspace_inline.h"
+
+#endif
