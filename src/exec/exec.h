@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Running a command. A handler sees a context, not a client: the same handler serves a client, a
+ * MULTI, a gears step, later a script or a module. What a context may do is in its flags.
+ *
+ * The way of a command: resolve, admit (exec/admit.h), run the handler, then deliver what it
+ * recorded (events to subscribers) within the same unit, before its reply leaves.
+ * Thread: the holder of the data token.
+ */
+#ifndef EXEC_EXEC_H
+#define EXEC_EXEC_H
+
+#include "base/arg.h"
+#include "base/status.h"
+#include "keyspace/keyspace.h"
+
+struct client;
+struct command;
+struct sink;
+struct tape;
+
+enum exec_flag {
+    EXEC_IN_MULTI = 1 << 0,      /* one of the commands of an EXEC */
+    EXEC_DENY_BLOCKING = 1 << 1, /* must answer now: MULTI, scripts, gears steps */
+    EXEC_FROM_GEARS = 1 << 2,    /* run by execute() of a gears step or sync callback */
+    EXEC_IN_EVENT = 1 << 3       /* run by a subscriber while events are delivered */
+};
+
+struct exec_ctx {
+    struct client *client; /* NULL when no connection stands behind it */
+    struct kv_db *db;
+    const struct command *cmd;
+    struct arg *argv;
+    int argc;
+    uint32_t flags;
+    struct sink *sink;
+    struct kv_unit *unit;
+    unsigned event_depth; /* how many deliveries of events this command is inside of */
+};
+
+/* A handler: replies through exec/reply.h and returns STATUS_OK, STATUS_ERR (an error was
+ * replied) or STATUS_BLOCKED (the client waits; exec/client.h). */
+typedef enum status exec_handler(struct exec_ctx *ctx);
+
+/* What a call on behalf of no client may bring. */
+struct exec_call {
+    int db_id;
+    uint32_t flags;          /* enum exec_flag */
+    unsigned event_depth;    /* of the context that makes the call, plus one */
+    struct kv_unit *unit;    /* the unit to join (atomic blocks, sync callbacks), or NULL: own */
+    uint8_t resp;            /* shape of the reply: 2 or 3 */
+};
+
+/* Runs argv on behalf of the server itself and writes the reply, or the error, to `tape` as one
+ * node tree. Resolves, checks arity and admission as for a client in a script: commands flagged
+ * noscript, blocking ones that would block, and RG.* that wait are refused. Events are delivered
+ * before it returns when it has a unit of its own; else they stay in call->unit for
+ * exec_unit_end. Needs the data token. STATUS_ERR if the reply is an error. */
+enum status exec_run(const struct exec_call *call, struct arg *argv, int argc,
+                     struct tape *tape);
+
+/* Begins a unit that several exec_run share (an atomic block): sets its clock. */
+void exec_unit_begin(struct kv_unit *unit);
+
+/* Delivers the unit's events to all subscribers, until none is left (subscribers may run commands
+ * that record more), and releases it. Needs the token. `depth` bounds the recursion. */
+void exec_unit_end(struct kv_unit *unit, unsigned depth);
+
+/* ---- subscribers of keyspace events ---- */
+
+/* An event as delivered; key is valid during the call only. */
+struct exec_event {
+    enum kv_event_class class_;
+    const char *name;
+    struct kv_db *db;
+    struct view key;
+    unsigned depth;      /* 0: caused by a client; n: by a subscriber's own commands, n deep */
+    struct kv_unit *unit; /* to join with exec_run */
+};
+
+/* Subscribes fn to the classes in mask, in order of registration; at most 8 subscribers. Called
+ * on the thread that ran the command, under the token, after the handler. Main, at boot or
+ * later; mask 0 silences. */
+void exec_on_event(uint32_t mask, void (*fn)(void *ctx, const struct exec_event *e), void *ctx);
+
+/* Changes the mask of a subscriber; under the token. */
+void exec_event_mask(void (*fn)(void *ctx, const struct exec_event *e), uint32_t mask);
+
+#endif
