@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifdef USE_JEMALLOC
+#ifdef HAVE_JEMALLOC
 #include <jemalloc/jemalloc.h>
 #endif
 
@@ -80,7 +80,7 @@ size_t mem_usable(const void *ptr)
 
 size_t mem_good_size(size_t size)
 {
-#ifdef USE_JEMALLOC
+#ifdef HAVE_JEMALLOC
     return size ? nallocx(size, 0) : nallocx(1, 0);
 #else
     /* glibc: 8 bytes of header, 16-byte steps, 24 at least. */
@@ -99,7 +99,7 @@ char *mem_dup(const void *ptr, size_t len)
 size_t mem_used(void)
 {
     size_t used = 0;
-#ifdef USE_JEMALLOC
+#ifdef HAVE_JEMALLOC
     uint64_t epoch = 1;
     size_t len = sizeof(epoch);
     mallctl("epoch", &epoch, &len, &epoch, len);
@@ -135,7 +135,7 @@ size_t mem_rss(void)
 
 const char *mem_allocator_name(void)
 {
-#ifdef USE_JEMALLOC
+#ifdef HAVE_JEMALLOC
     return "jemalloc-5.3.0";
 #else
     return "libc";

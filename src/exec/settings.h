@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What an operator may set of clients and commands. The option rows in exec_options.c point here.
+ * Main writes, under the data token; what another thread reads is copied to it.
+ */
+#ifndef EXEC_SETTINGS_H
+#define EXEC_SETTINGS_H
+
+#include "base/macros.h"
+
+enum client_class {
+    CLIENT_CLASS_NORMAL,
+    CLIENT_CLASS_REPLICA,
+    CLIENT_CLASS_PUBSUB,
+    CLIENT_CLASS_COUNT
+};
+
+/* client-output-buffer-limit of one class; 0 is no limit. */
+struct output_limit {
+    uint64_t hard_bytes, soft_bytes;
+    int64_t soft_seconds;
+};
+
+/* no, yes, local: who may use what is dangerous. */
+enum exec_access {
+    ACCESS_NO,
+    ACCESS_YES,
+    ACCESS_LOCAL
+};
+
+struct exec_settings {
+    int64_t maxclients;             /* 10000 */
+    int64_t timeout_s;              /* 0: idle clients stay */
+    int64_t tcp_keepalive_s;        /* 300 */
+    bool protected_mode;            /* yes */
+    char *requirepass;              /* "" none; owned by the option registry */
+    uint64_t query_buffer_limit;    /* 1 GB */
+    uint64_t proto_max_bulk_len;    /* 512 MB */
+    struct output_limit output_limits[CLIENT_CLASS_COUNT];
+    int64_t busy_reply_threshold_ms; /* 5000 */
+    int enable_debug_command;       /* enum exec_access; no */
+    bool bind_is_default;           /* protected mode looks at it: no `bind` was given */
+};
+
+extern struct exec_settings exec_settings;
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The event loop over epoll; see loop.h. */
+#include "net/loop.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* More in one batch would make the clients march in step: they all get their answers at once,
+ * and all ask again at once. */
+#define LOOP_EVENTS_MAX 200
+#define LOOP_TIMERS_MAX 32
+
+static struct loop {
+    int epoll_fd, wake_fd;
+    struct loop_source wake_source;
+    struct loop_hooks hooks;
+    struct loop_timer timers[LOOP_TIMERS_MAX];
+    int timer_count;
+    struct epoll_event events[LOOP_EVENTS_MAX];
+    int event_count; /* of the running turn; a removed source's events are blanked */
+    bool stop, dont_sleep;
+} loop = {.epoll_fd = -1, .wake_fd = -1};
+
+static void wake_drain(struct loop_source *s, uint32_t ready)
+{
+    uint64_t count;
+    UNUSED(ready);
+    while (read(s->fd, &count, sizeof(count)) < 0 && errno == EINTR) continue;
+}
+
+enum status loop_setup(void)
+{
+    loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop.epoll_fd < 0 || loop.wake_fd < 0) return STATUS_IO;
+    loop.wake_source = (struct loop_source){.fd = loop.wake_fd, .fn = wake_drain};
+    return loop_add(&loop.wake_source, LOOP_READ);
+}
+
+void loop_teardown(void)
+{
+    if (loop.wake_fd >= 0) close(loop.wake_fd);
+    if (loop.epoll_fd >= 0) close(loop.epoll_fd);
+    loop = (struct loop){.epoll_fd = -1, .wake_fd = -1};
+}
+
+void loop_set_hooks(const struct loop_hooks *hooks)
+{
+    loop.hooks = *hooks;
+}
+
+static uint32_t to_epoll(uint32_t interest)
+{
+    uint32_t events = 0;
+    if (interest & LOOP_READ) events |= EPOLLIN;
+    if (interest & LOOP_WRITE) events |= EPOLLOUT;
+    return events;
+}
+
+enum status loop_add(struct loop_source *s, uint32_t interest)
+{
+    struct epoll_event ev = {.events = to_epoll(interest), .data.ptr = s};
+    s->interest = interest;
+    return epoll_ctl(loop.epoll_fd, EPOLL_CTL_ADD, s->fd, &ev) ? STATUS_IO : STATUS_OK;
+}
+
+void loop_change(struct loop_source *s, uint32_t interest)
+{
+    if (s->interest == interest) return;
+    struct epoll_event ev = {.events = to_epoll(interest), .data.ptr = s};
+    s->interest = interest;
+    ASSERT(epoll_ctl(loop.epoll_fd, EPOLL_CTL_MOD, s->fd, &ev) == 0);
+}
+
+void loop_remove(struct loop_source *s)
+{
+    epoll_ctl(loop.epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
+    for (int i = 0; i < loop.event_count; i++)
+        if (loop.events[i].data.ptr == s) loop.events[i].data.ptr = NULL;
+}
+
+void loop_timer_add(int64_t delay_ms, int (*fn)(void *ctx), void *ctx)
+{
+    ASSERT(loop.timer_count < LOOP_TIMERS_MAX);
+    loop.timers[loop.timer_count++] =
+        (struct loop_timer){.due_ms = clock_mono_ms() + delay_ms, .fn = fn, .ctx = ctx};
+}
+
+void loop_wake(void)
+{
+    uint64_t one = 1;
+    int saved = errno;
+    if (write(loop.wake_fd, &one, sizeof(one)) < 0) {
+        /* Full means that a wake is pending already. */
+    }
+    errno = saved;
+}
+
+void loop_dont_sleep(void)
+{
+    loop.dont_sleep = true;
+}
+
+void loop_stop(void)
+{
+    loop.stop = true;
+}
+
+static int until_next_timer_ms(void)
+{
+    if (loop.dont_sleep) return 0;
+    if (loop.timer_count == 0) return -1;
+    int64_t now = clock_mono_ms(), next = INT64_MAX;
+    for (int i = 0; i < loop.timer_count; i++) next = MIN(next, loop.timers[i].due_ms);
+    return next <= now ? 0 : (int)MIN(next - now, 60000);
+}
+
+static void run_timers(void)
+{
+    int64_t now = clock_mono_ms();
+    for (int i = 0; i < loop.timer_count; i++) {
+        if (loop.timers[i].due_ms > now) continue;
+        int again_ms = loop.timers[i].fn(loop.timers[i].ctx);
+        if (again_ms >= 0) {
+            loop.timers[i].due_ms = clock_mono_ms() + again_ms;
+        } else {
+            loop.timers[i] = loop.timers[--loop.timer_count];
+            i--;
+        }
+    }
+}
+
+static int dispatch(int count)
+{
+    loop.event_count = count;
+    for (int i = 0; i < loop.event_count; i++) {
+        struct loop_source *s = loop.events[i].data.ptr;
+        if (!s) continue;
+        uint32_t ev = loop.events[i].events, ready = 0;
+        if (ev & (EPOLLIN | EPOLLERR | EPOLLHUP)) ready |= LOOP_READ;
+        if (ev & (EPOLLOUT | EPOLLERR | EPOLLHUP)) ready |= LOOP_WRITE;
+        s->fn(s, ready);
+    }
+    loop.event_count = 0;
+    return count;
+}
+
+static int poll_events(int timeout_ms)
+{
+    int n = epoll_wait(loop.epoll_fd, loop.events, LOOP_EVENTS_MAX, timeout_ms);
+    return n < 0 ? 0 : n;
+}
+
+int loop_poll_once(int timeout_ms)
+{
+    return dispatch(poll_events(timeout_ms));
+}
+
+void loop_run(void)
+{
+    loop.stop = false;
+    while (!loop.stop) {
+        if (loop.hooks.before_sleep) loop.hooks.before_sleep();
+        int timeout_ms = until_next_timer_ms();
+        loop.dont_sleep = false;
+        int count = poll_events(timeout_ms);
+        if (loop.hooks.after_sleep) loop.hooks.after_sleep();
+        dispatch(count);
+        if (loop.hooks.after_ready) loop.hooks.after_ready();
+        run_timers();
+    }
+}
+
+const char *loop_api_name(void)
+{
+    return "epoll";
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Parses requests: RESP arrays of bulk strings, and inline commands (a line of words). The parser
+ * reads bytes that lie in a connection's input and hands out arguments as views into them; it
+ * allocates nothing for a request that is complete. One that arrives in pieces is resumed where
+ * it stopped, so that each byte is looked at once, however it is cut.
+ *
+ * Format: the public RESP specification; limits and error texts as observed of stock:
+ * 1,048,576 arguments at most, 512 MB an argument (an option), 64 KB for a line; 10 arguments of
+ * 16 KB before the client has authenticated.
+ */
+#ifndef NET_RESP_REQUEST_H
+#define NET_RESP_REQUEST_H
+
+#include "base/arg.h"
+#include "base/status.h"
+
+#define RESP_INLINE_MAX ((size_t)64 * 1024)
+#define RESP_ARGS_MAX (1024 * 1024)
+
+struct resp_limits {
+    size_t bulk_max;    /* bytes of one argument */
+    bool unauthenticated; /* the narrow limits of a stranger apply */
+};
+
+/* Arguments of one request. The array grows; it is reused from request to request. */
+struct resp_args {
+    struct arg *argv;
+    size_t argc, cap;
+};
+
+void resp_args_release(struct resp_args *a);
+void resp_args_grow(struct resp_args *a, size_t extra);
+
+/* What is known of a request that has begun; zero it to begin. While a request is incomplete its
+ * arguments are offsets from the request's first byte, since the input may move. */
+struct resp_state {
+    bool started;      /* the array's head is parsed */
+    int64_t args_left; /* still to come */
+    int64_t bulk_len;  /* of the argument whose head is parsed; -1 none */
+    size_t pos;        /* bytes of the request parsed so far */
+    struct resp_args partial; /* offsets in .ptr */
+};
+
+void resp_state_release(struct resp_state *s);
+
+struct resp_result {
+    size_t consumed;   /* bytes of the request, all of it */
+    size_t first, argc; /* the arguments' place in `out`; argc 0: an empty request to skip */
+    const char *error; /* STATUS_SYNTAX: text of the protocol error, without "Protocol error: " */
+    size_t want;       /* STATUS_AGAIN: bytes from the request's start that are needed, if known */
+};
+
+/* Parses the request at data[0..len). Appends its arguments to `out` (growing it) and fills r.
+ * STATUS_OK: complete. STATUS_AGAIN: more bytes are needed; call again with the same state and
+ * the same request's bytes, at any address. STATUS_SYNTAX: r->error says what is wrong; the
+ * connection must end. An inline request is split in place: its bytes are changed. */
+enum status resp_request_parse(struct resp_state *s, const struct resp_limits *limits, char *data,
+                               size_t len, struct resp_args *out,
+                               struct resp_result *r) MUST_CHECK;
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sockets: listening, accepting, addresses. Every descriptor is close-on-exec and non-blocking.
+ * Main only.
+ */
+#ifndef NET_SOCK_H
+#define NET_SOCK_H
+
+#include <sys/socket.h>
+
+#include "base/status.h"
+#include "base/view.h"
+
+/* Listens on addr:port (v4 or v6 by the address' form; "*" and "::*" are all interfaces).
+ * STATUS_OK: *fd_out. STATUS_NOT_FOUND: the address family isn't available here. STATUS_IO:
+ * errno says why; `error` (of error_cap bytes) gets a text for people. */
+enum status sock_listen_tcp(const char *addr, int port, int backlog, int *fd_out, char *error,
+                            size_t error_cap) MUST_CHECK;
+
+/* Listens on a unix socket at path, replacing a stale one. The mode is set before anybody can
+ * connect: the socket is bound under a umask that forbids all, then changed, then listened on.
+ * perm 0 leaves what the process' umask gives. */
+enum status sock_listen_unix(const char *path, unsigned perm, int backlog, int *fd_out,
+                             char *error, size_t error_cap) MUST_CHECK;
+
+/* Accepts one connection. STATUS_AGAIN: none waits. STATUS_LIMIT: no descriptor left.
+ * STATUS_CLOSED: that one went away, try the next. */
+enum status sock_accept(int listen_fd, int *fd_out) MUST_CHECK;
+
+/* TCP_NODELAY and keep-alive (interval in seconds, 0 off). Unix sockets ignore it. */
+void sock_tune(int fd, int keepalive_s);
+
+/* "ip:port", "[v6]:port" or "path:0" of the peer (or of our end); "?:0" if it is gone. */
+void sock_peer_name(int fd, char *out, size_t cap);
+void sock_local_name(int fd, char *out, size_t cap);
+
+/* The peer is on this machine: a unix socket or a loopback address. */
+bool sock_peer_is_local(int fd);
+
+#endif
