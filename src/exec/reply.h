@@ -35,6 +35,7 @@ static inline int reply_resp(const struct exec_ctx *ctx)
 
 /* +text; text has no CR or LF. */
 void reply_status(struct exec_ctx *ctx, const char *text);
+void reply_status_bytes(struct exec_ctx *ctx, const char *ptr, size_t len);
 void reply_ok(struct exec_ctx *ctx);
 /* The integer reply. */
 static inline void reply_int(struct exec_ctx *ctx, int64_t n);
@@ -91,6 +92,8 @@ enum status reply_error(struct exec_ctx *ctx, const char *text);
 enum status reply_errorf(struct exec_ctx *ctx, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* As reply_error for bytes of any length and content. */
 enum status reply_error_bytes(struct exec_ctx *ctx, const char *ptr, size_t len);
+/* The whole error line without the leading '-': what a tape holds. CR and LF become spaces. */
+enum status reply_error_raw(struct exec_ctx *ctx, const char *ptr, size_t len);
 /* Stock's fixed texts. */
 enum status reply_wrongtype(struct exec_ctx *ctx);   /* WRONGTYPE Operation against … */
 enum status reply_syntax_error(struct exec_ctx *ctx); /* ERR syntax error */

@@ -3,15 +3,19 @@
  * The data token: whoever holds it may touch the keyspace and everything that says "under the
  * token". One atomic word and a futex.
  *
- *             token_main_take          token_main_give
- *   FREE ------------------> MAIN ----------------------> FREE
- *   FREE --- token_take ---> WORKER ---- token_give ----> FREE
- *   MAIN --- token_main_give, a worker waits -----------> LENT (main waits 20-50 us for the
- *            worker to come; then takes it back)   LENT --- token_take --> WORKER
+ *   FREE --- token_main_take ---> MAIN --- token_main_give, nobody asks ---> FREE
+ *                                 MAIN --- token_main_give, a worker asks --> LENT
+ *   LENT --- token_take --------> WORKER
+ *   LENT --- token_main_take, the worker did not come within 50 us ---------> MAIN
+ *   FREE --- token_try, token_take --> WORKER --- token_give ----------------> FREE
  *
  * Main gives it up before it writes to sockets and sleeps in the poll. A worker that finds it
- * free runs at once, on its own thread. When main is busy the worker says that it wants it,
- * spins a few microseconds, then sleeps; main lends it at the end of a turn for a bounded slice.
+ * free runs at once, on its own thread. When main is busy the worker says that it wants it, spins
+ * a few microseconds, then sleeps; main lends it at the end of a turn. While main waits, no other
+ * worker starts: main is first in line.
+ *
+ * Invariants: T1 at most one thread has token_is_mine(). T2 the word is MAIN only if main holds
+ * it or has lent its own hold to the thread it waits for (token_borrow_*).
  *
  * Order: token, then GIL. Who holds the GIL may token_try, never token_take.
  */
@@ -23,35 +27,48 @@
 #include "base/macros.h"
 #include "base/status.h"
 
-/* Main thread, around its sleep. */
+/* Marks the calling thread as main and takes the token. Once, at boot; again in tests. */
+void token_setup(void);
+
+/* Main, around its sleep. token_main_take waits as long as a worker holds the token; beyond
+ * busy-reply-threshold it calls the hook of token_on_busy over and over. */
 void token_main_take(void);
 void token_main_give(void);
 
-/* Worker: true if the token was free and now is ours. Never waits; the GIL may be held. */
+/* What main does while it waits too long: fn must return within some milliseconds and must not
+ * touch what the token guards. `threshold_ms` is how long main waits before the first call. */
+void token_on_busy(void (*fn)(void), const int64_t *threshold_ms);
+
+/* Worker: true if the token was free and is now ours. Never waits; the GIL may be held. */
 bool token_try(void);
 
 /* Worker, without the GIL: waits for the token. `abort_flag` (may be NULL) is looked at while
- * waiting: STATUS_ABORTED when it becomes true. */
+ * waiting, at least every 10 ms: STATUS_ABORTED once it is true. */
 enum status token_take(const atomic_bool *abort_flag) MUST_CHECK;
 
-/* Worker: gives it back; wakes main if it waits. Runs token_on_last_give's hook first. */
+/* Worker: gives it back; main is woken if it waits. */
 void token_give(void);
 
-/* Worker: true when main or another worker wants the token: end the slice soon. */
+/* Worker: main or another worker wants the token: end the slice soon. */
 bool token_wanted(void);
 
-/* The calling thread holds it (main or worker). */
+/* The calling thread holds it. */
 bool token_is_mine(void);
 
-/* Marks the calling thread as main. Once, at boot, which also takes the token. */
-void token_setup(void);
+/* Main, holding the token, waits for another thread that is to work in its place: main calls
+ * token_lend_begin, hands over the job and waits; the other thread calls token_borrow_begin
+ * before and token_borrow_end after its work, then main calls token_lend_end. */
+void token_lend_begin(void);
+void token_lend_end(void);
+void token_borrow_begin(void);
+void token_borrow_end(void);
 
 struct token_stats {
     uint64_t main_waits, main_wait_us, main_wait_max_us;
-    uint64_t worker_takes, worker_waits, worker_wait_us;
+    uint64_t worker_takes, worker_waits;
     uint64_t lends;
 };
-/* A copy; under the token. */
+/* A copy; any thread. */
 struct token_stats token_stats(void);
 
 #endif
