@@ -250,7 +250,7 @@ bench: deps
 	$(Q)$(MAKE) all
 	$(Q)tests/bench/run $(BENCH)
 
-lint:
+lint: $(gen_stamp)
 	$(Q)$(PYTHON3) utils/lint
 
 # The reference configuration is printed by the server's own option table.
