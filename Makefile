@@ -163,7 +163,7 @@ $(B)/obj/commands_table.o: $(gen_stamp) $(B)/.flags
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $(GEN)/commands_table.c
 
 # Generated files are replaced only when they change, or each edited row would rebuild all.
-$(GEN)/.stamp: $(generator) $(specs) | $(B)/.checked
+$(GEN)/.stamp: $(generator) $(wildcard utils/lib/*.py) $(specs) | $(B)/.checked
 	$(call say,GEN,$(GEN))
 	$(Q)rm -rf $(GEN).new && mkdir -p $(GEN) $(GEN).new
 	$(Q)$(PYTHON3) $(generator) --out $(GEN).new src/commands/spec
