@@ -43,7 +43,8 @@ enum opt_flag {
     OPT_MULTI = 1 << 1,     /* takes several words on a line of the file */
     OPT_HIDDEN = 1 << 2,    /* CONFIG GET needs the exact name, redis.conf omits it */
     OPT_SENSITIVE = 1 << 3, /* never logged */
-    OPT_UNCHECKED = 1 << 4  /* apply runs even if the value didn't change */
+    OPT_UNCHECKED = 1 << 4, /* apply runs even if the value didn't change */
+    OPT_PROTECTED = 1 << 5  /* CONFIG SET refuses unless opt_protected_allow said otherwise */
 };
 
 /* The chapters of redis.conf, in their order. */
@@ -133,7 +134,9 @@ const struct opt_row *opt_find(struct view name);
 /* Appends the row's value as CONFIG GET shows it. */
 void opt_value(const struct opt_row *row, struct buf *out);
 
-/* The words of a default or of a value's text; see opt_set_words. */
+/* Whether CONFIG SET may change OPT_PROTECTED options: no, at first. It depends on who asks
+ * (enable-protected-configs yes, no, local), so the command sets it before each opt_set_many. */
+void opt_protected_allow(bool allow);
 
 /* Sets one option at start, immutable ones too, without apply. argc may be 0. On STATUS_ERR
  * nothing has changed. */
@@ -156,7 +159,8 @@ struct opt_failure {
 enum status opt_set_many(const struct opt_pair *pairs, size_t count,
                          struct opt_failure *failure) MUST_CHECK;
 
-/* Appends a config file of every visible option with its default and its documentation. */
+/* Appends a config file of every visible option with its default and its documentation
+ * (option_print.c). */
 void opt_print_file(struct buf *out);
 
 #endif
