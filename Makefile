@@ -255,7 +255,7 @@ lint: $(gen_stamp)
 
 # The reference configuration is printed by the server's own option table.
 redis.conf: $(B)/redis-server
-	$(Q)$(B)/redis-server --dump-default-config > $@.new
+	$(Q)$(B)/redis-server --print-default-config > $@.new
 	$(Q)mv $@.new $@
 
 install: all

@@ -6,7 +6,7 @@
 #ifndef EXEC_SETTINGS_H
 #define EXEC_SETTINGS_H
 
-#include "base/macros.h"
+#include "base/view.h"
 
 enum client_class {
     CLIENT_CLASS_NORMAL,
@@ -33,7 +33,7 @@ struct exec_settings {
     int64_t timeout_s;              /* 0: idle clients stay */
     int64_t tcp_keepalive_s;        /* 300 */
     bool protected_mode;            /* yes */
-    char *requirepass;              /* "" none; owned by the option registry */
+    struct view requirepass;        /* empty: none; owned by the option registry */
     uint64_t query_buffer_limit;    /* 1 GB */
     uint64_t proto_max_bulk_len;    /* 512 MB */
     struct output_limit output_limits[CLIENT_CLASS_COUNT];
@@ -43,5 +43,8 @@ struct exec_settings {
 };
 
 extern struct exec_settings exec_settings;
+
+/* Registers the rows of all of the above, with their defaults. Main, at boot. */
+void exec_options_register(void);
 
 #endif
