@@ -61,13 +61,14 @@ struct kv_db {
     int id;
     struct table keys;
     size_t volatile_count; /* entries with an expiry */
-    int64_t avg_ttl_ms;
+    int64_t avg_ttl_ms;    /* running mean over samples, 0 when nothing expires */
     size_t expire_chunk;   /* where the active cycle goes on */
     void *watches;         /* owned by txn: keys watched here, NULL if none */
 };
 
 struct kv_stats {
     uint64_t hits, misses, expired, expired_time_cap_reached;
+    double expired_stale_percent; /* running estimate: expired but not yet deleted */
 };
 
 /* ---- life ---- */
@@ -86,17 +87,31 @@ void kv_unit_release(struct kv_unit *u);
 
 /* The live entry under key or NULL. Counts a hit or a miss (and records `keymiss`), updates the
  * access clock, deletes the entry first if its time has come (recording `expired`). */
-struct kv_entry *kv_lookup_read(struct kv_unit *u, struct kv_db *db, struct arg *key);
+static inline struct kv_entry *kv_lookup_read(struct kv_unit *u, struct kv_db *db,
+                                              struct arg *key);
 
-/* As kv_lookup_read for a command that will change the key: no hit, miss or event of a miss. */
-struct kv_entry *kv_lookup_write(struct kv_unit *u, struct kv_db *db, struct arg *key);
+/* As kv_lookup_read for a command that will change the key: no hit, miss or event of a miss. In a
+ * unit with KV_UNIT_NO_EXPIRE an expired entry is returned, since what is written there was
+ * decided elsewhere. */
+static inline struct kv_entry *kv_lookup_write(struct kv_unit *u, struct kv_db *db,
+                                               struct arg *key);
+
+/* As kv_lookup_read without a trace in the access clock: TYPE, TTL, EXISTS. */
+static inline struct kv_entry *kv_lookup_quiet(struct kv_unit *u, struct kv_db *db,
+                                               struct arg *key);
 
 /* The live entry or NULL without any side effect; an expired entry counts as absent but stays. */
-struct kv_entry *kv_peek(const struct kv_unit *u, struct kv_db *db, struct arg *key);
+static inline struct kv_entry *kv_peek(const struct kv_unit *u, struct kv_db *db, struct arg *key);
 
 /* Hints for the driver: stage 1 brings the bucket, stage 2 the entry that its tag points at. */
-ALWAYS_INLINE void kv_prefetch_bucket(struct kv_db *db, struct arg *key);
-ALWAYS_INLINE void kv_prefetch_entry(struct kv_db *db, struct arg *key);
+static inline void kv_prefetch_bucket(struct kv_db *db, struct arg *key);
+static inline void kv_prefetch_entry(struct kv_db *db, struct arg *key);
+
+/* The entry's time has come. */
+static inline bool kv_is_expired(const struct kv_unit *u, const struct kv_entry *e)
+{
+    return kv_entry_is_volatile(e) && kv_entry_expire_ms(e) < u->now_ms;
+}
 
 /* ---- change ---- */
 
@@ -108,7 +123,7 @@ enum kv_set_flag {
 
 /* Stores a string, choosing its encoding as stock does, in place when the size class allows.
  * Touches the key; records `new` if it was absent, no other event. Never fails: the size was
- * checked where the bytes came in. `e` is what a lookup of this key has just returned (NULL if
+ * checked where the bytes came in. `bytes` may lie in the entry itself. `e` is what a lookup of this key has just returned (NULL if
  * absent), so that nothing is searched twice. Returns the entry, which may have moved. */
 struct kv_entry *kv_set_string(struct kv_unit *u, struct kv_db *db, struct arg *key,
                                struct kv_entry *e, struct view bytes, uint32_t flags);
@@ -125,8 +140,9 @@ struct kv_entry *kv_set_value(struct kv_unit *u, struct kv_db *db, struct arg *k
 void kv_value_update(struct kv_entry *e, struct value v);
 
 /* Room for a string of `len` bytes as ENC_RAW, zero-filled behind the old bytes, writable through
- * *bytes_out until the next call; keeps the expiry. For APPEND, SETRANGE. STATUS_NOMEM leaves all
- * as it was. */
+ * *bytes_out until the next call; keeps the expiry. *e may be NULL: the key is made, recording
+ * `new`. Touches. Room grows ahead of need, so that appending is amortised O(1). For APPEND,
+ * SETRANGE, BITFIELD. STATUS_NOMEM leaves all as it was. */
 enum status kv_string_resize(struct kv_unit *u, struct kv_db *db, struct arg *key,
                              struct kv_entry **e, size_t len, char **bytes_out) MUST_CHECK;
 
@@ -138,7 +154,8 @@ bool kv_delete(struct kv_unit *u, struct kv_db *db, struct arg *key, bool lazy);
 void kv_delete_empty(struct kv_unit *u, struct kv_db *db, struct arg *key);
 
 /* Moves the entry of `from` to the name `to` in the same or another database, with its expiry;
- * what was at `to` is gone. `from` must be live. Touches both, records nothing. */
+ * what was at `to` is gone. `from` must be live and not `to` itself. Touches both; records `new`
+ * for `to`. */
 void kv_move(struct kv_unit *u, struct kv_db *from_db, struct arg *from, struct kv_db *to_db,
              struct arg *to);
 
@@ -146,16 +163,16 @@ void kv_move(struct kv_unit *u, struct kv_db *from_db, struct arg *from, struct 
 struct kv_entry *kv_expire_set(struct kv_unit *u, struct kv_db *db, struct arg *key,
                                struct kv_entry *e, int64_t at_ms);
 
-/* Empties a database (NULL: all). Touches every watched key. Lazy frees in the background.
- * Returns how many keys went. */
+/* Empties a database (NULL: all). Calls the hook of kv_touch with key NULL before. Lazy frees in
+ * the background. Returns how many keys went. */
 size_t kv_flush(struct kv_unit *u, struct kv_db *db, bool lazy);
 
 /* ---- what follows a change ---- */
 
 /* Somebody changed the key: WATCH, later client-side caching and blocked clients. All kv_set,
  * kv_delete, kv_move, kv_expire_set call it; handlers that change a value in place must. Counts
- * nothing: handlers count changes themselves with kv_dirty. */
-void kv_touch(struct kv_unit *u, struct kv_db *db, const struct arg *key);
+ * nothing: handlers count changes themselves with kv_dirty. One test while db->watches is NULL. */
+static inline void kv_touch(struct kv_unit *u, struct kv_db *db, const struct arg *key);
 
 static inline void kv_dirty(struct kv_unit *u, uint64_t changes)
 {
@@ -180,18 +197,23 @@ static inline struct view kv_event_key(const struct kv_unit *u, const struct kv_
     return view_of(u->event_bytes.ptr + e->key_offset, e->key_len);
 }
 
-/* Hook for kv_touch; one, set in wiring. Called under the token by whoever changes a key. */
+/* Hook for kv_touch; one, set in wiring. Called under the token by whoever changes a key, for
+ * databases whose `watches` isn't NULL. key NULL: the database is about to be emptied, so every
+ * watched key that exists now changes. */
 void kv_on_touch(void (*fn)(void *ctx, struct kv_db *db, const struct arg *key), void *ctx);
 
 /* ---- walking ---- */
 
-/* One step of SCAN: calls fn for each live or expired entry of some buckets (the caller filters),
- * returns the next cursor, 0 at the end. fn must not change the database. The guarantee is
- * proved in docs/design/scan.md. */
-uint64_t kv_scan(struct kv_db *db, uint64_t cursor,
+/* One step of SCAN: calls fn for each live or expired entry (the caller filters) of some buckets
+ * until `count` were seen or ten times as many buckets visited, returns the next cursor, 0 at the
+ * end. fn must not change the database. The guarantee is proved in docs/design/scan.md. */
+uint64_t kv_scan(struct kv_db *db, uint64_t cursor, size_t count,
                  void (*fn)(void *ctx, struct kv_entry *e), void *ctx);
 
-/* A live random entry or NULL. */
+/* Deletes an entry that kv_is_expired, with its event: for walkers that come upon one. */
+void kv_expire_now(struct kv_unit *u, struct kv_db *db, struct kv_entry *e);
+
+/* A live random entry or NULL; expired ones that it meets are deleted. */
 struct kv_entry *kv_random(struct kv_unit *u, struct kv_db *db);
 
 /* ---- background ---- */
@@ -202,10 +224,19 @@ size_t kv_expire_cycle(struct kv_unit *u, int64_t budget_us);
 /* DEBUG SET-ACTIVE-EXPIRE. */
 void kv_expire_enable(bool on);
 
-/* Frees in the background what is dear; starts its thread when first needed. */
+/* DEBUG DIGEST-VALUE's and DIGEST's part of one value: type, content, expiry, as stock. */
+void kv_entry_digest(const struct kv_entry *e, struct digest *d);
+/* The digest of all databases. */
+void kv_digest_all(struct digest *d);
+
+/* Frees a collection, in the background if that is much work; starts its thread when first
+ * needed. Takes v.ptr. */
 void kv_lazyfree_value(struct value v);
+/* Objects that wait, and objects freed so far in the background; any thread. */
 size_t kv_lazyfree_pending(void);
 uint64_t kv_lazyfree_done(void);
+/* CONFIG RESETSTAT. */
+void kv_lazyfree_done_reset(void);
 /* Waits until nothing is pending and ends the thread. */
 void kv_lazyfree_teardown(void);
 

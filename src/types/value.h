@@ -46,7 +46,7 @@ struct value {
     void *ptr;
 };
 
-/* Sums what DEBUG DIGEST-VALUE hashes of a value; see type_ops.digest. */
+/* Sums what DEBUG DIGEST-VALUE hashes of a value; zero is the start. See type_ops.digest. */
 struct digest {
     unsigned char bytes[20];
 };
@@ -68,11 +68,16 @@ struct type_ops {
     size_t (*free_effort)(struct value v);
     /* Bytes of the object with all that hangs on it; at most `samples` elements are looked at. */
     size_t (*memory)(struct value v, size_t samples);
-    /* Adds the value to a digest, exactly as stock's DEBUG DIGEST-VALUE does. */
+    /* Adds the content to a digest, as stock's DEBUG DIGEST-VALUE does (a set: xor of each
+     * member; a hash: for each field e = 0, mix(e, field), mix(e, value), xor(e)). The caller has
+     * mixed in the type and adds the expiry. */
     void (*digest)(struct value v, struct digest *d);
     /* A deep copy. */
     struct value (*copy)(struct value v);
 };
+
+/* Rows that are defined by the files of their types; value.c has the others. */
+extern const struct type_ops hash_type_ops, set_type_ops;
 
 /* The row of a type, NULL if this build has no such type. */
 const struct type_ops *type_ops_of(enum value_type type);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of this folder share and nobody else needs.
+ */
+#ifndef KEYSPACE_PRIVATE_H
+#define KEYSPACE_PRIVATE_H
+
+#include "keyspace/keyspace.h"
+
+/* Above this many elements, or bytes of a string, a free goes to the background. */
+#define KV__LAZY_EFFORT 64
+#define KV__LAZY_BYTES ((size_t)64 * 1024)
+
+/* All databases; NULL before kv_setup. */
+extern struct kv_db *kv__dbs;
+extern int kv__db_count;
+
+/* Takes the bytes of a string that lie outside its entry. */
+void kv__lazyfree_bytes(char *bytes, size_t len);
+
+/* Takes a detached table of entries. */
+void kv__lazyfree_body(struct table_body *body);
+
+/* Frees what an entry points to, if anything; large things in the background. */
+void kv__value_free(struct kv_entry *e);
+
+/* Frees an entry with all that it points to: a table_visit_fn. Any thread that owns it. */
+void kv__entry_free_all(void *entry, void *ctx);
+
+#endif
