@@ -154,6 +154,28 @@ static inline struct table_bucket *table__child(const struct table_bucket *b)
     return table__get(b, TABLE_SLOTS - 1);
 }
 
+/* The slots of one bucket that hold entries, as bits. */
+static inline unsigned table__occupied(const struct table_bucket *b)
+{
+    unsigned slots = b->meta & TABLE_CHAINED ? TABLE_SLOTS - 1 : TABLE_SLOTS;
+    return ~table__match(b, 0) & ((1u << slots) - 1);
+}
+
+/* The slots of one bucket that can take an entry, as bits. */
+static inline unsigned table__vacant(const struct table_bucket *b)
+{
+    unsigned slots = b->meta & TABLE_CHAINED ? TABLE_SLOTS - 1 : TABLE_SLOTS;
+    return table__match(b, 0) & ((1u << slots) - 1);
+}
+
+/* Asks for the first lines of a bucket's entries, and for its child's line. */
+static inline void table__prefetch_entries(const struct table_bucket *b)
+{
+    if (b->meta & TABLE_CHAINED) __builtin_prefetch(table__child(b));
+    for (unsigned bits = table__occupied(b); bits; bits &= bits - 1)
+        __builtin_prefetch(table__get(b, (unsigned)__builtin_ctz(bits)));
+}
+
 /* memcmp's call costs more than comparing a short key does. */
 static inline bool table__same_bytes(const char *a, const char *b, size_t len)
 {
@@ -215,14 +237,12 @@ ALWAYS_INLINE void *table_find_ref(const struct table *t, const struct table_typ
             ref_out->slot = s;
             return entry;
         }
-        bool chained = b->meta & TABLE_CHAINED;
         if (ref_out->slot == TABLE_SLOTS) {
-            unsigned empty = table__match(b, 0);
-            if (chained) empty &= (1u << (TABLE_SLOTS - 1)) - 1;
+            unsigned vacant = table__vacant(b);
             ref_out->bucket = b;
-            if (empty) ref_out->slot = (unsigned)__builtin_ctz(empty);
+            if (vacant) ref_out->slot = (unsigned)__builtin_ctz(vacant);
         }
-        if (likely(!chained)) return NULL;
+        if (likely(!(b->meta & TABLE_CHAINED))) return NULL;
         b = table__child(b);
     }
 }
@@ -252,6 +272,9 @@ static inline const void *table_prefetch_entry(const struct table *t, uint64_t h
 }
 
 /* ---- changing ---- */
+
+/* For the table's own files: frees the body if no entry and no iterator needs it. */
+void table__release_if_empty(struct table *t);
 
 /* Adds `entry`, whose key the caller knows to be absent. Amortised O(1): at most 4 buckets are
  * split (about one per 8 inserts in the steady state). Aborts when memory is out. */
@@ -319,7 +342,8 @@ void table_iter_init(struct table_iter *it, struct table *t);
 /* The next entry, or NULL at the end; still to be followed by table_iter_end. */
 void *table_iter_next(struct table_iter *it);
 
-/* Removes the entry that table_iter_next returned last, without a search. Once per entry. */
+/* Removes the entry that table_iter_next returned last, without a search. Once per entry, and
+ * before any insert. */
 void table_iter_remove(struct table_iter *it);
 
 /* Ends the traversal; right after the last one of an empty table its body is freed. */
