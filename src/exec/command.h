@@ -284,6 +284,7 @@ struct command_keys {
     struct command_key inline_keys[COMMAND_KEYS_INLINE];
 };
 
+/* Frees what command_keys allocated and leaves an initialised struct. */
 void command_keys_release(struct command_keys *keys);
 
 /*
@@ -294,11 +295,8 @@ void command_keys_release(struct command_keys *keys);
 enum status command_keys(const struct command *cmd, const struct arg *argv, int argc,
                          struct command_keys *out) MUST_CHECK;
 
-/* Whether the command has keys at all, as its row says. */
-static inline bool command_has_keys(const struct command *cmd)
-{
-    return cmd->key_spec_count > 0;
-}
+/* Whether a call may have keys at all, as the row says. */
+bool command_has_keys(const struct command *cmd);
 
 /* ---- statistics ---- */
 

@@ -106,6 +106,14 @@ static uint32_t flags_of(const struct command *cmd, const struct command_key_spe
     return rule->without;
 }
 
+bool command_has_keys(const struct command *cmd)
+{
+    for (unsigned i = 0; i < cmd->key_spec_count; i++) {
+        if (!(cmd->key_specs[i].flags & COMMAND_KEY_NOT_KEY)) return true;
+    }
+    return false;
+}
+
 enum status command_keys(const struct command *cmd, const struct arg *argv, int argc,
                          struct command_keys *out)
 {
