@@ -99,6 +99,11 @@ static const struct opt_row rows[] = {
      .section = OPT_SECTION_SECURITY,
      .doc = "Who may use DEBUG, with which a client can stop or crash the server: no (nobody), "
             "yes, or local (connections from this machine)."},
+    {.name = "enable-protected-configs", .kind = OPT_ENUM, .flags = OPT_IMMUTABLE,
+     .var.i = &exec_settings.enable_protected_configs, .names = access_names, .dflt = "no",
+     .section = OPT_SECTION_SECURITY,
+     .doc = "Who may change, while the server runs, the options with which files could be "
+            "overwritten (dir): no, yes, or local."},
     {.name = "client-query-buffer-limit", .kind = OPT_MEMORY,
      .var.size = &exec_settings.query_buffer_limit, .dflt = "1gb", .min = 1 << 20,
      .max = INT64_MAX, .section = OPT_SECTION_CLIENTS,

@@ -39,6 +39,7 @@ struct exec_settings {
     struct output_limit output_limits[CLIENT_CLASS_COUNT];
     int64_t busy_reply_threshold_ms; /* 5000 */
     int enable_debug_command;       /* enum exec_access; no */
+    int enable_protected_configs;   /* enum exec_access; no */
     bool bind_is_default;           /* protected mode looks at it: no `bind` was given */
 };
 
