@@ -124,7 +124,7 @@ static const struct opt_row rows[] = {
      .var.i64 = &exec_settings.busy_reply_threshold_ms, .dflt = "5000", .max = INT64_MAX,
      .section = OPT_SECTION_SCRIPTS,
      .doc = "When something has held the data for this many milliseconds, answer clients with "
-            "-BUSY instead of letting them wait (0: at once)."},
+            "-BUSY instead of letting them wait (0: never)."},
 };
 
 void exec_options_register(void)

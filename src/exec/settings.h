@@ -37,7 +37,7 @@ struct exec_settings {
     uint64_t query_buffer_limit;    /* 1 GB */
     uint64_t proto_max_bulk_len;    /* 512 MB */
     struct output_limit output_limits[CLIENT_CLASS_COUNT];
-    int64_t busy_reply_threshold_ms; /* 5000 */
+    int64_t busy_reply_threshold_ms; /* 5000; 0: never answer -BUSY */
     int enable_debug_command;       /* enum exec_access; no */
     int enable_protected_configs;   /* enum exec_access; no */
     bool bind_is_default;           /* protected mode looks at it: no `bind` was given */
