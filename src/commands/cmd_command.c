@@ -10,6 +10,8 @@
  */
 #include "commands_table.h"
 
+#include <stdio.h>
+
 #include "base/glob.h"
 #include "exec/reply.h"
 

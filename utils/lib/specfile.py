@@ -5,6 +5,7 @@ The layout is JSON's, but for people: what fits a line of 100 columns stands on 
 doesn't is broken at its outermost level. So an argument or a key spec is one line of a diff.
 """
 import json
+import re
 
 WIDTH = 100
 
@@ -48,3 +49,18 @@ def load(path):
 def save(path, spec):
     with open(path, "w", encoding="utf-8") as file:
         file.write(format_spec(spec))
+
+
+def handler_name(fullname):
+    """The C function that runs "client|list": cmd_client_list."""
+    return "cmd_" + re.sub(r"[^a-z0-9]", "_", fullname)
+
+
+def handler_names(spec):
+    """Of all rows of a file that have a handler."""
+    for name, row in spec["commands"].items():
+        rows = {name: row}
+        rows.update({name + "|" + sub: r for sub, r in row.get("subcommands", {}).items()})
+        for fullname, each in rows.items():
+            if each.get("handler", True):
+                yield handler_name(fullname)
