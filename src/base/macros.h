@@ -21,6 +21,15 @@
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
+/* Asks for the cache line at an address, which needn't be readable. The empty statement keeps the
+ * compiler from taking a function that only prefetches for one without effect, whose calls it
+ * would drop (GCC does). */
+#define PREFETCH(addr)                                                                             \
+    do {                                                                                           \
+        __builtin_prefetch(addr);                                                                  \
+        __asm__ volatile("");                                                                      \
+    } while (0)
+
 /* The struct of which `ptr` is the member. */
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 

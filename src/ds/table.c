@@ -282,7 +282,7 @@ static void prefetch_next_split(const struct table_body *body)
 {
     size_t src = body->buckets - ((body->mask_hi >> 1) + 1);
     table__prefetch_entries(table__bucket(body, src));
-    if (src + 1 < body->buckets) __builtin_prefetch(table__bucket(body, src + 1));
+    if (src + 1 < body->buckets) PREFETCH(table__bucket(body, src + 1));
 }
 
 /* Leaves the entries whose hash lacks `bit` in `from`, closed up, and moves the others to `to`.

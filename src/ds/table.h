@@ -103,7 +103,7 @@ struct table_ref {
     unsigned slot; /* TABLE_SLOTS: the chain is full */
 };
 
-/* ---- searching: inline, so that a caller's constant type makes its key function inline too ---- */
+/* ---- searching: inline, so that a caller's constant type makes its key function inline ---- */
 
 static inline uint8_t table__tag(uint64_t hash)
 {
@@ -171,9 +171,9 @@ static inline unsigned table__vacant(const struct table_bucket *b)
 /* Asks for the first lines of a bucket's entries, and for its child's line. */
 static inline void table__prefetch_entries(const struct table_bucket *b)
 {
-    if (b->meta & TABLE_CHAINED) __builtin_prefetch(table__child(b));
+    if (b->meta & TABLE_CHAINED) PREFETCH(table__child(b));
     for (unsigned bits = table__occupied(b); bits; bits &= bits - 1)
-        __builtin_prefetch(table__get(b, (unsigned)__builtin_ctz(bits)));
+        PREFETCH(table__get(b, (unsigned)__builtin_ctz(bits)));
 }
 
 /* memcmp's call costs more than comparing a short key does. */
@@ -251,7 +251,7 @@ ALWAYS_INLINE void *table_find_ref(const struct table *t, const struct table_typ
 static inline void table_prefetch_bucket(const struct table *t, uint64_t hash)
 {
     const struct table_body *body = t->body;
-    if (body) __builtin_prefetch(table__bucket(body, table__address(body, hash)));
+    if (body) PREFETCH(table__bucket(body, table__address(body, hash)));
 }
 
 /* Second stage, once the bucket's line is there: asks for the first line of the entry whose tag
@@ -263,11 +263,11 @@ static inline const void *table_prefetch_entry(const struct table *t, uint64_t h
     const struct table_bucket *b = table__bucket(body, table__address(body, hash));
     unsigned hits = table__match(b, table__tag(hash));
     if (!hits) {
-        if (b->meta & TABLE_CHAINED) __builtin_prefetch(table__child(b));
+        if (b->meta & TABLE_CHAINED) PREFETCH(table__child(b));
         return NULL;
     }
     const void *entry = table__get(b, (unsigned)__builtin_ctz(hits));
-    __builtin_prefetch(entry);
+    PREFETCH(entry);
     return entry;
 }
 
@@ -326,9 +326,7 @@ void table_freeze_all(bool on);
 uint64_t table_scan(const struct table *t, uint64_t cursor, size_t min_entries, size_t max_buckets,
                     table_visit_fn *fn, void *ctx);
 
-/* A full traversal that may remove. From init to end the table neither splits nor merges. The
- * entry just returned may be removed or swapped, others inserted; an entry present throughout is
- * returned, twice perhaps if there were inserts. The table must not be cleared meanwhile. */
+/* A full traversal that may remove; the fields are private. */
 struct table_iter {
     struct table *table;
     struct table_body *body;
@@ -337,6 +335,9 @@ struct table_iter {
     unsigned slot;
 };
 
+/* Starts a traversal. Until table_iter_end the table neither splits nor merges, and must not be
+ * cleared. The entry just returned may be removed or swapped, others inserted; an entry present
+ * throughout is returned, twice perhaps if there were inserts. */
 void table_iter_init(struct table_iter *it, struct table *t);
 
 /* The next entry, or NULL at the end; still to be followed by table_iter_end. */

@@ -88,10 +88,10 @@ uint64_t table_scan(const struct table *t, uint64_t cursor, size_t min_entries, 
     size_t reach = MIN(min_entries / TABLE_SLOTS, max_buckets);
     size_t far_steps = MIN(reach, AHEAD_BUCKETS), near_steps = MIN(reach, AHEAD_ENTRIES);
     struct scout far = {.cursor = cursor}, near = {.cursor = cursor};
-    __builtin_prefetch(table__bucket(body, table__address(body, cursor)));
+    PREFETCH(table__bucket(body, table__address(body, cursor)));
     for (size_t i = 0; i < far_steps; i++) {
         scout_step(body, &far);
-        __builtin_prefetch(table__bucket(body, table__address(body, far.cursor)));
+        PREFETCH(table__bucket(body, table__address(body, far.cursor)));
     }
     for (size_t i = 0; i <= near_steps; i++) {
         table__prefetch_entries(table__bucket(body, table__address(body, near.cursor)));
@@ -104,7 +104,7 @@ uint64_t table_scan(const struct table *t, uint64_t cursor, size_t min_entries, 
         cursor = scan_next(body, cursor);
         scout_step(body, &far);
         scout_step(body, &near);
-        if (!far.ended) __builtin_prefetch(table__bucket(body, table__address(body, far.cursor)));
+        if (!far.ended) PREFETCH(table__bucket(body, table__address(body, far.cursor)));
         if (!near.ended)
             table__prefetch_entries(table__bucket(body, table__address(body, near.cursor)));
     } while (cursor != 0 && entries < min_entries && buckets < max_buckets);
@@ -210,7 +210,7 @@ void *table_random(const struct table *t)
         const struct table_bucket *drawn[DRAWS];
         for (int i = 0; i < DRAWS; i++) {
             drawn[i] = table__bucket(body, random_below(body->buckets));
-            __builtin_prefetch(drawn[i]);
+            PREFETCH(drawn[i]);
         }
         for (int i = 0; i < DRAWS; i++) {
             uint64_t place = random_below(places);
@@ -230,11 +230,11 @@ size_t table_sample(const struct table *t, size_t n, void **out)
     while (got < n && tries-- > 0) {
         const struct table_bucket *b = table__bucket(body, next);
         next = random_below(body->buckets);
-        __builtin_prefetch(table__bucket(body, next));
+        PREFETCH(table__bucket(body, next));
         for (; b && got < n; b = next_in_chain(b)) {
             for (unsigned bits = table__occupied(b); bits && got < n; bits &= bits - 1) {
                 out[got] = table__get(b, (unsigned)__builtin_ctz(bits));
-                __builtin_prefetch(out[got++]);
+                PREFETCH(out[got++]);
             }
         }
     }

@@ -78,7 +78,7 @@ static inline void kv_prefetch_entry(struct kv_db *db, struct arg *key)
 {
     /* Two lines: an entry with an embedded value has at most two and a bit. */
     const char *e = table_prefetch_entry(&db->keys, arg_hash(key));
-    if (e) __builtin_prefetch(e + 64);
+    if (e) PREFETCH(e + 64);
 }
 
 static inline void kv_touch(struct kv_unit *u, struct kv_db *db, const struct arg *key)
