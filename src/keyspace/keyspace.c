@@ -67,6 +67,20 @@ void kv_clock_set(int64_t now_ms)
     kv__access_clock = (uint32_t)((uint64_t)now_ms / 1000) & 0xffffff;
 }
 
+int64_t kv_idle_seconds(const struct kv_entry *e)
+{
+    return (kv__access_clock - kv_entry_access(e)) & 0xffffff;
+}
+
+/* Stock keeps one object for each integer below this, and says so with INT_MAX. */
+#define SHARED_INTEGERS 10000
+
+int64_t kv_reported_refcount(const struct kv_entry *e)
+{
+    int64_t number;
+    return kv_entry_int(e, &number) && number >= 0 && number < SHARED_INTEGERS ? INT32_MAX : 1;
+}
+
 /* ---- events ---- */
 
 void kv_unit_release(struct kv_unit *u)

@@ -243,6 +243,12 @@ void kv_lazyfree_teardown(void);
 /* The clock of entries' access field: seconds of the wall clock, 24 bits. Set once a turn. */
 void kv_clock_set(int64_t now_ms);
 
+/* What OBJECT IDLETIME reports: seconds since the last access; wraps after 194 days. */
+int64_t kv_idle_seconds(const struct kv_entry *e);
+
+/* What OBJECT REFCOUNT reports. Nothing here is counted; stock shares small integers. */
+int64_t kv_reported_refcount(const struct kv_entry *e);
+
 #include "keyspace/keyspace_inline.h"
 
 #endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * DEBUG: what tests and the curious need. Each subcommand is a row of `subcommands`; arity and
+ * name fail with the same text, as in stock. Whether a client may use DEBUG at all is decided by
+ * admission (enable-debug-command). Thread: whoever runs the command.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "commands_table.h"
+#include "exec/reply.h"
+
+/* ---- digests ---- */
+
+static void reply_digest(struct exec_ctx *ctx, const struct digest *d)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[sizeof(d->bytes) * 2 + 1] = {0};
+    for (size_t i = 0; i < sizeof(d->bytes); i++) {
+        text[2 * i] = digits[d->bytes[i] >> 4];
+        text[2 * i + 1] = digits[d->bytes[i] & 15];
+    }
+    reply_status(ctx, text);
+}
+
+static enum status debug_digest(struct exec_ctx *ctx)
+{
+    struct digest d;
+    kv_digest_all(&d);
+    reply_digest(ctx, &d);
+    return STATUS_OK;
+}
+
+static enum status debug_digest_value(struct exec_ctx *ctx)
+{
+    reply_array(ctx, (size_t)ctx->argc - 2);
+    for (int i = 2; i < ctx->argc; i++) {
+        struct digest d = {{0}};
+        const struct kv_entry *e = kv_peek(ctx->unit, ctx->db, &ctx->argv[i]);
+        if (e) kv_entry_digest(e, &d);
+        reply_digest(ctx, &d);
+    }
+    return STATUS_OK;
+}
+
+/* ---- keys ---- */
+
+/* Bytes of the content. For strings what a dump without compression would hold, for collections
+ * what they take in memory, which is a bound of it. */
+static size_t content_size(const struct kv_entry *e)
+{
+    int64_t n;
+    if (kv_entry_int(e, &n)) {
+        if (n >= INT8_MIN && n <= INT8_MAX) return 2;
+        if (n >= INT16_MIN && n <= INT16_MAX) return 3;
+        if (n >= INT32_MIN && n <= INT32_MAX) return 5;
+    }
+    if (!kv_entry_is_string(e)) {
+        struct value v = kv_entry_value(e);
+        return type_ops_of(v.type)->memory(v, SIZE_MAX);
+    }
+    size_t len = kv_entry_string_len(e);
+    return len + (len < 64 ? 1 : len < 16384 ? 2 : 5);
+}
+
+static enum status debug_object(struct exec_ctx *ctx)
+{
+    const struct kv_entry *e = kv_peek(ctx->unit, ctx->db, &ctx->argv[2]);
+    if (!e) return reply_no_such_key(ctx);
+    struct buf text = {0};
+    buf_printf(&text,
+               "Value at:%p refcount:%lld encoding:%s serializedlength:%zu lru:%u "
+               "lru_seconds_idle:%lld",
+               (const void *)e, (long long)kv_reported_refcount(e), enc_name(kv_entry_enc(e)),
+               content_size(e), kv_entry_access(e), (long long)kv_idle_seconds(e));
+    reply_status(ctx, buf_cstr(&text));
+    buf_release(&text);
+    return STATUS_OK;
+}
+
+/* The first `limit` bytes of "value:<n>", filled up with NUL; limit 0: the text as it is. */
+static void populate_value(struct buf *value, int64_t n, size_t limit)
+{
+    buf_clear(value);
+    buf_printf(value, "value:%lld", (long long)n);
+    if (limit == 0) return;
+    if (value->len < limit) {
+        buf_reserve(value, limit - value->len);
+        memset(value->ptr + value->len, 0, limit - value->len);
+    }
+    value->len = limit;
+}
+
+#define POPULATE_RANGE_ERROR "value is out of range, must be positive"
+
+static enum status debug_populate(struct exec_ctx *ctx)
+{
+    int64_t count, limit = 0;
+    struct view prefix = ctx->argc > 3 ? arg_view(&ctx->argv[3]) : VIEW_LIT("key");
+    if (num_parse_i64(arg_view(&ctx->argv[2]), &count) || count < 0) {
+        return reply_error(ctx, POPULATE_RANGE_ERROR);
+    }
+    if (ctx->argc > 4 && (num_parse_i64(arg_view(&ctx->argv[4]), &limit) || limit < 0)) {
+        return reply_error(ctx, POPULATE_RANGE_ERROR);
+    }
+    struct buf name = {0}, value = {0};
+    if (buf_try_grow(&value, (size_t)limit + 32)) {
+        return reply_error(ctx, "not enough memory for a value of this size");
+    }
+    for (int64_t i = 0; i < count; i++) {
+        buf_clear(&name);
+        buf_append_view(&name, prefix);
+        buf_printf(&name, ":%lld", (long long)i);
+        struct arg key = arg_of(name.ptr, name.len);
+        if (kv_lookup_write(ctx->unit, ctx->db, &key)) continue;
+        populate_value(&value, i, (size_t)limit);
+        kv_set_string(ctx->unit, ctx->db, &key, NULL, view_of(value.ptr, value.len), KV_NO_INT);
+    }
+    buf_release(&name);
+    buf_release(&value);
+    reply_ok(ctx);
+    return STATUS_OK;
+}
+
+static enum status debug_set_active_expire(struct exec_ctx *ctx)
+{
+    struct buf text = {0};
+    buf_append_view(&text, arg_view(&ctx->argv[2]));
+    kv_expire_enable(atoi(buf_cstr(&text)) != 0);
+    buf_release(&text);
+    reply_ok(ctx);
+    return STATUS_OK;
+}
+
+/* ---- the server ---- */
+
+#define SLEEP_MAX_S 1e6
+
+static enum status debug_sleep(struct exec_ctx *ctx)
+{
+    /* What isn't a number is no sleep, as in stock. */
+    double seconds = 0;
+    if (num_parse_double(arg_view(&ctx->argv[2]), &seconds)) seconds = 0;
+    seconds = MIN(MAX(seconds, 0.0), SLEEP_MAX_S);
+    struct timespec left = {.tv_sec = (time_t)seconds};
+    left.tv_nsec = (long)((seconds - (double)left.tv_sec) * 1e9);
+    while (nanosleep(&left, &left) != 0) continue;
+    reply_ok(ctx);
+    return STATUS_OK;
+}
+
+static enum status debug_log(struct exec_ctx *ctx)
+{
+    const struct arg *text = &ctx->argv[2];
+    log_write(LOG_LEVEL_WARNING, "DEBUG LOG: %.*s", (int)MIN(text->len, 1024u), text->ptr);
+    reply_ok(ctx);
+    return STATUS_OK;
+}
+
+static enum status debug_error(struct exec_ctx *ctx)
+{
+    struct buf text = {0};
+    buf_append_char(&text, '-');
+    buf_append_view(&text, arg_view(&ctx->argv[2]));
+    enum status status = reply_error_bytes(ctx, text.ptr, text.len);
+    buf_release(&text);
+    return status;
+}
+
+/* ---- replies of each type, for tests of clients ---- */
+
+static void protocol_numbers(struct exec_ctx *ctx)
+{
+    for (int i = 0; i < 3; i++) reply_int(ctx, i);
+}
+
+static enum status protocol_map(struct exec_ctx *ctx)
+{
+    reply_map(ctx, 3);
+    for (int i = 0; i < 3; i++) {
+        reply_int(ctx, i);
+        reply_bool(ctx, i == 1);
+    }
+    return STATUS_OK;
+}
+
+static enum status protocol_push(struct exec_ctx *ctx)
+{
+    if (reply_resp(ctx) < 3) return reply_error(ctx, "RESP2 is not supported by this command");
+    reply_push(ctx, 2);
+    reply_bulk_cstr(ctx, "server-cpu-usage");
+    reply_int(ctx, 42);
+    return STATUS_OK;
+}
+
+static enum status debug_protocol(struct exec_ctx *ctx)
+{
+    const struct arg *type = &ctx->argv[2];
+    if (arg_is(type, "string")) {
+        reply_bulk_cstr(ctx, "Hello World");
+    } else if (arg_is(type, "integer")) {
+        reply_int(ctx, 12345);
+    } else if (arg_is(type, "double")) {
+        reply_double(ctx, 3.141);
+    } else if (arg_is(type, "null")) {
+        reply_null(ctx);
+    } else if (arg_is(type, "bignum")) {
+        static const char digits[] = "1234567999999999999999999999999999999";
+        reply_bignum(ctx, digits, sizeof(digits) - 1);
+    } else if (arg_is(type, "array")) {
+        reply_array(ctx, 3);
+        protocol_numbers(ctx);
+    } else if (arg_is(type, "set")) {
+        reply_set(ctx, 3);
+        protocol_numbers(ctx);
+    } else if (arg_is(type, "map")) {
+        return protocol_map(ctx);
+    } else if (arg_is(type, "push")) {
+        return protocol_push(ctx);
+    } else if (arg_is(type, "verbatim")) {
+        static const char text[] = "This is a verbatim\nstring";
+        reply_verbatim(ctx, "txt", text, sizeof(text) - 1);
+    } else if (arg_is(type, "true") || arg_is(type, "false")) {
+        reply_bool(ctx, arg_is(type, "true"));
+    } else {
+        return reply_error(ctx, "Wrong protocol type name. Please use one of the following: "
+                                "string|integer|double|bignum|null|array|set|map|attrib|push|"
+                                "verbatim|true|false");
+    }
+    return STATUS_OK;
+}
+
+/* ---- dispatch ---- */
+
+static enum status debug_help(struct exec_ctx *ctx);
+
+static const struct {
+    const char *name;
+    int argc_min, argc_max;
+    exec_handler *run;
+} subcommands[] = {
+    {"digest", 2, 2, debug_digest},
+    {"digest-value", 2, INT32_MAX, debug_digest_value},
+    {"error", 3, 3, debug_error},
+    {"help", 2, 2, debug_help},
+    {"log", 3, 3, debug_log},
+    {"object", 3, 3, debug_object},
+    {"populate", 3, 5, debug_populate},
+    {"protocol", 3, 3, debug_protocol},
+    {"set-active-expire", 3, 3, debug_set_active_expire},
+    {"sleep", 3, 3, debug_sleep},
+};
+
+static enum status debug_help(struct exec_ctx *ctx)
+{
+    static const char *const lines[] = {
+        "DIGEST",
+        "    A checksum of all keys and values.",
+        "DIGEST-VALUE <key> [<key> ...]",
+        "    A checksum of each key's value.",
+        "ERROR <string>",
+        "    Reply <string> as an error.",
+        "LOG <message>",
+        "    Write <message> to the log.",
+        "OBJECT <key>",
+        "    How the value at <key> is stored.",
+        "POPULATE <count> [<prefix>] [<size>]",
+        "    Make string keys <prefix>:0 to <prefix>:<count - 1> where they don't exist.",
+        "    The prefix is 'key' by default.",
+        "PROTOCOL <type>",
+        "    Reply a value of a type: string, integer, double, bignum, null, array, set,",
+        "    map, push, verbatim, true, false.",
+        "SET-ACTIVE-EXPIRE <0|1>",
+        "    Whether expired keys are deleted though nobody asks for them.",
+        "SLEEP <seconds>",
+        "    Stop the server for a while; fractions are allowed.",
+        NULL,
+    };
+    reply_help(ctx, lines);
+    return STATUS_OK;
+}
+
+enum status cmd_debug(struct exec_ctx *ctx)
+{
+    const struct arg *name = &ctx->argv[1];
+    for (size_t i = 0; i < ARRAY_COUNT(subcommands); i++) {
+        if (!arg_is(name, subcommands[i].name)) continue;
+        if (ctx->argc < subcommands[i].argc_min || ctx->argc > subcommands[i].argc_max) break;
+        return subcommands[i].run(ctx);
+    }
+    return reply_errorf(ctx,
+                        "unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG "
+                        "HELP.",
+                        (int)MIN(name->len, 128u), name->ptr);
+}
