@@ -57,13 +57,15 @@ static inline bool name_fold(const char *p, size_t len, struct command_name *out
         *out = (struct command_name){{fold(load_short(p, len)), 0, 0}};
         return true;
     }
-    /* The last word is read so that it ends with the name and shifted to its place. */
-    uint64_t tail = len % 8 ? fold(load64(p + len - 8)) >> (8 - len % 8) * 8 : 0;
-    uint64_t words[4] = {fold(load64(p)), 0, 0, 0};
-    if (len >= 16) words[1] = fold(load64(p + 8));
-    if (len >= 24) words[2] = fold(load64(p + 16));
-    words[len / 8] = tail;
-    memcpy(out->words, words, sizeof(out->words));
+    /* The last word is read so that it ends with the name, and shifted to its place. */
+    uint64_t first = fold(load64(p)), last = load64(p + len - 8);
+    if (len < 16) {
+        last = len == 8 ? 0 : fold(last >> (16 - len) * 8);
+        *out = (struct command_name){{first, last, 0}};
+    } else {
+        last = len == 16 ? 0 : fold(last >> (24 - len) * 8);
+        *out = (struct command_name){{first, fold(load64(p + 8)), last}};
+    }
     return true;
 }
 
