@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What other folders may know of a client. The struct itself is private to exec; services keep
- * ids, never pointers, across commands.
+ * ids, never pointers, across commands. Main only, unless said otherwise.
  */
 #ifndef EXEC_CLIENT_H
 #define EXEC_CLIENT_H
 
+#include <stdatomic.h>
+
+#include "base/buf.h"
 #include "exec/exec.h"
+#include "exec/settings.h"
 #include "exec/tape.h"
 
 /* The connection's id, unique while the server lives. */
 uint64_t client_id(const struct client *c);
 
-/* Peer address "ip:port" or "path:0". */
-const char *client_addr(const struct client *c);
+/* Peer address "ip:port" or "path:0", written to out (of cap bytes, 128 are enough). */
+void client_addr(const struct client *c, char *out, size_t cap);
 
 /* The peer is on this machine: loopback or unix socket. */
 bool client_is_local(const struct client *c);
+
+/* Whether a feature that is open to no, yes or local clients is open to this context. */
+bool client_access_ok(const struct exec_ctx *ctx, enum exec_access access);
 
 /* ---- waiting for a reply that comes later ---- */
 
@@ -30,11 +37,86 @@ typedef void client_gone_fn(void *ctx, uint64_t client_id);
 void client_block(struct exec_ctx *ctx, client_gone_fn *gone, void *gone_ctx);
 
 /* Ends the wait of a client with the reply on the tape, which is taken and released. Any thread,
- * token or not: the reply is queued and main is woken. A client that is gone is skipped. Each
- * block takes one post; a second one is ignored. */
+ * token or not: the reply is queued and main is woken. A client that is gone is skipped; one that
+ * does not wait is left alone. */
 void client_unblock_post(uint64_t client_id, struct tape *take_reply);
 
 /* Runs fn(ctx) on main, under the token, soon. Any thread. */
 void exec_post(void (*fn)(void *ctx), void *ctx);
+
+/* Main, under the token, having lent it (token_lend_begin): waits until *word is no longer
+ * `value`; serves clients from the parser alone when that lasts longer than
+ * busy-reply-threshold. Whoever changes the word must futex_wake it. */
+void exec_main_wait(_Atomic uint32_t *word, uint32_t value);
+
+/* ---- services' hold on a client ---- */
+
+/* The transaction service's state of this client; NULL until it sets one. */
+void *client_txn(const struct client *c);
+void client_set_txn(struct client *c, void *txn);
+/* Called for each client that ends, before it is freed; one. */
+void client_on_free(void (*fn)(struct client *c));
+
+/* Sets or clears bits of exec/admit.h for this client. */
+void client_admit_set(struct client *c, uint32_t bits, bool on);
+uint32_t client_admit(const struct client *c);
+
+/* ---- what CLIENT, HELLO, RESET need ---- */
+
+/* The name or NULL. */
+const char *client_name(const struct client *c);
+/* Copies; len 0 removes it. STATUS_SYNTAX: a character outside '!'..'~'. */
+enum status client_set_name(struct client *c, struct view name) MUST_CHECK;
+void client_set_resp(struct client *c, int resp);
+void client_set_db(struct client *c, struct kv_db *db);
+/* No more commands; the connection ends when its output is sent. */
+void client_close_after_reply(struct client *c);
+
+/* Appends CLIENT LIST's line of the client, without the newline. */
+void client_info(const struct client *c, struct buf *out);
+
+/* Which clients CLIENT LIST and KILL mean; zero selects all. */
+struct client_filter {
+    const uint64_t *ids; /* one of them, when id_count > 0 */
+    size_t id_count;
+    struct view addr, laddr; /* len 0: any */
+    int class_;              /* enum client_class + 1; 0: any */
+    const struct client *skip;
+};
+/* The word of TYPE (normal, master, replica, slave, pubsub) as filter's class_, or -1. */
+int client_class_parse(struct view word);
+/* Calls fn for each; fn may kill. */
+void client_each(const struct client_filter *f, void (*fn)(void *ctx, struct client *c),
+                 void *ctx);
+/* Ends a client: at once, or, if it is `self`, after its reply. */
+void client_kill(struct client *c, const struct client *self);
+
+/* ---- server side ---- */
+
+/* Prepares lists, the loop's hooks and the busy mode. After loop_setup and token_setup. */
+enum status driver_setup(void) MUST_CHECK;
+/* Frees all clients and closes the listening sockets. */
+void driver_teardown(void);
+/* Takes a listening socket; its connections become clients. */
+enum status driver_listen(int fd) MUST_CHECK;
+void driver_close_listeners(void);
+/* A slice of the periodic work on clients (idle timeouts, soft output limits); hz times a
+ * second. Under the token. */
+void driver_cron(int hz);
+
+struct client_stats {
+    size_t connected, blocked;
+    uint64_t received, rejected; /* connections */
+    uint64_t net_in_bytes, net_out_bytes;
+    uint64_t commands, errors;
+    uint64_t query_limit_disconnections, output_limit_disconnections;
+    size_t longest_in, longest_out, memory;
+};
+/* Memory and longest_* walk over the clients. */
+void client_stats(struct client_stats *out);
+void client_stats_reset(void);
+
+/* Wall and monotonic clock of the turn. */
+int64_t exec_now_ms(void);
 
 #endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Admission: an ordered table of small filters, each owned by its service, that may object to a
+ * command before its handler runs. A filter has a bit; it is asked only while its bit is set in
+ * the global word or in the client's own, so that a server in its usual state tests one word.
+ * Debug builds ask every filter every time and assert that none objects whose bit is clear.
+ *
+ * Each owner has one function that changes its state and its bit together. Under the token.
+ */
+#ifndef EXEC_ADMIT_H
+#define EXEC_ADMIT_H
+
+#include "exec/exec.h"
+
+enum admit_bit {
+    ADMIT_AUTH = 1 << 0,      /* the client has not authenticated */
+    ADMIT_PROTECTED = 1 << 1, /* commands that an option must allow (DEBUG) */
+    ADMIT_MULTI = 1 << 2,     /* the client is queueing a transaction */
+    ADMIT_SHUTDOWN = 1 << 3
+};
+
+enum admit_verdict {
+    ADMIT_PASS,
+    ADMIT_REFUSED, /* an error was replied; a transaction being queued is spoilt */
+    ADMIT_TAKEN    /* the filter has replied and done what was to do (QUEUED) */
+};
+
+typedef enum admit_verdict admit_fn(struct exec_ctx *ctx);
+
+/* Adds a filter at the end of the chain; at most 16. Main, at boot. */
+void admit_add(enum admit_bit bit, admit_fn *fn);
+
+/* Sets or clears bits for everybody. */
+void admit_set(uint32_t bits, bool on);
+
+/* The word that the driver tests. */
+extern uint32_t admit_word;
+
+/* Runs the chain. */
+enum admit_verdict admit_chain(struct exec_ctx *ctx);
+
+/* Called when a command of a client is refused before its handler runs (unknown, wrong arity, a
+ * filter): the transaction service spoils the MULTI. One hook. */
+void admit_on_refusal(void (*fn)(struct client *c));
+void admit_refused(struct exec_ctx *ctx);
+
+#endif

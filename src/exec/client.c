@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The life of a client: its socket, its input and output, its end. What runs its commands is in
+ * driver.c. A client costs its struct and nothing else while it is idle: input and output live in
+ * blocks that it holds only as long as bytes are in them.
+ */
+#include "exec/client_impl.h"
+
+#include <errno.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ds/table.h"
+#include "exec/admit.h"
+#include "exec/token.h"
+#include "net/sock.h"
+
+#define INPUT_BLOCK_BYTES ((size_t)16 * 1024)
+#define INPUT_POOL_MAX 64
+#define INPUT_KEEP_SMALL 512 /* leftover bytes up to this move to a block of their own size */
+#define WRITE_IOV_MAX 64
+#define WRITE_TURN_BYTES ((size_t)256 * 1024) /* of one client, so that others get their turn */
+#define UNAUTH_OUTPUT_BYTES 1024
+
+struct client_set client__set;
+
+static struct {
+    struct table by_id;
+    void (*on_free)(struct client *c);
+    char *input_pool[INPUT_POOL_MAX];
+    size_t input_pool_count;
+    struct client_stats stats;
+} clients;
+
+static struct view client_id_key(const void *entry)
+{
+    const struct client *c = entry;
+    return view_of((const char *)&c->id, sizeof(c->id));
+}
+
+static const struct table_type client_table = {.key = client_id_key};
+
+struct client *client__by_id(uint64_t id)
+{
+    return table_find(&clients.by_id, &client_table, (const char *)&id, sizeof(id),
+                      hash_bytes((const char *)&id, sizeof(id)));
+}
+
+/* ---- birth and end ---- */
+
+static void client_init_lists(struct client *c)
+{
+    list_init(&c->all);
+    list_init(&c->ready);
+    list_init(&c->writes);
+    list_init(&c->closing);
+}
+
+struct client *client__new(int fd)
+{
+    struct client *c = mem_zalloc(sizeof(*c));
+    c->source = (struct loop_source){.fd = fd, .fn = driver__client_ready};
+    if (loop_add(&c->source, LOOP_READ)) {
+        close(fd);
+        mem_free(c);
+        return NULL;
+    }
+    c->id = ++client__set.next_id;
+    c->db = kv_db(0);
+    c->request.bulk_len = -1;
+    c->sink = (struct sink){.out = &c->out, .resp = 2};
+    c->created_ms = c->active_ms = exec_now_ms();
+    if (sock_peer_is_local(fd)) c->flags |= CLIENT_LOCAL;
+    if (*exec_settings.requirepass) c->admit |= ADMIT_AUTH;
+    client_init_lists(c);
+    list_push(&client__set.all, &c->all);
+    client__set.count++;
+    table_insert(&clients.by_id, &client_table, c, hash_bytes((const char *)&c->id, sizeof(c->id)));
+    clients.stats.received++;
+    return c;
+}
+
+static void input_release(struct client *c)
+{
+    if (!c->in.data) return;
+    if (c->in.cap == INPUT_BLOCK_BYTES && clients.input_pool_count < INPUT_POOL_MAX)
+        clients.input_pool[clients.input_pool_count++] = c->in.data;
+    else
+        mem_free(c->in.data);
+    c->in = (struct inbuf){0};
+}
+
+void client__free(struct client *c)
+{
+    if (c->flags & CLIENT_BLOCKED) {
+        client__set.blocked--;
+        if (c->gone) c->gone(c->gone_ctx, c->id);
+    }
+    if (clients.on_free) clients.on_free(c);
+    table_remove(&clients.by_id, &client_table, (const char *)&c->id, sizeof(c->id),
+                 hash_bytes((const char *)&c->id, sizeof(c->id)));
+    loop_remove(&c->source);
+    close(c->source.fd);
+    list_unlink(&c->all);
+    list_unlink(&c->ready);
+    list_unlink(&c->writes);
+    list_unlink(&c->closing);
+    client__set.count--;
+    input_release(c);
+    resp_state_release(&c->request);
+    outbuf_release(&c->out);
+    mem_free(c->name);
+    mem_free(c);
+}
+
+void client_on_free(void (*fn)(struct client *c))
+{
+    clients.on_free = fn;
+}
+
+void client__close_asap(struct client *c)
+{
+    if (c->flags & CLIENT_CLOSE_ASAP) return;
+    c->flags |= CLIENT_CLOSE_ASAP;
+    c->sink.discard = true;
+    list_unlink(&c->ready);
+    list_push(&client__set.closing, &c->closing);
+}
+
+void client_close_after_reply(struct client *c)
+{
+    c->flags |= CLIENT_CLOSE_AFTER_REPLY;
+}
+
+void client_kill(struct client *c, const struct client *self)
+{
+    if (c == self)
+        client_close_after_reply(c);
+    else
+        client__close_asap(c);
+}
+
+/* ---- input ---- */
+
+/* Room for more bytes: a block from the pool for the usual request, a growing buffer of its own
+ * for a large one. What a peer announces is not believed ahead of its bytes: capacity at most
+ * doubles. */
+static void input_make_room(struct client *c)
+{
+    struct inbuf *in = &c->in;
+    if (!in->data) {
+        in->data = clients.input_pool_count ? clients.input_pool[--clients.input_pool_count]
+                                            : mem_alloc(INPUT_BLOCK_BYTES);
+        in->cap = INPUT_BLOCK_BYTES;
+        return;
+    }
+    if (in->pos) {
+        memmove(in->data, in->data + in->pos, in->len - in->pos);
+        in->len -= in->pos;
+        in->pos = 0;
+    }
+    if (in->cap - in->len >= INPUT_BLOCK_BYTES / 4) return;
+    size_t cap = MAX(in->cap * 2, INPUT_BLOCK_BYTES);
+    if (cap == INPUT_BLOCK_BYTES && in->cap < cap) cap = INPUT_BLOCK_BYTES;
+    in->data = mem_realloc(in->data, cap);
+    in->cap = cap;
+}
+
+bool client__read(struct client *c)
+{
+    struct inbuf *in = &c->in;
+    input_make_room(c);
+    ssize_t got = read(c->source.fd, in->data + in->len, in->cap - in->len);
+    if (got <= 0) {
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+            client__input_trim(c);
+            return true;
+        }
+        client__close_asap(c);
+        return false;
+    }
+    in->len += (size_t)got;
+    c->net_in_bytes += (uint64_t)got;
+    clients.stats.net_in_bytes += (uint64_t)got;
+    c->active_ms = exec_now_ms();
+    if (unlikely(in->len - in->pos > exec_settings.query_buffer_limit)) {
+        log_warning("Closing client id=%llu that reached max query buffer length",
+                    (unsigned long long)c->id);
+        clients.stats.query_limit_disconnections++;
+        client__close_asap(c);
+        return false;
+    }
+    return true;
+}
+
+void client__input_trim(struct client *c)
+{
+    struct inbuf *in = &c->in;
+    size_t left = in->len - in->pos;
+    if (left == 0) {
+        input_release(c);
+    } else if (left <= INPUT_KEEP_SMALL && in->cap >= INPUT_BLOCK_BYTES) {
+        char *small = mem_alloc(INPUT_KEEP_SMALL * 2);
+        memcpy(small, in->data + in->pos, left);
+        input_release(c);
+        *in = (struct inbuf){.data = small, .len = left, .cap = INPUT_KEEP_SMALL * 2};
+    }
+}
+
+void client__want_run(struct client *c)
+{
+    if (c->flags & (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY | CLIENT_BLOCKED)) return;
+    if (!list_is_linked(&c->ready)) list_push(&client__set.ready, &c->ready);
+}
+
+/* ---- output ---- */
+
+void client__want_write(struct client *c)
+{
+    bool ends = c->flags & CLIENT_CLOSE_AFTER_REPLY;
+    if (!outbuf_pending(&c->out) && !ends) return;
+    if (!list_is_linked(&c->writes)) list_push(&client__set.writes, &c->writes);
+}
+
+/* Sends once; false when the socket takes no more now or is broken. */
+static bool client_send_some(struct client *c, size_t *sent_out)
+{
+    struct iovec iov[WRITE_IOV_MAX];
+    int count = outbuf_iov(&c->out, iov, WRITE_IOV_MAX);
+    ssize_t sent = count == 1 ? write(c->source.fd, iov[0].iov_base, iov[0].iov_len)
+                              : writev(c->source.fd, iov, count);
+    if (sent < 0) {
+        if (errno != EAGAIN && errno != EINTR) client__close_asap(c);
+        return false;
+    }
+    outbuf_consume(&c->out, (size_t)sent);
+    c->net_out_bytes += (uint64_t)sent;
+    clients.stats.net_out_bytes += (uint64_t)sent;
+    *sent_out += (size_t)sent;
+    return true;
+}
+
+void client__write(struct client *c)
+{
+    size_t sent = 0;
+    while (outbuf_pending(&c->out) && sent < WRITE_TURN_BYTES)
+        if (!client_send_some(c, &sent)) break;
+    if (c->flags & CLIENT_CLOSE_ASAP) return;
+    if (outbuf_pending(&c->out)) {
+        loop_change(&c->source, c->source.interest | LOOP_WRITE);
+        return;
+    }
+    if (c->source.interest & LOOP_WRITE) loop_change(&c->source, LOOP_READ);
+    if (c->flags & CLIENT_CLOSE_AFTER_REPLY) client__close_asap(c);
+}
+
+static bool soft_limit_passed(struct client *c, const struct output_limit *limit, size_t pending)
+{
+    if (!limit->soft_bytes || pending <= limit->soft_bytes) {
+        c->soft_limit_since_ms = 0;
+        return false;
+    }
+    if (!c->soft_limit_since_ms) c->soft_limit_since_ms = exec_now_ms();
+    return exec_now_ms() - c->soft_limit_since_ms > limit->soft_seconds * 1000;
+}
+
+void client__check_output(struct client *c)
+{
+    const struct output_limit *limit = &exec_settings.output_limits[CLIENT_CLASS_NORMAL];
+    size_t pending = outbuf_pending(&c->out);
+    bool over = limit->hard_bytes && pending > limit->hard_bytes;
+    if (c->admit & ADMIT_AUTH) over |= pending > UNAUTH_OUTPUT_BYTES;
+    if (soft_limit_passed(c, limit, pending)) over = true;
+    if (!over || (c->flags & CLIENT_CLOSE_ASAP)) return;
+    log_warning("Client id=%llu scheduled to be closed ASAP for overcoming of output buffer limits.",
+                (unsigned long long)c->id);
+    clients.stats.output_limit_disconnections++;
+    client__close_asap(c);
+}
+
+/* ---- waiting ---- */
+
+void client_block(struct exec_ctx *ctx, client_gone_fn *gone, void *gone_ctx)
+{
+    struct client *c = ctx->client;
+    ASSERT(c && !(c->flags & CLIENT_BLOCKED) && !(ctx->flags & EXEC_DENY_BLOCKING));
+    c->flags |= CLIENT_BLOCKED;
+    c->gone = gone;
+    c->gone_ctx = gone_ctx;
+    client__set.blocked++;
+}
+
+struct unblock {
+    uint64_t client_id;
+    struct tape reply;
+};
+
+static void unblock_run(void *ctx)
+{
+    struct unblock *u = ctx;
+    struct client *c = client__by_id(u->client_id);
+    if (c && (c->flags & CLIENT_BLOCKED)) {
+        struct exec_ctx reply_ctx = {.client = c, .db = c->db, .sink = &c->sink};
+        c->flags &= ~(uint32_t)CLIENT_BLOCKED;
+        c->gone = NULL;
+        client__set.blocked--;
+        c->active_ms = exec_now_ms();
+        tape_reply(&u->reply, &reply_ctx);
+        client__check_output(c);
+        client__want_write(c);
+        if (c->in.len > c->in.pos) client__want_run(c);
+    }
+    tape_release(&u->reply);
+    mem_free(u);
+}
+
+void client_unblock_post(uint64_t client_id, struct tape *take_reply)
+{
+    struct unblock *u = mem_alloc(sizeof(*u));
+    u->client_id = client_id;
+    u->reply = *take_reply;
+    *take_reply = (struct tape){0};
+    exec_post(unblock_run, u);
+}
+
+/* ---- small accessors ---- */
+
+uint64_t client_id(const struct client *c)
+{
+    return c->id;
+}
+
+void client_addr(const struct client *c, char *out, size_t cap)
+{
+    sock_peer_name(c->source.fd, out, cap);
+}
+
+bool client_is_local(const struct client *c)
+{
+    return c->flags & CLIENT_LOCAL;
+}
+
+bool client_access_ok(const struct exec_ctx *ctx, enum exec_access access)
+{
+    if (access == ACCESS_YES) return true;
+    return access == ACCESS_LOCAL && ctx->client && client_is_local(ctx->client);
+}
+
+void *client_txn(const struct client *c)
+{
+    return c->txn;
+}
+
+void client_set_txn(struct client *c, void *txn)
+{
+    c->txn = txn;
+}
+
+void client_admit_set(struct client *c, uint32_t bits, bool on)
+{
+    c->admit = on ? c->admit | bits : c->admit & ~bits;
+}
+
+uint32_t client_admit(const struct client *c)
+{
+    return c->admit;
+}
+
+const char *client_name(const struct client *c)
+{
+    return c->name;
+}
+
+enum status client_set_name(struct client *c, struct view name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (name.ptr[i] < '!' || name.ptr[i] > '~') return STATUS_SYNTAX;
+    mem_free(c->name);
+    c->name = name.len ? mem_dup(name.ptr, name.len) : NULL;
+    return STATUS_OK;
+}
+
+void client_set_resp(struct client *c, int resp)
+{
+    c->sink.resp = (uint8_t)resp;
+}
+
+void client_set_db(struct client *c, struct kv_db *db)
+{
+    c->db = db;
+}
+
+size_t client__memory(const struct client *c)
+{
+    return mem_good_size(sizeof(*c)) + c->in.cap + outbuf_memory(&c->out) +
+           c->request.partial.cap * sizeof(struct arg) + (c->name ? mem_usable(c->name) : 0);
+}
+
+void client_stats(struct client_stats *out)
+{
+    struct client_stats s = clients.stats;
+    s.connected = client__set.count;
+    s.blocked = client__set.blocked;
+    LIST_EACH(&client__set.all, n) {
+        const struct client *c = CLIENT_OF(n, all);
+        s.longest_in = MAX(s.longest_in, c->in.len - c->in.pos);
+        s.longest_out = MAX(s.longest_out, outbuf_pending(&c->out));
+        s.memory += client__memory(c);
+    }
+    s.commands = exec_commands_processed();
+    s.errors = exec_errors_total();
+    *out = s;
+}
+
+void client__count_rejected(void)
+{
+    clients.stats.rejected++;
+}
+
+void client_stats_reset(void)
+{
+    clients.stats = (struct client_stats){0};
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Clients as CLIENT LIST shows them and as CLIENT KILL finds them. The line's fields and their
+ * order are stock's as observed.
+ */
+#include "exec/client_impl.h"
+#include "exec/command.h"
+#include "net/sock.h"
+
+static void info_flags(const struct client *c, bool in_multi, struct buf *out)
+{
+    size_t before = out->len;
+    if (in_multi) buf_append_char(out, 'x');
+    if (c->flags & CLIENT_BLOCKED) buf_append_char(out, 'b');
+    if (c->flags & CLIENT_CLOSE_AFTER_REPLY) buf_append_char(out, 'c');
+    if (c->flags & CLIENT_CLOSE_ASAP) buf_append_char(out, 'A');
+    if (c->flags & CLIENT_UNIX) buf_append_char(out, 'U');
+    if (out->len == before) buf_append_char(out, 'N');
+}
+
+void client_info(const struct client *c, struct buf *out)
+{
+    char addr[128], laddr[128];
+    sock_peer_name(c->source.fd, addr, sizeof(addr));
+    sock_local_name(c->source.fd, laddr, sizeof(laddr));
+    int64_t now = exec_now_ms();
+    int multi = exec_txn_length(c);
+    size_t unread = c->in.len - c->in.pos, memory = client__memory(c);
+    size_t blocks = 0;
+    for (const struct out_block *b = c->out.head; b; b = b->next) blocks++;
+    buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=",
+               (unsigned long long)c->id, addr, laddr, c->source.fd, c->name ? c->name : "",
+               (long long)((now - c->created_ms) / 1000), (long long)((now - c->active_ms) / 1000));
+    info_flags(c, multi >= 0, out);
+    buf_printf(out,
+               " db=%d sub=0 psub=0 ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu"
+               " multi-mem=0 rbs=%zu rbp=%zu obl=0 oll=%zu omem=%zu tot-mem=%zu events=r%s"
+               " cmd=%s user=default redir=-1 resp=%d",
+               c->db->id, multi, unread, c->in.cap - c->in.len,
+               c->request.partial.cap * sizeof(struct arg), (size_t)0, (size_t)0, blocks,
+               outbuf_memory(&c->out), memory, c->source.interest & LOOP_WRITE ? "w" : "",
+               c->last_cmd ? c->last_cmd->fullname : "NULL", c->sink.resp);
+}
+
+int client_class_parse(struct view word)
+{
+    if (view_eq_nocase(word, "normal")) return CLIENT_CLASS_NORMAL + 1;
+    if (view_eq_nocase(word, "replica") || view_eq_nocase(word, "slave"))
+        return CLIENT_CLASS_REPLICA + 1;
+    if (view_eq_nocase(word, "pubsub")) return CLIENT_CLASS_PUBSUB + 1;
+    if (view_eq_nocase(word, "master")) return CLIENT_CLASS_COUNT + 1;
+    return -1;
+}
+
+static bool id_listed(const struct client_filter *f, uint64_t id)
+{
+    if (!f->id_count) return true;
+    for (size_t i = 0; i < f->id_count; i++)
+        if (f->ids[i] == id) return true;
+    return false;
+}
+
+static bool name_matches(struct view wanted, int fd, void (*name)(int, char *, size_t))
+{
+    char text[128];
+    if (!wanted.len) return true;
+    name(fd, text, sizeof(text));
+    return view_eq_cstr(wanted, text);
+}
+
+static bool filter_matches(const struct client_filter *f, const struct client *c)
+{
+    if (c == f->skip || (c->flags & CLIENT_CLOSE_ASAP)) return false;
+    /* There are normal clients only: no replica, no subscriber, no primary of ours. */
+    if (f->class_ && f->class_ != CLIENT_CLASS_NORMAL + 1) return false;
+    return id_listed(f, c->id) && name_matches(f->addr, c->source.fd, sock_peer_name) &&
+           name_matches(f->laddr, c->source.fd, sock_local_name);
+}
+
+void client_each(const struct client_filter *f, void (*fn)(void *ctx, struct client *c), void *ctx)
+{
+    LIST_EACH(&client__set.all, n) {
+        struct client *c = CLIENT_OF(n, all);
+        if (filter_matches(f, c)) fn(ctx, c);
+    }
+}
