@@ -70,9 +70,11 @@ struct client *client__new(int fd)
     c->id = ++client__set.next_id;
     c->db = kv_db(0);
     c->request.bulk_len = -1;
+    c->queued = -1;
     c->sink = (struct sink){.out = &c->out, .resp = 2};
     c->created_ms = c->active_ms = exec_now_ms();
     if (sock_peer_is_local(fd)) c->flags |= CLIENT_LOCAL;
+    if (sock_is_unix(fd)) c->flags |= CLIENT_UNIX;
     if (*exec_settings.requirepass) c->admit |= ADMIT_AUTH;
     client_init_lists(c);
     list_push(&client__set.all, &c->all);
@@ -163,7 +165,6 @@ static void input_make_room(struct client *c)
     }
     if (in->cap - in->len >= INPUT_BLOCK_BYTES / 4) return;
     size_t cap = MAX(in->cap * 2, INPUT_BLOCK_BYTES);
-    if (cap == INPUT_BLOCK_BYTES && in->cap < cap) cap = INPUT_BLOCK_BYTES;
     in->data = mem_realloc(in->data, cap);
     in->cap = cap;
 }
@@ -353,9 +354,10 @@ void *client_txn(const struct client *c)
     return c->txn;
 }
 
-void client_set_txn(struct client *c, void *txn)
+void client_set_txn(struct client *c, void *txn, int queued)
 {
     c->txn = txn;
+    c->queued = queued;
 }
 
 void client_admit_set(struct client *c, uint32_t bits, bool on)

@@ -53,7 +53,8 @@ void exec_main_wait(_Atomic uint32_t *word, uint32_t value);
 
 /* The transaction service's state of this client; NULL until it sets one. */
 void *client_txn(const struct client *c);
-void client_set_txn(struct client *c, void *txn);
+/* `queued` is how many commands its MULTI holds, -1 outside of one. */
+void client_set_txn(struct client *c, void *txn, int queued);
 /* Called for each client that ends, before it is freed; one. */
 void client_on_free(void (*fn)(struct client *c));
 

@@ -18,7 +18,7 @@ enum client_flag {
     CLIENT_BLOCKED = 1 << 2,           /* waits for client_unblock_post */
     CLIENT_LOCAL = 1 << 3,             /* loopback or unix socket */
     CLIENT_UNIX = 1 << 4,
-    CLIENT_READ_PAUSED = 1 << 5
+    CLIENT_IN_WAVE = 1 << 5 /* its input is in use: it must not be read or moved */
 };
 
 /* Input: unparsed bytes are data[pos..len). */
@@ -37,7 +37,8 @@ struct client {
     struct resp_state request;
     struct outbuf out;
     struct sink sink;
-    void *txn; /* exec/client.h, client_txn */
+    void *txn;  /* exec/client.h, client_txn */
+    int queued; /* commands of its MULTI, -1 outside of one */
     const struct command *last_cmd;
     client_gone_fn *gone;
     void *gone_ctx;
@@ -60,6 +61,10 @@ extern struct client_set client__set;
 
 /* A connection as a client; NULL if the kernel refuses the descriptor, which is then closed. */
 struct client *client__new(int fd);
+/* The client with this id or NULL. */
+struct client *client__by_id(uint64_t id);
+/* One more connection was turned away. */
+void client__count_rejected(void);
 /* Ends it: tells who waits for it, closes, frees. Main, under the token. */
 void client__free(struct client *c);
 

@@ -24,7 +24,7 @@ void client_info(const struct client *c, struct buf *out)
     sock_peer_name(c->source.fd, addr, sizeof(addr));
     sock_local_name(c->source.fd, laddr, sizeof(laddr));
     int64_t now = exec_now_ms();
-    int multi = exec_txn_length(c);
+    int multi = c->queued;
     size_t unread = c->in.len - c->in.pos, memory = client__memory(c);
     size_t blocks = 0;
     for (const struct out_block *b = c->out.head; b; b = b->next) blocks++;

@@ -66,6 +66,24 @@ void exec_unit_begin(struct kv_unit *unit);
  * that record more), and releases it. Needs the token. `depth` bounds the recursion. */
 void exec_unit_end(struct kv_unit *unit, unsigned depth);
 
+/* Runs the handler of ctx->cmd, whose arity and admission are settled, counts it, and delivers the
+ * events it recorded. For the driver and for EXEC. Needs the token. */
+enum status exec_call(struct exec_ctx *ctx);
+
+/* ---- statistics ---- */
+
+uint64_t exec_commands_processed(void);
+uint64_t exec_errors_total(void);
+/* Counts an error line (without '-') under its code word. Called where errors leave. */
+void exec_error_count(struct exec_ctx *ctx, struct view line);
+/* Calls fn for each code word. */
+void exec_error_each(void (*fn)(void *ctx, const char *code, uint64_t count), void *ctx);
+/* Sum of all units' changes since the server began. */
+uint64_t exec_dirty_total(void);
+void exec_stats_reset(void);
+/* The command that runs on this thread now, or NULL: for crash reports. */
+const struct command *exec_current_command(void);
+
 /* ---- subscribers of keyspace events ---- */
 
 /* An event as delivered; key is valid during the call only. */

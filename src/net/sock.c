@@ -171,3 +171,10 @@ bool sock_peer_is_local(int fd)
     if (IN6_IS_ADDR_LOOPBACK(a6)) return true;
     return IN6_IS_ADDR_V4MAPPED(a6) && a6->s6_addr[12] == 127;
 }
+
+bool sock_is_unix(int fd)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof(sa);
+    return !getsockname(fd, (struct sockaddr *)&sa, &len) && sa.ss_family == AF_UNIX;
+}

@@ -37,4 +37,7 @@ void sock_local_name(int fd, char *out, size_t cap);
 /* The peer is on this machine: a unix socket or a loopback address. */
 bool sock_peer_is_local(int fd);
 
+/* It is a unix socket. */
+bool sock_is_unix(int fd);
+
 #endif

@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The driver: what a turn of the loop does for the clients.
+ *
+ *   poll ─ read every ready socket ─ take the token ─ waves of { parse, prefetch, run } ─
+ *   posts of other threads ─ timers ─ free what ended ─ give the token ─ write ─ poll
+ *
+ * A wave collects the complete requests of many clients, then prefetches buckets and entries of
+ * their keys, then runs them: 16 cache misses at once instead of one after the other. Parsing
+ * decides nothing; whatever depends on state (database, MULTI, authentication) is looked at when
+ * the command runs. A client that blocks or ends in the middle of a wave has its later requests
+ * put back: they are parsed again when it goes on.
+ *
+ * Main only. Reading, writing and the poll happen without the token.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/futex.h"
+#include "base/log.h"
+#include "base/mpsc.h"
+#include "exec/admit.h"
+#include "exec/client_impl.h"
+#include "exec/command.h"
+#include "exec/token.h"
+#include "net/sock.h"
+
+#define WAVE_COMMANDS 128      /* a wave ends when it holds so many */
+#define WAVE_PER_CLIENT 64     /* of one client, so that a long pipeline lets others in */
+#define PREFETCH_KEYS 4        /* of one command; more (MGET) is the handler's own business */
+#define ACCEPTS_PER_TURN 1000
+#define LISTENERS_MAX 32
+#define BUSY_POLL_MS 5
+
+struct wave_entry {
+    struct client *client;
+    const struct command *cmd; /* NULL: unknown, or a protocol error */
+    const char *protocol_error;
+    size_t first, argc;        /* in wave.args */
+    size_t start;              /* of the request, in the client's input */
+};
+
+static struct {
+    struct resp_args args;
+    struct wave_entry entries[WAVE_COMMANDS];
+    size_t count;
+} wave;
+
+static struct {
+    struct loop_source listeners[LISTENERS_MAX];
+    int listener_count;
+    struct clock clock;
+    struct kv_unit unit;
+    struct mpsc posts;
+    bool busy; /* main waits for the token: clients are answered from the parser alone */
+} driver;
+
+struct post {
+    struct mpsc_node node;
+    void (*fn)(void *ctx);
+    void *ctx;
+};
+
+int64_t exec_now_ms(void)
+{
+    return driver.clock.wall_ms;
+}
+
+/* ---- posts ---- */
+
+void exec_post(void (*fn)(void *ctx), void *ctx)
+{
+    struct post *p = mem_alloc(sizeof(*p));
+    p->fn = fn;
+    p->ctx = ctx;
+    if (mpsc_push(&driver.posts, &p->node)) loop_wake();
+}
+
+static void posts_run(void)
+{
+    struct mpsc_node *n = mpsc_is_empty(&driver.posts) ? NULL : mpsc_take_all(&driver.posts);
+    while (n) {
+        struct post *p = CONTAINER_OF(n, struct post, node);
+        n = n->next;
+        p->fn(p->ctx);
+        mem_free(p);
+    }
+}
+
+/* ---- connections ---- */
+
+static void refuse(int fd, const char *text)
+{
+    /* Best effort: a peer that doesn't read its refusal is refused all the same. */
+    if (write(fd, text, strlen(text)) < 0) errno = 0;
+    close(fd);
+    client__count_rejected();
+}
+
+static bool protected_from(int fd)
+{
+    return exec_settings.protected_mode && exec_settings.bind_is_default &&
+           !*exec_settings.requirepass && !sock_peer_is_local(fd);
+}
+
+static const char protected_text[] =
+    "-DENIED Redis is running in protected mode because protected mode is enabled and no password "
+    "is set for the default user. In this mode connections are only accepted from the loopback "
+    "interface. If you want to connect from external computers to Redis you may adopt one of the "
+    "following solutions: 1) Just disable protected mode sending the command 'CONFIG SET "
+    "protected-mode no' from the loopback interface by connecting to Redis from the same host the "
+    "server is running, however MAKE SURE Redis is not publicly accessible from internet if you "
+    "do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just "
+    "disable the protected mode by editing the Redis configuration file, and setting the "
+    "protected mode option to 'no', and then restarting the server. 3) If you started the server "
+    "manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an "
+    "authentication password for the default user. NOTE: You only need to do one of the above "
+    "things in order for the server to start accepting connections from the outside.\r\n";
+
+static void accepted(int fd)
+{
+    if ((int64_t)client__set.count >= exec_settings.maxclients) {
+        refuse(fd, "-ERR max number of clients reached\r\n");
+        return;
+    }
+    if (protected_from(fd)) {
+        refuse(fd, protected_text);
+        return;
+    }
+    sock_tune(fd, (int)exec_settings.tcp_keepalive_s);
+    if (!client__new(fd)) log_warning("Error registering fd event for the new client: %s", strerror(errno));
+}
+
+static void listener_ready(struct loop_source *s, uint32_t ready)
+{
+    static struct log_limit accept_log;
+    UNUSED(ready);
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        int fd;
+        switch (sock_accept(s->fd, &fd)) {
+        case STATUS_OK: accepted(fd); break;
+        case STATUS_AGAIN: return;
+        case STATUS_LIMIT:
+            if (log_limit_pass(&accept_log, 1000, NULL))
+                log_warning("Accepting client connection: %s", strerror(errno));
+            return;
+        default: break;
+        }
+    }
+}
+
+enum status driver_listen(int fd)
+{
+    if (driver.listener_count == LISTENERS_MAX) return STATUS_LIMIT;
+    struct loop_source *s = &driver.listeners[driver.listener_count++];
+    *s = (struct loop_source){.fd = fd, .fn = listener_ready};
+    return loop_add(s, LOOP_READ);
+}
+
+void driver_close_listeners(void)
+{
+    for (int i = 0; i < driver.listener_count; i++) {
+        loop_remove(&driver.listeners[i]);
+        close(driver.listeners[i].fd);
+    }
+    driver.listener_count = 0;
+}
+
+/* ---- waves ---- */
+
+/* Cross-protocol requests of a browser: ended without a word, so that no page can use the server
+ * of who visits it. */
+static bool is_http(const struct arg *argv)
+{
+    return arg_is(&argv[0], "post") || arg_is(&argv[0], "host:");
+}
+
+static void wave_push(struct client *c, const struct resp_result *r, size_t start,
+                      const char *protocol_error)
+{
+    struct wave_entry *e = &wave.entries[wave.count++];
+    *e = (struct wave_entry){.client = c,
+                             .protocol_error = protocol_error,
+                             .first = r->first,
+                             .argc = r->argc,
+                             .start = start};
+    if (protocol_error) return;
+    const struct arg *name = &wave.args.argv[r->first];
+    e->cmd = command_lookup(name->ptr, name->len);
+}
+
+/* Parses what is complete of a client's input into the wave. True if there may be more. */
+static bool wave_collect(struct client *c)
+{
+    struct resp_limits limits = {.bulk_max = exec_settings.proto_max_bulk_len,
+                                 .unauthenticated = c->admit & ADMIT_AUTH};
+    struct inbuf *in = &c->in;
+    /* AUTH widens the limits for what follows it. */
+    size_t most = limits.unauthenticated ? 1 : WAVE_PER_CLIENT;
+    for (size_t taken = 0; taken < most && wave.count < WAVE_COMMANDS;) {
+        struct resp_result r;
+        if (in->pos == in->len) return false;
+        bool is_inline = in->data[in->pos] != '*';
+        /* An inline request is split in place, so it must not be parsed twice: it runs alone. */
+        if (is_inline && taken) return true;
+        enum status st = resp_request_parse(&c->request, &limits, in->data + in->pos,
+                                            in->len - in->pos, &wave.args, &r);
+        if (st == STATUS_AGAIN) return false;
+        if (st == STATUS_SYNTAX) {
+            wave_push(c, &r, in->pos, r.error);
+            return false;
+        }
+        if (r.argc) {
+            wave_push(c, &r, in->pos, NULL);
+            taken++;
+        }
+        in->pos += r.consumed;
+        if (is_inline && r.argc) return true;
+    }
+    return true;
+}
+
+/* The keys that the row names by position, as far as they are few. */
+static inline int wave_keys(const struct wave_entry *e, struct arg *out[PREFETCH_KEYS])
+{
+    int n = 0;
+    const struct command *cmd = e->cmd;
+    if (!cmd || cmd->first_key <= 0) return 0;
+    int last = cmd->last_key < 0 ? (int)e->argc + cmd->last_key : cmd->last_key;
+    last = MIN(last, (int)e->argc - 1);
+    for (int i = cmd->first_key; i <= last && n < PREFETCH_KEYS; i += MAX(cmd->key_step, 1))
+        out[n++] = &wave.args.argv[e->first + (size_t)i];
+    return n;
+}
+
+static void wave_prefetch(void)
+{
+    struct arg *keys[PREFETCH_KEYS];
+    for (size_t i = 0; i < wave.count; i++) {
+        int n = wave_keys(&wave.entries[i], keys);
+        for (int k = 0; k < n; k++) kv_prefetch_bucket(wave.entries[i].client->db, keys[k]);
+    }
+    for (size_t i = 0; i < wave.count; i++) {
+        int n = wave_keys(&wave.entries[i], keys);
+        for (int k = 0; k < n; k++) kv_prefetch_entry(wave.entries[i].client->db, keys[k]);
+    }
+}
+
+static void reply_unknown(struct exec_ctx *ctx)
+{
+    struct buf text = {0};
+    command_unknown_text(ctx->cmd, ctx->argv, ctx->argc, &text);
+    reply_error_raw(ctx, text.ptr, text.len);
+    buf_release(&text);
+}
+
+/* Finds the subcommand of a container; false if the call was refused. */
+static bool resolve_sub(struct exec_ctx *ctx)
+{
+    if (ctx->argc < 2) return true;
+    const struct command *sub =
+        command_lookup_sub(ctx->cmd, ctx->argv[1].ptr, ctx->argv[1].len);
+    if (!sub && ctx->cmd->handler) return true;
+    if (!sub) {
+        reply_unknown(ctx);
+        return false;
+    }
+    ctx->cmd = sub;
+    return true;
+}
+
+/* Everything before the handler. */
+static bool run_prepare(struct exec_ctx *ctx)
+{
+    if (unlikely(!ctx->cmd)) {
+        reply_unknown(ctx);
+        admit_refused(ctx);
+        return false;
+    }
+    if (unlikely(ctx->cmd->sub_count) && !resolve_sub(ctx)) {
+        ctx->cmd = NULL;
+        admit_refused(ctx);
+        return false;
+    }
+    ctx->client->last_cmd = ctx->cmd;
+    if (unlikely(!command_arity_ok(ctx->cmd, ctx->argc) || !ctx->cmd->handler)) {
+        reply_arity(ctx);
+        admit_refused(ctx);
+        return false;
+    }
+    if (unlikely(admit_word | ctx->client->admit)) return admit_chain(ctx) == ADMIT_PASS;
+    return true;
+}
+
+static void run_protocol_error(struct client *c, const char *error)
+{
+    struct exec_ctx ctx = {.client = c, .db = c->db, .sink = &c->sink, .unit = &driver.unit};
+    log_verbose("Protocol error (%s) from client id=%llu", error, (unsigned long long)c->id);
+    reply_errorf(&ctx, "Protocol error: %s", error);
+    client_close_after_reply(c);
+}
+
+static void run_entry(struct wave_entry *e)
+{
+    struct client *c = e->client;
+    if (unlikely(e->protocol_error)) {
+        run_protocol_error(c, e->protocol_error);
+        return;
+    }
+    struct exec_ctx ctx = {.client = c,
+                           .db = c->db,
+                           .cmd = e->cmd,
+                           .argv = &wave.args.argv[e->first],
+                           .argc = (int)e->argc,
+                           .sink = &c->sink,
+                           .unit = &driver.unit};
+    if (unlikely(!e->cmd) && is_http(ctx.argv)) {
+        log_warning("Possible SECURITY ATTACK detected. It looks like somebody is sending POST or "
+                    "Host: commands to Redis. This is likely due to an attacker attempting to use "
+                    "Cross Protocol Scripting to compromise your Redis instance. Connection "
+                    "aborted.");
+        client__close_asap(c);
+        return;
+    }
+    if (likely(run_prepare(&ctx))) exec_call(&ctx);
+}
+
+#ifdef COG_DEBUG
+/* What a handler kept of its arguments without copying turns to rubbish at once. */
+static void poison_input(const struct wave_entry *e, size_t end)
+{
+    memset(e->client->in.data + e->start, 0xDB, end - e->start);
+}
+#endif
+
+/* Runs the wave's commands in order; the requests of a client that can't go on are put back. */
+static void wave_run(void)
+{
+    for (size_t i = 0; i < wave.count; i++) {
+        struct wave_entry *e = &wave.entries[i];
+        struct client *c = e->client;
+        const uint32_t stopped = CLIENT_BLOCKED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY;
+        if (unlikely(c->flags & stopped)) {
+            if (c->flags & CLIENT_BLOCKED && e->start < c->in.pos) c->in.pos = e->start;
+            continue;
+        }
+        run_entry(e);
+#ifdef COG_DEBUG
+        bool next_is_his = i + 1 < wave.count && wave.entries[i + 1].client == c;
+        if (!e->protocol_error) poison_input(e, next_is_his ? wave.entries[i + 1].start : c->in.pos);
+#endif
+    }
+}
+
+static void wave_end_of_client(struct client *c, bool more)
+{
+    c->flags &= ~(uint32_t)CLIENT_IN_WAVE;
+    if (c->flags & CLIENT_CLOSE_ASAP) return;
+    if (unlikely(!(c->source.interest & LOOP_READ)))
+        loop_change(&c->source, c->source.interest | LOOP_READ);
+    client__check_output(c);
+    client__want_write(c);
+    if (more)
+        client__want_run(c);
+    else
+        client__input_trim(c);
+}
+
+/* Waves until no client has a complete request left. */
+static void run_ready_clients(void)
+{
+    struct client *members[WAVE_COMMANDS];
+    bool more[WAVE_COMMANDS];
+    while (client__set.ready.next != &client__set.ready) {
+        size_t n = 0;
+        wave.count = wave.args.argc = 0;
+        while (wave.count < WAVE_COMMANDS && n < WAVE_COMMANDS) {
+            struct list_node *node = list_pop(&client__set.ready);
+            if (!node) break;
+            members[n] = CLIENT_OF(node, ready);
+            members[n]->flags |= CLIENT_IN_WAVE;
+            more[n] = wave_collect(members[n]);
+            n++;
+        }
+        wave_prefetch();
+        wave_run();
+        for (size_t i = 0; i < n; i++) wave_end_of_client(members[i], more[i]);
+    }
+}
+
+/* ---- busy mode ---- */
+
+static const char busy_text[] = "-BUSY Redis is busy running a gears function. You can only call "
+                                "RG.ABORTEXECUTION or SHUTDOWN NOSAVE.";
+
+static void busy_run(struct client *c, struct arg *argv, int argc)
+{
+    struct exec_ctx ctx = {.client = c, .db = c->db, .argv = argv, .argc = argc, .sink = &c->sink};
+    enum status st = command_resolve(argv, argc, &ctx.cmd);
+    bool allowed = !st && (ctx.cmd->flags & COMMAND_ALLOW_BUSY) && ctx.cmd->handler &&
+                   command_arity_ok(ctx.cmd, argc) && !(c->admit & ADMIT_MULTI);
+    if (c->admit & ADMIT_AUTH)
+        reply_error(&ctx, "-NOAUTH Authentication required.");
+    else if (allowed)
+        ctx.cmd->handler(&ctx);
+    else
+        reply_error(&ctx, busy_text);
+}
+
+/* Serves a client from the parser alone. */
+static void busy_client(struct client *c)
+{
+    while (!(c->flags & (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY | CLIENT_BLOCKED))) {
+        struct resp_limits limits = {.bulk_max = exec_settings.proto_max_bulk_len,
+                                     .unauthenticated = c->admit & ADMIT_AUTH};
+        struct resp_result r;
+        wave.args.argc = 0;
+        enum status st = resp_request_parse(&c->request, &limits, c->in.data + c->in.pos,
+                                            c->in.len - c->in.pos, &wave.args, &r);
+        if (st == STATUS_AGAIN) break;
+        if (st == STATUS_SYNTAX) {
+            run_protocol_error(c, r.error);
+            break;
+        }
+        c->in.pos += r.consumed;
+        if (r.argc) busy_run(c, wave.args.argv + r.first, (int)r.argc);
+    }
+    client__write(c);
+    client__input_trim(c);
+}
+
+/* One look at the sockets while main can't have the token. */
+static void busy_turn(void)
+{
+    struct resp_args saved = wave.args;
+    wave.args = (struct resp_args){0};
+    driver.busy = true;
+    clock_refresh(&driver.clock);
+    loop_poll_once(BUSY_POLL_MS);
+    driver.busy = false;
+    resp_args_release(&wave.args);
+    wave.args = saved;
+}
+
+void exec_main_wait(_Atomic uint32_t *word, uint32_t value)
+{
+    int64_t start_ms = clock_mono_ms();
+    while (atomic_load(word) == value) {
+        if (clock_mono_ms() - start_ms > exec_settings.busy_reply_threshold_ms)
+            busy_turn();
+        else
+            futex_wait(word, value, 10000000);
+    }
+}
+
+/* ---- the turn ---- */
+
+void driver__client_ready(struct loop_source *s, uint32_t ready)
+{
+    struct client *c = CONTAINER_OF(s, struct client, source);
+    if (c->flags & CLIENT_CLOSE_ASAP) return;
+    if (ready & LOOP_WRITE && c->source.interest & LOOP_WRITE) {
+        client__write(c);
+        if (c->flags & CLIENT_CLOSE_ASAP) return;
+    }
+    if (!(ready & LOOP_READ)) return;
+    if (c->flags & CLIENT_IN_WAVE) { /* busy mode within a wave: its turn comes when the wave ends */
+        loop_change(&c->source, c->source.interest & ~(uint32_t)LOOP_READ);
+        return;
+    }
+    if (!client__read(c)) return;
+    if (driver.busy)
+        busy_client(c);
+    else
+        client__want_run(c);
+}
+
+static void after_sleep(void)
+{
+    clock_refresh(&driver.clock);
+}
+
+static void after_ready(void)
+{
+    token_main_take();
+    clock_refresh(&driver.clock);
+    kv_clock_set(driver.clock.wall_ms);
+    driver.unit.now_ms = driver.clock.wall_ms;
+    posts_run();
+    run_ready_clients();
+}
+
+static void before_sleep(void)
+{
+    struct list_node *n;
+    posts_run();
+    while ((n = list_pop(&client__set.closing))) client__free(CLIENT_OF(n, closing));
+    token_main_give();
+    while ((n = list_pop(&client__set.writes))) client__write(CLIENT_OF(n, writes));
+    if (client__set.ready.next != &client__set.ready || client__set.closing.next != &client__set.closing)
+        loop_dont_sleep();
+}
+
+enum status driver_setup(void)
+{
+    const struct loop_hooks hooks = {before_sleep, after_sleep, after_ready};
+    list_init(&client__set.all);
+    list_init(&client__set.ready);
+    list_init(&client__set.writes);
+    list_init(&client__set.closing);
+    clock_refresh(&driver.clock);
+    driver.unit.now_ms = driver.clock.wall_ms;
+    loop_set_hooks(&hooks);
+    token_on_busy(busy_turn, &exec_settings.busy_reply_threshold_ms);
+    return STATUS_OK;
+}
+
+void driver_teardown(void)
+{
+    driver_close_listeners();
+    LIST_EACH(&client__set.all, n) client__free(CLIENT_OF(n, all));
+    posts_run();
+    kv_unit_release(&driver.unit);
+    resp_args_release(&wave.args);
+}
+
+void driver_cron(int hz)
+{
+    /* Everybody is looked at within a second or so. */
+    size_t budget = client__set.count / (size_t)MAX(hz, 1) + 8;
+    int64_t now = driver.clock.wall_ms;
+    while (budget-- && client__set.all.next != &client__set.all) {
+        struct list_node *n = list_pop(&client__set.all);
+        struct client *c = CLIENT_OF(n, all);
+        list_push(&client__set.all, n);
+        bool idle = exec_settings.timeout_s && !(c->flags & CLIENT_BLOCKED) &&
+                    now - c->active_ms > exec_settings.timeout_s * 1000;
+        if (idle) {
+            log_verbose("Closing idle client");
+            client__close_asap(c);
+        }
+        client__check_output(c);
+    }
+    outbuf_pool_trim(16);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Running one command, and what follows it within its unit: events to subscribers. Whoever holds
+ * the token runs here: main for clients, a worker for a gears step.
+ */
+#include "exec/exec.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/ticks.h"
+#include "exec/admit.h"
+#include "exec/client.h"
+#include "exec/command.h"
+#include "exec/reply.h"
+#include "exec/token.h"
+
+#define SUBSCRIBERS_MAX 8
+#define EVENT_DEPTH_MAX 64
+#define ERROR_CODES_MAX 128
+#define ERROR_CODE_LEN 32
+
+static struct {
+    struct {
+        void (*fn)(void *ctx, const struct exec_event *e);
+        void *ctx;
+        uint32_t mask;
+    } subscribers[SUBSCRIBERS_MAX];
+    int subscriber_count;
+    struct {
+        char code[ERROR_CODE_LEN + 1];
+        uint64_t count;
+    } errors[ERROR_CODES_MAX];
+    int error_codes;
+    uint64_t errors_total, commands, dirty;
+} exec;
+
+static _Thread_local const struct command *current_command;
+
+/* ---- statistics ---- */
+
+uint64_t exec_commands_processed(void)
+{
+    return exec.commands;
+}
+
+uint64_t exec_errors_total(void)
+{
+    return exec.errors_total;
+}
+
+uint64_t exec_dirty_total(void)
+{
+    return exec.dirty;
+}
+
+const struct command *exec_current_command(void)
+{
+    return current_command;
+}
+
+void exec_stats_reset(void)
+{
+    exec.error_codes = 0;
+    exec.errors_total = 0;
+    exec.commands = 0;
+}
+
+void exec_error_count(struct exec_ctx *ctx, struct view line)
+{
+    UNUSED(ctx);
+    if (!token_is_mine()) return; /* busy mode: the counters belong to somebody else now */
+    size_t len = 0;
+    while (len < line.len && len < ERROR_CODE_LEN && line.ptr[len] != ' ') len++;
+    exec.errors_total++;
+    for (int i = 0; i < exec.error_codes; i++) {
+        if (strlen(exec.errors[i].code) != len || memcmp(exec.errors[i].code, line.ptr, len))
+            continue;
+        exec.errors[i].count++;
+        return;
+    }
+    if (exec.error_codes == ERROR_CODES_MAX) return;
+    memcpy(exec.errors[exec.error_codes].code, line.ptr, len);
+    exec.errors[exec.error_codes].code[len] = '\0';
+    exec.errors[exec.error_codes++].count = 1;
+}
+
+void exec_error_each(void (*fn)(void *ctx, const char *code, uint64_t count), void *ctx)
+{
+    for (int i = 0; i < exec.error_codes; i++) fn(ctx, exec.errors[i].code, exec.errors[i].count);
+}
+
+/* ---- events ---- */
+
+static void update_event_mask(void)
+{
+    uint32_t mask = 0;
+    for (int i = 0; i < exec.subscriber_count; i++) mask |= exec.subscribers[i].mask;
+    kv_event_mask_set(mask);
+}
+
+void exec_on_event(uint32_t mask, void (*fn)(void *ctx, const struct exec_event *e), void *ctx)
+{
+    ASSERT(exec.subscriber_count < SUBSCRIBERS_MAX);
+    int i = exec.subscriber_count++;
+    exec.subscribers[i].fn = fn;
+    exec.subscribers[i].ctx = ctx;
+    exec.subscribers[i].mask = mask;
+    update_event_mask();
+}
+
+void exec_event_mask(void (*fn)(void *ctx, const struct exec_event *e), uint32_t mask)
+{
+    for (int i = 0; i < exec.subscriber_count; i++)
+        if (exec.subscribers[i].fn == fn) exec.subscribers[i].mask = mask;
+    update_event_mask();
+}
+
+static void deliver_one(const struct exec_event *e)
+{
+    for (int i = 0; i < exec.subscriber_count; i++)
+        if (exec.subscribers[i].mask & e->class_) exec.subscribers[i].fn(exec.subscribers[i].ctx, e);
+}
+
+/* A generation of events is taken out of the unit before the first of them is delivered, so that
+ * what subscribers record in turn forms the next one, a level deeper. */
+static COLD void deliver(struct kv_unit *unit, unsigned depth)
+{
+    while (unit->event_count) {
+        struct kv_unit taken = {.events = unit->events,
+                                .event_count = unit->event_count,
+                                .event_bytes = unit->event_bytes};
+        size_t event_cap = unit->event_cap;
+        unit->events = NULL;
+        unit->event_count = unit->event_cap = 0;
+        buf_init(&unit->event_bytes);
+        if (depth < EVENT_DEPTH_MAX) {
+            for (size_t i = 0; i < taken.event_count; i++) {
+                const struct kv_event *ev = &taken.events[i];
+                struct exec_event e = {.class_ = ev->class_,
+                                       .name = ev->name,
+                                       .db = kv_db(ev->db_id),
+                                       .key = kv_event_key(&taken, ev),
+                                       .depth = depth,
+                                       .unit = unit};
+                deliver_one(&e);
+            }
+        } else {
+            log_warning("Dropping %zu keyspace events: subscribers cause each other beyond %d levels",
+                        taken.event_count, EVENT_DEPTH_MAX);
+        }
+        if (unit->events) {
+            kv_unit_release(&taken);
+        } else { /* nothing new: the next command uses the arrays again */
+            unit->events = taken.events;
+            unit->event_cap = event_cap;
+            unit->event_bytes = taken.event_bytes;
+            buf_clear(&unit->event_bytes);
+        }
+        depth++;
+    }
+}
+
+/* ---- units and calls ---- */
+
+void exec_unit_begin(struct kv_unit *unit)
+{
+    *unit = (struct kv_unit){.now_ms = clock_wall_ms()};
+}
+
+void exec_unit_end(struct kv_unit *unit, unsigned depth)
+{
+    if (unlikely(unit->event_count)) deliver(unit, depth);
+    exec.dirty += unit->dirty;
+    kv_unit_release(unit);
+}
+
+enum status exec_call(struct exec_ctx *ctx)
+{
+    const struct command *cmd = ctx->cmd, *outer = current_command;
+    struct command_stats *stats = command_stats_of(cmd);
+    uint64_t start = ticks_now();
+    current_command = cmd;
+    enum status st = cmd->handler(ctx);
+    current_command = outer;
+    stats->calls++;
+    stats->total_ns += ticks_to_ns(ticks_now() - start);
+    if (unlikely(st == STATUS_ERR)) stats->failed++;
+    exec.commands++;
+    exec.dirty += ctx->unit->dirty;
+    ctx->unit->dirty = 0;
+    if (unlikely(ctx->unit->event_count) && !(ctx->flags & EXEC_IN_EVENT))
+        deliver(ctx->unit, ctx->event_depth);
+    return st;
+}
+
+static enum status run_refused(struct exec_ctx *ctx, enum status resolved)
+{
+    const struct command *cmd = ctx->cmd;
+    if (resolved) {
+        struct buf text = {0};
+        command_unknown_text(cmd, ctx->argv, ctx->argc, &text);
+        reply_error_raw(ctx, text.ptr, text.len);
+        buf_release(&text);
+        return STATUS_ERR;
+    }
+    if (!command_arity_ok(cmd, ctx->argc) || !cmd->handler) return reply_arity(ctx);
+    if (cmd->flags & (COMMAND_NOSCRIPT | COMMAND_NO_EXECUTE))
+        return reply_error(ctx, "This Redis command is not allowed from script");
+    return STATUS_OK;
+}
+
+enum status exec_run(const struct exec_call *call, struct arg *argv, int argc, struct tape *tape)
+{
+    ASSERT(token_is_mine() && argc > 0);
+    struct kv_unit own;
+    struct sink sink = {.tape = tape, .resp = call->resp};
+    struct exec_ctx ctx = {.db = kv_db(call->db_id),
+                           .argv = argv,
+                           .argc = argc,
+                           .flags = call->flags | EXEC_DENY_BLOCKING,
+                           .sink = &sink,
+                           .unit = call->unit,
+                           .event_depth = call->event_depth};
+    enum status st = command_resolve(argv, argc, &ctx.cmd);
+    if (run_refused(&ctx, st)) return STATUS_ERR;
+    if (!ctx.unit) {
+        exec_unit_begin(&own);
+        ctx.unit = &own;
+    } else {
+        ctx.flags |= EXEC_IN_EVENT; /* its events are the caller's to deliver */
+    }
+    st = STATUS_ERR;
+    if (likely(!admit_word) || admit_chain(&ctx) == ADMIT_PASS) st = exec_call(&ctx);
+    if (!call->unit) exec_unit_end(&own, call->event_depth);
+    return st;
+}
