@@ -4,6 +4,7 @@
 
 #include "exec/client.h"
 #include "exec/command.h"
+#include "exec/reply.h"
 
 #define ADMIT_FILTERS_MAX 16
 
@@ -33,6 +34,7 @@ void admit_set(uint32_t bits, bool on)
 enum admit_verdict admit_chain(struct exec_ctx *ctx)
 {
     uint32_t bits = admit_word | (ctx->client ? client_admit(ctx->client) : 0);
+    if (ctx->cmd->flags & COMMAND_ADMIN) bits |= ADMIT_PROTECTED;
     for (int i = 0; i < admit.count; i++) {
         if (!(bits & admit.filters[i].bit)) continue;
         enum admit_verdict v = admit.filters[i].fn(ctx);
@@ -51,4 +53,30 @@ void admit_refused(struct exec_ctx *ctx)
 {
     if (ctx->cmd) command_stats_of(ctx->cmd)->rejected++;
     if (ctx->client && admit.on_refusal) admit.on_refusal(ctx->client);
+}
+
+static enum admit_verdict auth_filter(struct exec_ctx *ctx)
+{
+    if (ctx->cmd->flags & COMMAND_NO_AUTH) return ADMIT_PASS;
+    reply_error(ctx, "-NOAUTH Authentication required.");
+    return ADMIT_REFUSED;
+}
+
+static enum admit_verdict protected_filter(struct exec_ctx *ctx)
+{
+    const struct command *top = ctx->cmd->parent ? ctx->cmd->parent : ctx->cmd;
+    if (strcmp(top->name, "debug") ||
+        client_access_ok(ctx, (enum exec_access)exec_settings.enable_debug_command))
+        return ADMIT_PASS;
+    reply_error(ctx, "DEBUG command not allowed. If the enable-debug-command option is set to "
+                     "\"local\", you can run it from a local connection, otherwise you need to set "
+                     "this option in the configuration file, and then restart the server.");
+    return ADMIT_REFUSED;
+}
+
+void admit_setup(void)
+{
+    admit.count = 0;
+    admit_add(ADMIT_AUTH, auth_filter);
+    admit_add(ADMIT_PROTECTED, protected_filter);
 }

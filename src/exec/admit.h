@@ -14,7 +14,7 @@
 
 enum admit_bit {
     ADMIT_AUTH = 1 << 0,      /* the client has not authenticated */
-    ADMIT_PROTECTED = 1 << 1, /* commands that an option must allow (DEBUG) */
+    ADMIT_PROTECTED = 1 << 1, /* implied for admin commands: some need an option's leave */
     ADMIT_MULTI = 1 << 2,     /* the client is queueing a transaction */
     ADMIT_SHUTDOWN = 1 << 3
 };
@@ -26,6 +26,9 @@ enum admit_verdict {
 };
 
 typedef enum admit_verdict admit_fn(struct exec_ctx *ctx);
+
+/* Begins the chain with exec's own filters: authentication, protected commands. Main, at boot. */
+void admit_setup(void);
 
 /* Adds a filter at the end of the chain; at most 16. Main, at boot. */
 void admit_add(enum admit_bit bit, admit_fn *fn);

@@ -44,8 +44,8 @@ static const struct table_type client_table = {.key = client_id_key};
 
 struct client *client__by_id(uint64_t id)
 {
-    return table_find(&clients.by_id, &client_table, (const char *)&id, sizeof(id),
-                      hash_bytes((const char *)&id, sizeof(id)));
+    return table_find(&clients.by_id, &client_table, view_of((const char *)&id, sizeof(id)),
+                      hash_bytes(&id, sizeof(id)));
 }
 
 /* ---- birth and end ---- */
@@ -79,7 +79,7 @@ struct client *client__new(int fd)
     client_init_lists(c);
     list_push(&client__set.all, &c->all);
     client__set.count++;
-    table_insert(&clients.by_id, &client_table, c, hash_bytes((const char *)&c->id, sizeof(c->id)));
+    table_insert(&clients.by_id, &client_table, c, hash_bytes(&c->id, sizeof(c->id)));
     clients.stats.received++;
     return c;
 }
@@ -101,8 +101,7 @@ void client__free(struct client *c)
         if (c->gone) c->gone(c->gone_ctx, c->id);
     }
     if (clients.on_free) clients.on_free(c);
-    table_remove(&clients.by_id, &client_table, (const char *)&c->id, sizeof(c->id),
-                 hash_bytes((const char *)&c->id, sizeof(c->id)));
+    table_remove(&clients.by_id, &client_table, client_id_key(c), hash_bytes(&c->id, sizeof(c->id)));
     loop_remove(&c->source);
     close(c->source.fd);
     list_unlink(&c->all);

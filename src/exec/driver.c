@@ -289,7 +289,8 @@ static bool run_prepare(struct exec_ctx *ctx)
         admit_refused(ctx);
         return false;
     }
-    if (unlikely(admit_word | ctx->client->admit)) return admit_chain(ctx) == ADMIT_PASS;
+    if (unlikely(admit_word | ctx->client->admit | (ctx->cmd->flags & COMMAND_ADMIN)))
+        return admit_chain(ctx) == ADMIT_PASS;
     return true;
 }
 
@@ -509,6 +510,7 @@ enum status driver_setup(void)
     list_init(&client__set.ready);
     list_init(&client__set.writes);
     list_init(&client__set.closing);
+    admit_setup();
     clock_refresh(&driver.clock);
     driver.unit.now_ms = driver.clock.wall_ms;
     loop_set_hooks(&hooks);

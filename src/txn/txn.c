@@ -225,7 +225,7 @@ enum status txn_exec(struct exec_ctx *ctx)
 static struct watched_key *watched_find(struct kv_db *db, struct arg *key)
 {
     if (!db->watches) return NULL;
-    return table_find(db->watches, &watch_table, key->ptr, key->len, arg_hash(key));
+    return table_find(db->watches, &watch_table, arg_view(key), arg_hash(key));
 }
 
 static struct watched_key *watched_new(struct kv_db *db, struct arg *key)
@@ -243,7 +243,8 @@ static struct watched_key *watched_new(struct kv_db *db, struct arg *key)
 static void watched_free(struct watched_key *k)
 {
     struct table *watches = k->db->watches;
-    table_remove(watches, &watch_table, k->bytes, k->len, hash_bytes(k->bytes, k->len));
+    struct view key = view_of(k->bytes, k->len);
+    table_remove(watches, &watch_table, key, hash_bytes(key.ptr, key.len));
     if (table_count(watches) == 0) {
         table_clear(watches, NULL, NULL);
         mem_free(watches);
@@ -290,9 +291,8 @@ static void touch_watchers(struct watched_key *k)
 static void touch_if_present(void *entry, void *ctx)
 {
     struct watched_key *k = entry;
-    struct kv_db *db = ctx;
-    if (table_find(&db->keys, &kv_table_type, k->bytes, k->len, hash_bytes(k->bytes, k->len)))
-        touch_watchers(k);
+    struct arg key = arg_of(k->bytes, k->len);
+    if (kv_peek(ctx, k->db, &key)) touch_watchers(k);
 }
 
 static void txn_touch(void *unused, struct kv_db *db, const struct arg *key)
@@ -300,8 +300,9 @@ static void txn_touch(void *unused, struct kv_db *db, const struct arg *key)
     UNUSED(unused);
     if (!db->watches) return;
     if (!key) {
+        struct kv_unit now = {.now_ms = exec_now_ms()};
         uint64_t cursor = 0;
-        do cursor = table_scan(db->watches, &watch_table, cursor, touch_if_present, db);
+        do cursor = table_scan(db->watches, cursor, SIZE_MAX, SIZE_MAX, touch_if_present, &now);
         while (cursor);
         return;
     }

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The connection's own commands: PING, ECHO, SELECT, AUTH, HELLO, RESET, QUIT. Main only, for
+ * they are refused (noscript) or harmless where no client stands behind the context.
+ */
+#include "commands/commands.h"
+#include "exec/admit.h"
+#include "exec/reply.h"
+#include "txn/txn.h"
+
+enum status cmd_ping(struct exec_ctx *ctx)
+{
+    if (ctx->argc > 2) return reply_arity(ctx);
+    if (ctx->argc == 2)
+        reply_bulk_view(ctx, arg_view(&ctx->argv[1]));
+    else
+        reply_status(ctx, "PONG");
+    return STATUS_OK;
+}
+
+enum status cmd_echo(struct exec_ctx *ctx)
+{
+    reply_bulk_view(ctx, arg_view(&ctx->argv[1]));
+    return STATUS_OK;
+}
+
+enum status cmd_select(struct exec_ctx *ctx)
+{
+    int64_t id;
+    if (arg_i64(ctx, 1, &id)) return STATUS_ERR;
+    struct kv_db *db = kv_db(id);
+    if (!db) return reply_error(ctx, "DB index is out of range");
+    ctx->db = db;
+    if (ctx->client) client_set_db(ctx->client, db);
+    reply_ok(ctx);
+    return STATUS_OK;
+}
+
+/* ---- authentication ---- */
+
+/* Equal, in a time that doesn't tell how far the guess was right. */
+static bool secret_eq(struct view guess, const char *secret)
+{
+    size_t len = strlen(secret);
+    unsigned char diff = guess.len != len;
+    for (size_t i = 0; i < guess.len; i++)
+        diff |= (unsigned char)guess.ptr[i] ^ (unsigned char)secret[len ? i % len : 0];
+    return diff == 0;
+}
+
+/* The one user there is: `default`, with the password of requirepass, or any if there is none. */
+static bool credentials_ok(struct view user, struct view password)
+{
+    if (!view_eq_cstr(user, "default")) return false;
+    return !*exec_settings.requirepass || secret_eq(password, exec_settings.requirepass);
+}
+
+static enum status authenticate(struct exec_ctx *ctx, struct view user, struct view password)
+{
+    if (!credentials_ok(user, password))
+        return reply_error(ctx, "-WRONGPASS invalid username-password pair or user is disabled.");
+    client_admit_set(ctx->client, ADMIT_AUTH, false);
+    return STATUS_OK;
+}
+
+enum status cmd_auth(struct exec_ctx *ctx)
+{
+    if (ctx->argc > 3) return reply_syntax_error(ctx);
+    if (ctx->argc == 2 && !*exec_settings.requirepass)
+        return reply_error(ctx, "AUTH <password> called without any password configured for the "
+                                "default user. Are you sure your configuration is correct?");
+    struct view user = ctx->argc == 3 ? arg_view(&ctx->argv[1]) : VIEW_LIT("default");
+    if (authenticate(ctx, user, arg_view(&ctx->argv[ctx->argc - 1]))) return STATUS_ERR;
+    reply_ok(ctx);
+    return STATUS_OK;
+}
+
+struct hello_options {
+    int64_t version; /* 0: as it is */
+    const struct arg *user, *password, *name;
+};
+
+static enum status hello_parse(struct exec_ctx *ctx, struct hello_options *o)
+{
+    *o = (struct hello_options){0};
+    if (ctx->argc == 1) return STATUS_OK;
+    if (num_parse_i64(arg_view(&ctx->argv[1]), &o->version))
+        return reply_error(ctx, "Protocol version is not an integer or out of range");
+    if (o->version < 2 || o->version > 3)
+        return reply_error(ctx, "-NOPROTO unsupported protocol version");
+    for (int i = 2; i < ctx->argc; i++) {
+        const struct arg *a = &ctx->argv[i];
+        if (arg_is(a, "auth") && i + 2 < ctx->argc) {
+            o->user = a + 1;
+            o->password = a + 2;
+            i += 2;
+        } else if (arg_is(a, "setname") && i + 1 < ctx->argc) {
+            o->name = a + 1;
+            i++;
+        } else {
+            return reply_errorf(ctx, "Syntax error in HELLO option '%.*s'", (int)MIN(a->len, 128u),
+                                a->ptr);
+        }
+    }
+    return STATUS_OK;
+}
+
+static void hello_reply(struct exec_ctx *ctx)
+{
+    reply_map(ctx, 7);
+    reply_bulk_cstr(ctx, "server");
+    reply_bulk_cstr(ctx, "redis");
+    reply_bulk_cstr(ctx, "version");
+    reply_bulk_cstr(ctx, "7.0.15");
+    reply_bulk_cstr(ctx, "proto");
+    reply_int(ctx, reply_resp(ctx));
+    reply_bulk_cstr(ctx, "id");
+    reply_int(ctx, (int64_t)client_id(ctx->client));
+    reply_bulk_cstr(ctx, "mode");
+    reply_bulk_cstr(ctx, "standalone");
+    reply_bulk_cstr(ctx, "role");
+    reply_bulk_cstr(ctx, "master");
+    reply_bulk_cstr(ctx, "modules");
+    reply_array(ctx, 0);
+}
+
+static enum status set_name(struct exec_ctx *ctx, const struct arg *name)
+{
+    if (client_set_name(ctx->client, arg_view(name)))
+        return reply_error(ctx, "Client names cannot contain spaces, newlines or special "
+                                "characters.");
+    return STATUS_OK;
+}
+
+enum status cmd_hello(struct exec_ctx *ctx)
+{
+    struct hello_options o;
+    if (hello_parse(ctx, &o)) return STATUS_ERR;
+    if (o.user && authenticate(ctx, arg_view(o.user), arg_view(o.password))) return STATUS_ERR;
+    if (client_admit(ctx->client) & ADMIT_AUTH)
+        return reply_error(ctx, "-NOAUTH HELLO must be called with the client already "
+                                "authenticated, otherwise the HELLO AUTH <user> <pass> option can "
+                                "be used to authenticate the client and select the RESP protocol "
+                                "version at the same time");
+    if (o.name && set_name(ctx, o.name)) return STATUS_ERR;
+    if (o.version) client_set_resp(ctx->client, (int)o.version);
+    hello_reply(ctx);
+    return STATUS_OK;
+}
+
+enum status cmd_reset(struct exec_ctx *ctx)
+{
+    struct client *c = ctx->client;
+    txn_discard(c);
+    client_set_db(c, kv_db(0));
+    client_set_resp(c, 2);
+    /* An empty name is always legal. */
+    if (client_set_name(c, VIEW_LIT(""))) ASSERT(false);
+    client_admit_set(c, ADMIT_AUTH, *exec_settings.requirepass != '\0');
+    reply_status(ctx, "RESET");
+    return STATUS_OK;
+}
+
+enum status cmd_quit(struct exec_ctx *ctx)
+{
+    reply_ok(ctx);
+    client_close_after_reply(ctx->client);
+    return STATUS_OK;
+}
