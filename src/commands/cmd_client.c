@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* CLIENT and its subcommands. Main only: all of them are refused in scripts and gears steps. */
-#include "commands/commands.h"
+#include "commands_table.h"
+#include "exec/client.h"
 #include "exec/reply.h"
 
 enum status cmd_client_id(struct exec_ctx *ctx)

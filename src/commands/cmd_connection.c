@@ -3,8 +3,9 @@
  * The connection's own commands: PING, ECHO, SELECT, AUTH, HELLO, RESET, QUIT. Main only, for
  * they are refused (noscript) or harmless where no client stands behind the context.
  */
-#include "commands/commands.h"
+#include "commands_table.h"
 #include "exec/admit.h"
+#include "exec/client.h"
 #include "exec/reply.h"
 #include "txn/txn.h"
 
@@ -39,12 +40,11 @@ enum status cmd_select(struct exec_ctx *ctx)
 /* ---- authentication ---- */
 
 /* Equal, in a time that doesn't tell how far the guess was right. */
-static bool secret_eq(struct view guess, const char *secret)
+static bool secret_eq(struct view guess, struct view secret)
 {
-    size_t len = strlen(secret);
-    unsigned char diff = guess.len != len;
-    for (size_t i = 0; i < guess.len; i++)
-        diff |= (unsigned char)guess.ptr[i] ^ (unsigned char)secret[len ? i % len : 0];
+    unsigned char diff = guess.len != secret.len;
+    for (size_t i = 0; i < guess.len && secret.len; i++)
+        diff |= (unsigned char)guess.ptr[i] ^ (unsigned char)secret.ptr[i % secret.len];
     return diff == 0;
 }
 
@@ -52,7 +52,7 @@ static bool secret_eq(struct view guess, const char *secret)
 static bool credentials_ok(struct view user, struct view password)
 {
     if (!view_eq_cstr(user, "default")) return false;
-    return !*exec_settings.requirepass || secret_eq(password, exec_settings.requirepass);
+    return !exec_settings.requirepass.len || secret_eq(password, exec_settings.requirepass);
 }
 
 static enum status authenticate(struct exec_ctx *ctx, struct view user, struct view password)
@@ -66,7 +66,7 @@ static enum status authenticate(struct exec_ctx *ctx, struct view user, struct v
 enum status cmd_auth(struct exec_ctx *ctx)
 {
     if (ctx->argc > 3) return reply_syntax_error(ctx);
-    if (ctx->argc == 2 && !*exec_settings.requirepass)
+    if (ctx->argc == 2 && !exec_settings.requirepass.len)
         return reply_error(ctx, "AUTH <password> called without any password configured for the "
                                 "default user. Are you sure your configuration is correct?");
     struct view user = ctx->argc == 3 ? arg_view(&ctx->argv[1]) : VIEW_LIT("default");
@@ -156,7 +156,7 @@ enum status cmd_reset(struct exec_ctx *ctx)
     client_set_resp(c, 2);
     /* An empty name is always legal. */
     if (client_set_name(c, VIEW_LIT(""))) ASSERT(false);
-    client_admit_set(c, ADMIT_AUTH, *exec_settings.requirepass != '\0');
+    client_admit_set(c, ADMIT_AUTH, exec_settings.requirepass.len > 0);
     reply_status(ctx, "RESET");
     return STATUS_OK;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* MULTI, EXEC, DISCARD, WATCH, UNWATCH: the words over txn/. Main only. */
+#include "commands_table.h"
 #include "exec/reply.h"
 #include "txn/txn.h"
 
-#include "commands/commands.h"
 
 enum status cmd_multi(struct exec_ctx *ctx)
 {

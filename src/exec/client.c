@@ -75,7 +75,7 @@ struct client *client__new(int fd)
     c->created_ms = c->active_ms = exec_now_ms();
     if (sock_peer_is_local(fd)) c->flags |= CLIENT_LOCAL;
     if (sock_is_unix(fd)) c->flags |= CLIENT_UNIX;
-    if (*exec_settings.requirepass) c->admit |= ADMIT_AUTH;
+    if (exec_settings.requirepass.len) c->admit |= ADMIT_AUTH;
     client_init_lists(c);
     list_push(&client__set.all, &c->all);
     client__set.count++;
