@@ -4,7 +4,7 @@
  *
  *     make objects-ds
  *     gcc -O2 -D_GNU_SOURCE -Isrc -o build/table_bench tests/bench/table_bench.c \
- *         build/release/obj/{ds,base}/*.o -ljemalloc -lm -pthread
+ *         $(find build/release/obj/ds build/release/obj/base -name '*.o') -ljemalloc -lm -pthread
  *     build/table_bench [entries, default 1000000]
  *
  * Entries are shaped like small strings of the keyspace (header, 16-byte key, 16-byte value) and
@@ -19,7 +19,7 @@
 #include "base/random.h"
 #include "ds/table.h"
 
-enum { KEY_BYTES = 16, BATCH = 16, RUNS = 3 };
+enum { KEY_BYTES = 16, BATCH = 16, RUNS = 3, SEARCHES = 1000000 };
 
 struct entry {
     char head[7];
@@ -72,23 +72,38 @@ static double pass_hash(char (*keys)[KEY_BYTES + 1], uint64_t n)
     return cpu_ns() - start;
 }
 
-/* Looks `n` keys up `times` times. Each search waits for the entry found before (whose head's
- * first byte is 0), as it does where something is done with it; else the processor overlaps them. */
+/* Looks `n` keys up, a million searches at least; the processor overlaps them. */
 static double pass_find(const struct table *t, char (*keys)[KEY_BYTES + 1], const uint64_t *hashes,
-                        uint64_t n, int times, uint64_t *found)
+                        uint64_t n)
+{
+    double start = cpu_ns();
+    for (uint64_t done = 0; done < SEARCHES; done += n)
+        for (uint64_t i = 0; i < n; i++)
+            sink += table_find(t, &type, view_of(keys[i], KEY_BYTES), hashes[i]) != NULL;
+    return cpu_ns() - start;
+}
+
+/* The same, but each search waits for the entry found before (whose head's first byte is 0), as
+ * it does where something is done with what was found. */
+static double pass_find_serial(const struct table *t, char (*keys)[KEY_BYTES + 1],
+                               const uint64_t *hashes, uint64_t n)
 {
     double start = cpu_ns();
     uint64_t zero = 0;
-    *found = 0;
-    for (int round = 0; round < times; round++) {
+    for (uint64_t done = 0; done < SEARCHES; done += n) {
         for (uint64_t i = 0; i < n; i++) {
             const struct entry *entry =
                 table_find(t, &type, view_of(keys[i + zero], KEY_BYTES), hashes[i + zero]);
-            *found += entry != NULL;
             zero = entry ? (uint64_t)entry->head[0] : 0;
+            sink += zero;
         }
     }
     return cpu_ns() - start;
+}
+
+static uint64_t searches(uint64_t n)
+{
+    return (SEARCHES + n - 1) / n * n;
 }
 
 static double pass_prefetched(const struct table *t, char (*keys)[KEY_BYTES + 1],
@@ -161,10 +176,14 @@ static void bench_reads(struct table *t, char (*keys)[KEY_BYTES + 1], const uint
 {
     uint64_t hot = MIN(n, 1000), found = 0;
     BEST("hash of 16 bytes", n, pass_hash(keys, n));
-    BEST("find, warm (1,000 keys)", hot * 1000, pass_find(t, keys, hashes, hot, 1000, &found));
-    BEST("find, cold", n, pass_find(t, keys, hashes, n, 1, &found));
-    if (found != n) printf("WRONG: found %llu\n", (unsigned long long)found);
-    BEST("find, cold, prefetched by 16", n, pass_prefetched(t, keys, hashes, n, &found));
+    BEST("find, 1,000 keys", searches(hot), pass_find(t, keys, hashes, hot));
+    BEST("find, 1,000 keys, one after the other", searches(hot),
+         pass_find_serial(t, keys, hashes, hot));
+    BEST("find, all keys", searches(n), pass_find(t, keys, hashes, n));
+    BEST("find, all keys, one after the other", searches(n),
+         pass_find_serial(t, keys, hashes, n));
+    BEST("find, all keys, prefetched by 16", n, pass_prefetched(t, keys, hashes, n, &found));
+    if (found != n / BATCH * BATCH) printf("WRONG: found %llu\n", (unsigned long long)found);
     BEST("scan, all at once, per entry", n, pass_scan(t, SIZE_MAX));
     BEST("scan, 10 at a time, per entry", n, pass_scan(t, 10));
     BEST("scan, 1000 at a time, per entry", n, pass_scan(t, 1000));
