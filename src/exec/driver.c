@@ -446,9 +446,9 @@ static void busy_turn(void)
 
 void exec_main_wait(_Atomic uint32_t *word, uint32_t value)
 {
-    int64_t start_ms = clock_mono_ms();
+    int64_t start_ms = clock_mono_ms(), threshold_ms = exec_settings.busy_reply_threshold_ms;
     while (atomic_load(word) == value) {
-        if (clock_mono_ms() - start_ms > exec_settings.busy_reply_threshold_ms)
+        if (threshold_ms > 0 && clock_mono_ms() - start_ms > threshold_ms)
             busy_turn();
         else
             futex_wait(word, value, 10000000);

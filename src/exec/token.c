@@ -105,7 +105,8 @@ static COLD void main_take_slow(void)
         if (seen == TOKEN_LENT || waited_ns < MAIN_SPIN_NS) {
             cpu_relax();
         } else if (seen == TOKEN_WORKER) {
-            if (busy_fn && waited_ns > *busy_threshold_ms * 1000000)
+            if (busy_fn && *busy_threshold_ms > 0 &&
+                waited_ns > *busy_threshold_ms * 1000000)
                 busy_fn();
             else
                 word_wait(seen, BUSY_LOOK_NS);

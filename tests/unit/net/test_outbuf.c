@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The output chain against one flat buffer, under appends, gaps and sends of random sizes. */
+#include "net/outbuf.h"
+
+#include "../unit.h"
+#include "base/buf.h"
+
+static void send_some(struct outbuf *o, struct buf *sent, size_t most)
+{
+    struct iovec iov[8];
+    int n = outbuf_iov(o, iov, 8);
+    size_t taken = 0;
+    for (int i = 0; i < n && taken < most; i++) {
+        size_t part = MIN(iov[i].iov_len, most - taken);
+        buf_append(sent, iov[i].iov_base, part);
+        taken += part;
+    }
+    outbuf_consume(o, taken);
+}
+
+TEST(like_a_flat_buffer)
+{
+    for (long n = unit_rounds(200); n > 0; n--) {
+        struct outbuf o = {0};
+        struct buf model = {0}, sent = {0};
+        for (int step = 0; step < 100; step++) {
+            char text[32];
+            size_t len = unit_rand_below(10) ? unit_rand_below(200) : unit_rand_below(40000);
+            char *bytes = mem_alloc(len + 1);
+            unit_rand_bytes(bytes, len);
+            switch (unit_rand_below(4)) {
+            case 0: send_some(&o, &sent, unit_rand_below(50000)); break;
+            case 1: {
+                struct out_block *gap = outbuf_gap(&o);
+                size_t head = (size_t)snprintf(text, sizeof(text), "*%zu\r\n", len);
+                outbuf_append(&o, bytes, len);
+                outbuf_fill_gap(&o, gap, text, head);
+                buf_append(&model, text, head);
+                buf_append(&model, bytes, len);
+                break;
+            }
+            default:
+                outbuf_append(&o, bytes, len);
+                buf_append(&model, bytes, len);
+            }
+            CHECK_INT(outbuf_pending(&o), model.len - sent.len);
+            mem_free(bytes);
+        }
+        while (outbuf_pending(&o)) send_some(&o, &sent, 1 + unit_rand_below(100000));
+        CHECK_MEM(sent.ptr, sent.len, model.ptr, model.len);
+        CHECK(outbuf_memory(&o) == 0 || o.head != NULL);
+        outbuf_release(&o);
+        buf_release(&model);
+        buf_release(&sent);
+    }
+    outbuf_pool_trim(0);
+}
+
+TEST(join_keeps_order)
+{
+    struct outbuf a = {0}, b = {0};
+    struct buf sent = {0};
+    outbuf_append(&a, "one ", 4);
+    outbuf_append(&b, "XXtwo", 5);
+    outbuf_consume(&b, 2);
+    outbuf_join(&a, &b);
+    send_some(&a, &sent, 100);
+    CHECK_MEM(sent.ptr, sent.len, "one two", 7);
+    CHECK_INT(outbuf_pending(&a), 0);
+    outbuf_release(&a);
+    buf_release(&sent);
+    outbuf_pool_trim(0);
+}
