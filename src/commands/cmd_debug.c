@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "commands_table.h"
 #include "exec/reply.h"
+#include "exec/token_stress.h"
 
 /* ---- digests ---- */
 
@@ -231,6 +232,13 @@ static enum status debug_protocol(struct exec_ctx *ctx)
     return STATUS_OK;
 }
 
+static enum status debug_token_stress(struct exec_ctx *ctx)
+{
+    int64_t threads, rounds;
+    if (arg_i64(ctx, 2, &threads) || arg_i64(ctx, 3, &rounds)) return STATUS_ERR;
+    return token_stress(ctx, threads, rounds);
+}
+
 /* ---- dispatch ---- */
 
 static enum status debug_help(struct exec_ctx *ctx);
@@ -250,6 +258,7 @@ static const struct {
     {"protocol", 3, 3, debug_protocol},
     {"set-active-expire", 3, 3, debug_set_active_expire},
     {"sleep", 3, 3, debug_sleep},
+    {"token-stress", 4, 4, debug_token_stress},
 };
 
 static enum status debug_help(struct exec_ctx *ctx)
@@ -275,6 +284,8 @@ static enum status debug_help(struct exec_ctx *ctx)
         "    Whether expired keys are deleted though nobody asks for them.",
         "SLEEP <seconds>",
         "    Stop the server for a while; fractions are allowed.",
+        "TOKEN-STRESS <threads> <rounds>",
+        "    Run commands on worker threads through the data token; replies their errors.",
         NULL,
     };
     reply_help(ctx, lines);
