@@ -394,7 +394,7 @@ enum status arg_i64_range(struct exec_ctx *ctx, int i, int64_t min, int64_t max,
     if (arg_i64(ctx, i, out)) return STATUS_ERR;
     if (*out >= min && *out <= max) return STATUS_OK;
     if (error) return reply_error(ctx, error);
-    return reply_errorf(ctx, "value is out of range, must be between %lld and %lld",
+    return reply_errorf(ctx, "value is out of range, value must between %lld and %lld",
                         (long long)min, (long long)max);
 }
 

@@ -36,6 +36,7 @@ static inline size_t hash_length(struct value v)
 bool hash_get(struct value v, struct arg *field, char buf[static NUM_I64_LEN],
               struct view *value_out);
 
+/* Whether there is such a field. */
 bool hash_contains(struct value v, struct arg *field);
 
 /* Gives a field a value; true if the field is new. */

@@ -43,13 +43,3 @@ bool pick_walk_next(struct pick_walk *walk)
     walk->wanted -= taken;
     return taken;
 }
-
-void pick_shuffle(uint64_t *words, size_t count)
-{
-    for (size_t left = count; left > 1; left--) {
-        size_t i = (size_t)random_below(left);
-        uint64_t word = words[i];
-        words[i] = words[left - 1];
-        words[left - 1] = word;
-    }
-}

@@ -49,7 +49,4 @@ static inline void pick_walk_init(struct pick_walk *walk, size_t n, size_t count
 /* Whether this place is taken. */
 bool pick_walk_next(struct pick_walk *walk);
 
-/* Swaps the words into a random order. */
-void pick_shuffle(uint64_t *words, size_t count);
-
 #endif

@@ -31,6 +31,7 @@ static inline size_t set_length(struct value v)
     return set_type_ops.length(v);
 }
 
+/* Whether there is such a member. */
 bool set_contains(struct value v, struct arg *member);
 
 /* Adds a member; false if it was there. */
