@@ -114,6 +114,24 @@ size_t mem_used(void)
     return used;
 }
 
+#ifdef HAVE_JEMALLOC
+static size_t mem_allocator_figure(const char *name, size_t otherwise)
+{
+    size_t value, len = sizeof(value);
+    return mallctl(name, &value, &len, NULL, 0) == 0 ? value : otherwise;
+}
+#endif
+
+void mem_stats(struct mem_stats *out)
+{
+    size_t used = mem_used(); /* brings the allocator's figures up to date */
+    *out = (struct mem_stats){used, used, mem_rss()};
+#ifdef HAVE_JEMALLOC
+    out->active = mem_allocator_figure("stats.active", used);
+    out->resident = mem_allocator_figure("stats.resident", out->active);
+#endif
+}
+
 size_t mem_peak(void)
 {
     return atomic_load_explicit(&mem_peak_bytes, memory_order_relaxed);

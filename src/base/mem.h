@@ -53,6 +53,13 @@ size_t mem_peak(void);
 /* Resident set of the process in bytes, from /proc. */
 size_t mem_rss(void);
 
+/* What the allocator holds: bytes in use, bytes of the pages they lie on, bytes of pages that are
+ * resident. An allocator that can't tell says the first for the second. Tens of microseconds. */
+struct mem_stats {
+    size_t allocated, active, resident;
+};
+void mem_stats(struct mem_stats *out);
+
 /* "jemalloc-5.3.0" or "libc". */
 const char *mem_allocator_name(void);
 

@@ -176,12 +176,13 @@ static bool is_option(const char *arg)
 void conf_append_args(int argc, char *const *argv, struct buf *out)
 {
     bool just_named = false;
+    buf_append_cstr(out, "\n");
     for (int i = 0; i < argc; i++) {
         const char *arg = argv[i];
         bool is_save = just_named && strcasecmp(argv[i - 1], "--save") == 0;
         if (is_option(arg) && (!just_named || is_save)) {
             if (is_save) buf_append_cstr(out, "\"\"");
-            buf_append_cstr(out, "\n");
+            if (i) buf_append_cstr(out, "\n");
             buf_append_cstr(out, arg + 2);
             buf_append_char(out, ' ');
             just_named = true;

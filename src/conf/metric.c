@@ -17,7 +17,7 @@
 
 #include "base/mem.h"
 
-#define RESET_HOOKS_MAX 16
+#define HOOKS_MAX 16
 
 /* Names apart by blanks, in the order in which stock prints them. */
 static const char order_server[] =
@@ -114,8 +114,9 @@ static struct {
         struct field *fields;
         size_t count, cap;
     } sections[METRIC_SECTION_COUNT];
-    void (*reset_hooks[RESET_HOOKS_MAX])(void);
-    size_t reset_hook_count;
+    void (*print_hooks[HOOKS_MAX])(void);
+    void (*reset_hooks[HOOKS_MAX])(void);
+    size_t print_hook_count, reset_hook_count;
 } registry;
 
 /* ---- registration ---- */
@@ -161,9 +162,15 @@ void metric_register(const struct metric_row *rows, size_t count)
     for (size_t i = 0; i < count; i++) add_row(&rows[i]);
 }
 
+void metric_on_print(void (*fn)(void))
+{
+    ASSERT(registry.print_hook_count < HOOKS_MAX);
+    registry.print_hooks[registry.print_hook_count++] = fn;
+}
+
 void metric_on_reset(void (*fn)(void))
 {
-    ASSERT(registry.reset_hook_count < RESET_HOOKS_MAX);
+    ASSERT(registry.reset_hook_count < HOOKS_MAX);
     registry.reset_hooks[registry.reset_hook_count++] = fn;
 }
 
@@ -259,6 +266,7 @@ static void print_row(const struct metric_row *row, struct buf *out)
 void metric_print(const struct metric_selection *selection, struct buf *out)
 {
     bool first = true;
+    for (size_t i = 0; i < registry.print_hook_count; i++) registry.print_hooks[i]();
     for (int s = 0; s < METRIC_SECTION_COUNT; s++) {
         if (!selection->on[s]) continue;
         buf_printf(out, "%s# %s\r\n", first ? "" : "\r\n", sections[s].title);

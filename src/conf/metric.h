@@ -73,6 +73,10 @@ struct metric_row {
 /* Adds rows; they are kept, not copied. A field that is there already is a programmer's error. */
 void metric_register(const struct metric_row *rows, size_t count);
 
+/* Runs fn before INFO prints, to fill variables that rows point at: figures that come together, or
+ * are dear. At most 16. */
+void metric_on_print(void (*fn)(void));
+
 /* Runs fn at CONFIG RESETSTAT, for counters that aren't plain variables. At most 16. */
 void metric_on_reset(void (*fn)(void));
 

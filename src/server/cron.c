@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The periodic work: a timer of the loop, `hz` times a second. Each piece is bounded, so that no
+ * turn takes longer than its share; what must happen less often counts turns.
+ *
+ * Main thread, with the data token.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/metric.h"
+#include "exec/client.h"
+#include "exec/exec.h"
+#include "keyspace/keyspace.h"
+#include "net/loop.h"
+#include "server/private.h"
+
+/* Of one second, how much active expiry may take; stock's share. */
+#define EXPIRE_PERCENT 25
+/* With this many clients for each call a second, call more often (dynamic-hz). */
+#define CLIENTS_PER_CALL 200
+#define SAMPLE_MS 100
+#define SLOW_MS 5000
+
+static struct {
+    struct metric_rate ops, net_in, net_out;
+    int64_t sample_at_ms, slow_at_ms;
+} cron;
+
+static int effective_hz(size_t clients)
+{
+    int hz = server_settings.hz;
+    if (!server_settings.dynamic_hz) return hz;
+    while (hz < SERVER_HZ_MAX && clients / (size_t)hz > CLIENTS_PER_CALL) hz *= 2;
+    return MIN(hz, SERVER_HZ_MAX);
+}
+
+static void expire_keys(int hz)
+{
+    struct kv_unit unit = {0};
+    exec_unit_begin(&unit);
+    kv_expire_cycle(&unit, INT64_C(1000000) * EXPIRE_PERCENT / 100 / hz);
+    exec_unit_end(&unit, 0);
+}
+
+static void sample(const struct client_stats *stats, int64_t now_ms)
+{
+    metric_rate_sample(&cron.ops, stats->commands, now_ms);
+    metric_rate_sample(&cron.net_in, stats->net_in_bytes, now_ms);
+    metric_rate_sample(&cron.net_out, stats->net_out_bytes, now_ms);
+    mem_used(); /* notes the peak */
+}
+
+static void slow_work(const struct client_stats *stats)
+{
+    log_refresh_timezone();
+    log_debug("%zu clients connected (0 replicas), %zu bytes in use", stats->connected,
+              mem_used());
+}
+
+static int server_cron(void *ctx)
+{
+    UNUSED(ctx);
+    struct client_stats stats;
+    int64_t now_ms = clock_mono_ms();
+    if (server_signal_taken() && server_request_end(0) == STATUS_OK) return -1;
+    if (now_ms >= cron.sample_at_ms) {
+        client_stats(&stats);
+        sample(&stats, now_ms);
+        cron.sample_at_ms = now_ms + SAMPLE_MS;
+        server_state.hz = effective_hz(stats.connected);
+        if (now_ms >= cron.slow_at_ms) {
+            slow_work(&stats);
+            cron.slow_at_ms = now_ms + SLOW_MS;
+        }
+    }
+    kv_clock_set(clock_wall_ms());
+    expire_keys(server_state.hz);
+    driver_cron(server_state.hz);
+    return 1000 / server_state.hz;
+}
+
+void server_cron_start(void)
+{
+    loop_timer_add(1, server_cron, NULL);
+}
+
+void server_rates_get(struct server_rates *out)
+{
+    out->ops = metric_rate_get(&cron.ops);
+    out->net_in = metric_rate_get(&cron.net_in);
+    out->net_out = metric_rate_get(&cron.net_out);
+}
+
+void server_rates_reset(void)
+{
+    cron.ops = cron.net_in = cron.net_out = (struct metric_rate){0};
+}

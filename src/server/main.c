@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The program: boot, loop, end. What is set up, and in which order, is in wiring.c.
+ *
+ *   options -> command line and file -> background -> log -> parts -> sockets -> loop -> end
+ *
+ * Main thread.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/ticks.h"
+#include "base/version.h"
+#include "exec/settings.h"
+#include "net/loop.h"
+#include "server/private.h"
+
+struct server_state server_state;
+
+/* What the rest is measured with and seeded from. */
+static void boot_base(void)
+{
+    hash_seed_random();
+    ticks_setup();
+    log_refresh_timezone();
+    log_set_role('C');
+    random_hex_id(server_state.run_id);
+    random_hex_id(server_state.replication_id);
+    server_state.start_wall_us = clock_wall_us();
+    server_state.start_mono_us = clock_mono_us();
+}
+
+static enum status open_log(void)
+{
+    if (log_setup(server_settings.logfile.ptr)) {
+        fprintf(stderr,
+                "\n*** FATAL CONFIG FILE ERROR (Redis %s) ***\nCan't open the log file: %s\n",
+                STOCK_VERSION, strerror(errno));
+        return STATUS_ERR;
+    }
+    log_set_level((enum log_level)server_settings.loglevel);
+    return STATUS_OK;
+}
+
+static void clamp_settings(void)
+{
+    int64_t possible = server_raise_file_limit(exec_settings.maxclients);
+    if (possible < exec_settings.maxclients) {
+        log_warning("Current maximum open files allows %lld clients. maxclients has been reduced "
+                    "to %lld to compensate for low ulimit. If you need higher maxclients "
+                    "increase 'ulimit -n'.",
+                    (long long)possible, (long long)possible);
+        exec_settings.maxclients = possible;
+    }
+    if (server_settings.hz < SERVER_HZ_MIN) server_settings.hz = SERVER_HZ_MIN;
+    if (server_settings.hz > SERVER_HZ_MAX) server_settings.hz = SERVER_HZ_MAX;
+    server_state.hz = server_settings.hz;
+}
+
+static void announce(void)
+{
+    log_warning("Cogwheel " COGWHEEL_VERSION " is starting: Redis version=" STOCK_VERSION
+                ", bits=64, pid=%d, just started",
+                (int)getpid());
+    if (server_state.config_file) {
+        log_warning("Configuration loaded");
+    } else {
+        log_warning("Warning: no config file specified, using the default config and the command "
+                    "line. In order to specify a config file use redis-server "
+                    "/path/to/redis.conf");
+    }
+}
+
+/* To be seen by a person at a terminal, or by whoever insists. */
+static void announce_ready(void)
+{
+    bool terminal = !server_settings.logfile.len && isatty(STDOUT_FILENO);
+    if (terminal || server_settings.always_show_logo) {
+        server_print_logo();
+    } else {
+        log_notice("Running mode=standalone, port=%d.", server_settings.port);
+    }
+    log_warning("Server initialized");
+    log_notice("Ready to accept connections");
+    if (server_settings.unixsocket.len) {
+        log_notice("The server is now ready to accept connections at %s",
+                   server_settings.unixsocket.ptr);
+    }
+}
+
+static enum status boot(void)
+{
+    if (server_settings.daemonize) server_daemonize();
+    if (open_log()) return STATUS_ERR;
+    announce();
+    log_set_role('M');
+    clamp_settings();
+    if (!server_listens_somewhere()) {
+        log_warning("Configured to not listen anywhere, exiting.");
+        return STATUS_ERR;
+    }
+    server_signals_setup();
+    server_crash_setup();
+    if (server_wire()) return STATUS_ERR;
+    server_write_pidfile();
+    announce_ready();
+    return STATUS_OK;
+}
+
+int main(int argc, char **argv)
+{
+    boot_base();
+    server_register_all_options();
+    switch (server_read_args(argc, argv)) {
+    case SERVER_EXIT_OK: return 0;
+    case SERVER_EXIT_FAILED: return 1;
+    case SERVER_RUN: break;
+    }
+    if (boot()) return 1;
+    loop_run();
+    return server_end();
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The options of the process: where it listens, its log, its rhythm, its files; and the rows of
+ * base/ and types/, which may not know of options themselves.
+ *
+ * Thread: main.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "conf/option.h"
+#include "exec/client.h"
+#include "exec/settings.h"
+#include "server/private.h"
+#include "types/value.h"
+
+struct server_settings server_settings;
+
+/* ---- bind ---- */
+
+static void get_bind(const struct opt_row *row, struct buf *out)
+{
+    UNUSED(row);
+    for (size_t i = 0; i < server_settings.bind_count; i++) {
+        buf_printf(out, "%s%s", i ? " " : "", server_settings.bind[i]);
+    }
+}
+
+static void free_bind(void)
+{
+    for (size_t i = 0; i < server_settings.bind_count; i++) mem_free(server_settings.bind[i]);
+    server_settings.bind_count = 0;
+}
+
+static enum status set_bind(const struct opt_row *row, const struct view *argv, size_t argc,
+                            struct opt_error *err)
+{
+    UNUSED(row);
+    if (argc > SERVER_BIND_MAX) return opt_fail(err, "Too many bind addresses specified.");
+    if (argc == 1 && argv[0].len == 0) argc = 0;
+    free_bind();
+    for (size_t i = 0; i < argc; i++) {
+        server_settings.bind[i] = mem_dup(argv[i].ptr, argv[i].len);
+    }
+    server_settings.bind_count = argc;
+    struct buf text = {0};
+    get_bind(row, &text);
+    exec_settings.bind_is_default = view_eq_cstr(buf_view(&text), "* -::*");
+    buf_release(&text);
+    return STATUS_OK;
+}
+
+static enum status relisten(void)
+{
+    driver_close_listeners();
+    return server_listen_all();
+}
+
+static enum status apply_bind(struct opt_error *err)
+{
+    return relisten() ? opt_fail(err, "Failed to bind to specified addresses.") : STATUS_OK;
+}
+
+static enum status apply_port(struct opt_error *err)
+{
+    if (relisten()) {
+        return opt_fail(err, "Unable to listen on this port. Check server logs.");
+    }
+    return STATUS_OK;
+}
+
+/* ---- directories and files ---- */
+
+static void get_dir(const struct opt_row *row, struct buf *out)
+{
+    UNUSED(row);
+    char path[PATH_MAX];
+    buf_append_cstr(out, getcwd(path, sizeof(path)) ? path : "");
+}
+
+static enum status set_dir(const struct opt_row *row, const struct view *argv, size_t argc,
+                           struct opt_error *err)
+{
+    UNUSED(row);
+    UNUSED(argc);
+    if (chdir(argv[0].ptr)) return opt_fail(err, "%s", strerror(errno));
+    return STATUS_OK;
+}
+
+/* ---- limits ---- */
+
+static enum status apply_maxclients(struct opt_error *err)
+{
+    int64_t possible = server_raise_file_limit(exec_settings.maxclients);
+    if (possible >= exec_settings.maxclients) return STATUS_OK;
+    return opt_fail(err,
+                    "The operating system is not able to handle the specified number of clients, "
+                    "try with %lld",
+                    (long long)possible);
+}
+
+static enum status apply_hz(struct opt_error *err)
+{
+    UNUSED(err);
+    if (server_settings.hz < SERVER_HZ_MIN) server_settings.hz = SERVER_HZ_MIN;
+    if (server_settings.hz > SERVER_HZ_MAX) server_settings.hz = SERVER_HZ_MAX;
+    return STATUS_OK;
+}
+
+static enum status apply_loglevel(struct opt_error *err)
+{
+    UNUSED(err);
+    log_set_level((enum log_level)server_settings.loglevel);
+    return STATUS_OK;
+}
+
+/* ---- persistence, which isn't here yet: what switches it off is understood ---- */
+
+static void get_nothing(const struct opt_row *row, struct buf *out)
+{
+    UNUSED(row);
+    UNUSED(out);
+}
+
+static enum status set_save(const struct opt_row *row, const struct view *argv, size_t argc,
+                            struct opt_error *err)
+{
+    UNUSED(row);
+    if (argc == 0 || (argc == 1 && argv[0].len == 0)) return STATUS_OK;
+    return opt_fail(err, "save points need persistence, which this version doesn't have; "
+                         "only save \"\" is accepted");
+}
+
+static void get_appendonly(const struct opt_row *row, struct buf *out)
+{
+    UNUSED(row);
+    buf_append_cstr(out, "no");
+}
+
+static enum status set_appendonly(const struct opt_row *row, const struct view *argv, size_t argc,
+                                  struct opt_error *err)
+{
+    UNUSED(row);
+    UNUSED(argc);
+    if (view_eq_nocase(argv[0], "no")) return STATUS_OK;
+    if (!view_eq_nocase(argv[0], "yes")) return opt_fail(err, "argument must be 'yes' or 'no'");
+    return opt_fail(err, "the append-only file needs persistence, which this version doesn't "
+                         "have; only appendonly no is accepted");
+}
+
+/* ---- rows ---- */
+
+static const struct opt_name loglevel_names[] = {{"debug", LOG_LEVEL_DEBUG},
+                                                 {"verbose", LOG_LEVEL_VERBOSE},
+                                                 {"notice", LOG_LEVEL_NOTICE},
+                                                 {"warning", LOG_LEVEL_WARNING},
+                                                 {NULL, 0}};
+
+static const struct opt_row network_rows[] = {
+    {.name = "bind", .kind = OPT_SPECIAL, .flags = OPT_MULTI, .get = get_bind, .set = set_bind,
+     .apply = apply_bind, .dflt = "* -::*", .section = OPT_SECTION_NETWORK,
+     .doc = "The addresses to listen on: up to 16 of IPv4 or IPv6. * and ::* stand for all "
+            "addresses of their kind. One with a - in front may be missing on this machine. An "
+            "empty list means that TCP isn't listened on."},
+    {.name = "port", .kind = OPT_INT, .var.i = &server_settings.port, .dflt = "6379",
+     .max = 65535, .apply = apply_port, .section = OPT_SECTION_NETWORK,
+     .doc = "The TCP port; 0 listens on none."},
+    {.name = "tcp-backlog", .kind = OPT_INT, .flags = OPT_IMMUTABLE,
+     .var.i = &server_settings.tcp_backlog, .dflt = "511", .max = INT_MAX,
+     .section = OPT_SECTION_NETWORK,
+     .doc = "How many new connections may wait to be accepted. The system caps it "
+            "(/proc/sys/net/core/somaxconn)."},
+    {.name = "unixsocket", .kind = OPT_STRING, .flags = OPT_IMMUTABLE,
+     .var.text = &server_settings.unixsocket, .section = OPT_SECTION_NETWORK,
+     .doc = "The path of a unix socket to listen on as well; empty for none."},
+    {.name = "unixsocketperm", .kind = OPT_OCTAL, .flags = OPT_IMMUTABLE,
+     .var.i = &server_settings.unixsocketperm, .dflt = "0", .max = 0777,
+     .section = OPT_SECTION_NETWORK,
+     .doc = "The mode of that socket, in octal; 0 leaves what the umask gives."},
+};
+
+static const struct opt_row general_rows[] = {
+    {.name = "daemonize", .kind = OPT_BOOL, .flags = OPT_IMMUTABLE,
+     .var.b = &server_settings.daemonize, .dflt = "no", .section = OPT_SECTION_GENERAL,
+     .doc = "Go to the background. Then a pid file is written, to /var/run/redis.pid if "
+            "`pidfile` doesn't say otherwise."},
+    {.name = "pidfile", .kind = OPT_STRING, .flags = OPT_IMMUTABLE,
+     .var.text = &server_settings.pidfile, .section = OPT_SECTION_GENERAL,
+     .doc = "Where to write the process' number at start, to be removed at the end."},
+    {.name = "dir", .kind = OPT_SPECIAL, .flags = OPT_PROTECTED,
+     .get = get_dir, .set = set_dir, .dflt = ".", .section = OPT_SECTION_GENERAL,
+     .doc = "The working directory: where relative paths start."},
+    {.name = "loglevel", .kind = OPT_ENUM, .var.i = &server_settings.loglevel,
+     .names = loglevel_names, .dflt = "notice", .apply = apply_loglevel,
+     .section = OPT_SECTION_GENERAL,
+     .doc = "How much to log: debug, verbose, notice or warning."},
+    {.name = "logfile", .kind = OPT_STRING, .flags = OPT_IMMUTABLE,
+     .var.text = &server_settings.logfile, .section = OPT_SECTION_GENERAL,
+     .doc = "The file to log to; empty for standard output."},
+    {.name = "always-show-logo", .kind = OPT_BOOL, .flags = OPT_IMMUTABLE,
+     .var.b = &server_settings.always_show_logo, .dflt = "no", .section = OPT_SECTION_GENERAL,
+     .doc = "Print the logo at start even where nobody sees it: into a file or a pipe."},
+    {.name = "crash-log-enabled", .kind = OPT_BOOL, .var.b = &server_settings.crash_log,
+     .dflt = "yes", .section = OPT_SECTION_GENERAL,
+     .doc = "When the server crashes, log what it was doing first."},
+    {.name = "hz", .kind = OPT_INT, .var.i = &server_settings.hz, .dflt = "10", .max = INT_MAX,
+     .apply = apply_hz, .section = OPT_SECTION_GENERAL,
+     .doc = "How many times a second the periodic work is done: deleting expired keys, closing "
+            "idle connections. 1 to 500; above 100 is rarely useful."},
+    {.name = "dynamic-hz", .kind = OPT_BOOL, .var.b = &server_settings.dynamic_hz,
+     .dflt = "yes", .section = OPT_SECTION_GENERAL,
+     .doc = "Work more often while many clients are connected."},
+};
+
+static const struct opt_row other_rows[] = {
+    {.name = "save", .kind = OPT_SPECIAL, .flags = OPT_MULTI, .get = get_nothing,
+     .set = set_save, .section = OPT_SECTION_PERSISTENCE,
+     .doc = "Only the empty list, no saving, is accepted."},
+    {.name = "appendonly", .kind = OPT_SPECIAL, .get = get_appendonly, .set = set_appendonly,
+     .dflt = "no", .section = OPT_SECTION_PERSISTENCE, .doc = "Only `no` is accepted."},
+    {.name = "maxclients", .kind = OPT_I64, .var.i64 = &exec_settings.maxclients,
+     .dflt = "10000", .min = 1, .max = UINT_MAX, .apply = apply_maxclients,
+     .section = OPT_SECTION_CLIENTS,
+     .doc = "How many clients may be connected at once. At start it is lowered to what the limit "
+            "of open files allows."},
+    {.name = "hash-max-listpack-entries", .alias = "hash-max-ziplist-entries", .kind = OPT_SIZE,
+     .var.size = &type_limits.hash_max_listpack_entries, .dflt = "512", .max = INT64_MAX,
+     .section = OPT_SECTION_ENCODING, .doc = "Most fields of a hash in compact form."},
+    {.name = "hash-max-listpack-value", .alias = "hash-max-ziplist-value", .kind = OPT_MEMORY,
+     .var.size = &type_limits.hash_max_listpack_value, .dflt = "64", .max = INT64_MAX,
+     .section = OPT_SECTION_ENCODING,
+     .doc = "Longest field name or value, in bytes, of a hash in compact form."},
+    {.name = "set-max-intset-entries", .kind = OPT_SIZE,
+     .var.size = &type_limits.set_max_intset_entries, .dflt = "512", .max = INT64_MAX,
+     .section = OPT_SECTION_ENCODING, .doc = "Most members of a set of integers in compact form."},
+};
+
+void server_options_register(void)
+{
+    opt_register(network_rows, ARRAY_COUNT(network_rows));
+    opt_register(general_rows, ARRAY_COUNT(general_rows));
+    opt_register(other_rows, ARRAY_COUNT(other_rows));
+}
+
+void server_options_release(void)
+{
+    free_bind();
+}

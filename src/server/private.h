@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of server/ share: the process' own settings and its state. Nobody below sees
+ * either. Main thread, but for what says otherwise.
+ */
+#ifndef SERVER_PRIVATE_H
+#define SERVER_PRIVATE_H
+
+#include <signal.h>
+
+#include "base/buf.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "base/view.h"
+
+#define SERVER_BIND_MAX 16
+#define SERVER_HZ_MIN 1
+#define SERVER_HZ_MAX 500
+/* Descriptors for all but clients: listeners, log, loop, libraries' files. */
+#define SERVER_RESERVED_FDS 32
+
+struct server_settings {
+    int port, tcp_backlog;
+    char *bind[SERVER_BIND_MAX]; /* owned; a leading '-' makes an address optional */
+    size_t bind_count;
+    struct view unixsocket;
+    int unixsocketperm;
+    int hz; /* as configured; see server_hz */
+    bool dynamic_hz;
+    bool always_show_logo;
+    bool daemonize;
+    struct view pidfile;
+    struct view logfile;
+    int loglevel; /* enum log_level */
+    bool crash_log;
+};
+extern struct server_settings server_settings;
+
+struct server_state {
+    char run_id[RANDOM_ID_LEN + 1];
+    char replication_id[RANDOM_ID_LEN + 1];
+    char *executable;      /* absolute */
+    char *config_file;     /* absolute, or NULL */
+    int64_t start_wall_us; /* when it was started */
+    int64_t start_mono_us;
+    int hz;                /* of this moment */
+    size_t startup_bytes;  /* memory in use before the first client came */
+    bool pidfile_written;
+    bool ending;           /* server_request_end has said yes */
+};
+extern struct server_state server_state;
+
+/* ---- options.c ---- */
+
+/* Registers the rows of server/ itself and of the tiers that may not know of options. */
+void server_options_register(void);
+
+/* Frees what the registry doesn't. */
+void server_options_release(void);
+
+/* ---- limits.c ---- */
+
+/* Raises the limit of open files so that `maxclients` connections fit, as far as the system
+ * allows. Returns how many clients fit: `maxclients`, or fewer. */
+int64_t server_raise_file_limit(int64_t maxclients);
+
+/* ---- listen.c ---- */
+
+/* Opens all listening sockets of the settings. On STATUS_ERR none is open and the log says why. */
+enum status server_listen_all(void) MUST_CHECK;
+
+/* Whether anything is to be listened on at all. */
+bool server_listens_somewhere(void);
+
+/* The unix socket's file goes, if there is one. */
+void server_unlink_unixsocket(void);
+
+/* ---- cron.c ---- */
+
+/* Starts the periodic work. After loop_setup. */
+void server_cron_start(void);
+
+/* Figures that the cron samples, for INFO. */
+struct server_rates {
+    uint64_t ops, net_in, net_out; /* per second; bytes */
+};
+void server_rates_get(struct server_rates *out);
+
+/* CONFIG RESETSTAT. */
+void server_rates_reset(void);
+
+/* ---- signals.c ---- */
+
+/* Installs the handlers of the signals that end the server, and ignores SIGPIPE and SIGHUP. */
+void server_signals_setup(void);
+
+/* The signal that asked for an end since the last call, or 0. */
+int server_signal_taken(void);
+
+/* ---- crash.c ---- */
+
+/* Installs the crash report on the faults' signals, with a stack of its own for main. Sanitizer
+ * builds keep the sanitizer's. */
+void server_crash_setup(void);
+
+/* ---- shutdown.c ---- */
+
+/* Decides on an end (flags: enum shutdown_flag of exec/lifecycle.h). STATUS_OK: the loop stops
+ * after this turn. STATUS_ERR: the log says why not. Doesn't return in busy mode. */
+enum status server_request_end(unsigned flags) MUST_CHECK;
+
+/* After the loop has stopped: ends all parts and removes the files. Returns the exit code. */
+int server_end(void);
+
+/* Removes pid file and unix socket. Signal handlers too. */
+void server_remove_files(void);
+
+/* ---- wiring.c ---- */
+
+/* Sets every part up, in order, from the options. STATUS_ERR: the reason is in the log. */
+enum status server_wire(void) MUST_CHECK;
+
+/* Registers the options of every folder. */
+void server_register_all_options(void);
+
+/* The reverse of server_wire. */
+void server_unwire(void);
+
+/* ---- metrics.c ---- */
+
+/* Registers the rows of INFO that come from here and from the tiers below conf/. */
+void server_metrics_register(void);
+
+/* ---- args.c ---- */
+
+/* What the command line asks for. */
+enum server_action {
+    SERVER_RUN,
+    SERVER_EXIT_OK, /* the answer is printed */
+    SERVER_EXIT_FAILED
+};
+
+/* Reads the command line and the config file into the options, or answers --version and the
+ * like. */
+enum server_action server_read_args(int argc, char **argv);
+
+/* ---- process.c ---- */
+
+/* Goes to the background: a new session, standard streams on /dev/null. Before any thread. */
+void server_daemonize(void);
+
+/* Writes the pid file, if one is wanted; a failure is logged. */
+void server_write_pidfile(void);
+
+/* Prints the logo with the port and the pid. */
+void server_print_logo(void);
+
+#endif

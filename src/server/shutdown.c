@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How the server ends. Asking and ending are two steps: whoever asks (SHUTDOWN, a signal) is deep
+ * inside a turn of the loop, and what an end frees is in use there.
+ *
+ *   running --server_request_end--> ending: the loop stops after this turn --server_end--> gone
+ *
+ * In busy mode main has no hold on the data and the turn may never end, so the process leaves at
+ * once; nothing is lost that the loop would have saved.
+ *
+ * Main thread.
+ */
+#include <unistd.h>
+
+#include "base/log.h"
+#include "exec/client.h"
+#include "exec/lifecycle.h"
+#include "exec/token.h"
+#include "net/loop.h"
+#include "server/private.h"
+
+void server_remove_files(void)
+{
+    if (server_state.pidfile_written) unlink(server_settings.pidfile.ptr);
+    server_unlink_unixsocket();
+}
+
+static void log_removals(void)
+{
+    if (server_state.pidfile_written) log_notice("Removing the pid file.");
+    if (server_settings.unixsocket.len) log_warning("Removing the unix socket file.");
+}
+
+enum status server_request_end(unsigned flags)
+{
+    if (server_state.ending) return STATUS_OK;
+    log_warning("User requested shutdown...");
+    if ((flags & SHUTDOWN_SAVE) && !(flags & SHUTDOWN_FORCE)) {
+        log_warning("Error trying to save the DB, can't exit: there is no persistence to save to.");
+        log_warning("Errors trying to shut down the server. Check the logs for more information.");
+        return STATUS_ERR;
+    }
+    if (!token_is_mine()) {
+        log_removals();
+        server_remove_files();
+        log_warning("Redis is now ready to exit, bye bye...");
+        _exit(0);
+    }
+    server_state.ending = true;
+    loop_stop();
+    return STATUS_OK;
+}
+
+int server_end(void)
+{
+    driver_close_listeners();
+    log_removals();
+    server_remove_files();
+    server_unwire();
+    log_warning("Redis is now ready to exit, bye bye...");
+    log_teardown();
+    return 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Every part of the server, set up in order, and every hook, attached. A part that is below
+ * another is ready before it; ending goes the other way round. Nothing else in the tree knows
+ * the whole.
+ *
+ * Main thread.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "commands_table.h"
+#include "conf/metric.h"
+#include "conf/option.h"
+#include "exec/client.h"
+#include "exec/lifecycle.h"
+#include "exec/settings.h"
+#include "exec/token.h"
+#include "keyspace/keyspace.h"
+#include "keyspace/settings.h"
+#include "net/loop.h"
+#include "server/private.h"
+#include "txn/txn.h"
+
+void server_register_all_options(void)
+{
+    server_options_register();
+    kv_options_register();
+    exec_options_register();
+}
+
+static enum status wire_exec(void)
+{
+    token_setup();
+    command_setup(&commands_table);
+    if (loop_setup() || driver_setup()) {
+        log_warning("Failed creating the event loop.");
+        return STATUS_ERR;
+    }
+    exec_on_shutdown(server_request_end);
+    return STATUS_OK;
+}
+
+static void wire_services(void)
+{
+    txn_setup();
+}
+
+enum status server_wire(void)
+{
+    kv_setup(kv_settings.databases);
+    kv_clock_set(clock_wall_ms());
+    if (wire_exec()) return STATUS_ERR;
+    wire_services();
+    server_metrics_register();
+    if (server_listen_all()) return STATUS_ERR;
+    server_cron_start();
+    server_state.startup_bytes = mem_used();
+    return STATUS_OK;
+}
+
+/*
+ * What must be in order when the process ends: nobody's request hangs, no thread is in the middle
+ * of a write. Memory goes with the process, so a release build doesn't walk a hundred million
+ * keys to free them; debug builds do, for the leak checker.
+ */
+void server_unwire(void)
+{
+    driver_teardown();
+    kv_lazyfree_teardown();
+#ifdef COG_DEBUG
+    kv_teardown();
+    loop_teardown();
+    command_teardown();
+    metric_teardown();
+    opt_teardown();
+    server_options_release();
+    mem_free(server_state.executable);
+    mem_free(server_state.config_file);
+#endif
+}
