@@ -4,7 +4,6 @@
  * name fail with the same text, as in stock. Whether a client may use DEBUG at all is decided by
  * admission (enable-debug-command). Thread: whoever runs the command.
  */
-#include <stdlib.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -126,10 +125,9 @@ static enum status debug_populate(struct exec_ctx *ctx)
 
 static enum status debug_set_active_expire(struct exec_ctx *ctx)
 {
-    struct buf text = {0};
-    buf_append_view(&text, arg_view(&ctx->argv[2]));
-    kv_expire_enable(atoi(buf_cstr(&text)) != 0);
-    buf_release(&text);
+    /* What isn't a number is zero, as in stock. */
+    int64_t on;
+    kv_expire_enable(num_parse_i64(arg_view(&ctx->argv[2]), &on) == STATUS_OK && on != 0);
     reply_ok(ctx);
     return STATUS_OK;
 }

@@ -7,8 +7,6 @@
  */
 #include "keyspace/entry.h"
 
-#include "base/mem.h"
-
 static void write_key_len(struct kv_entry *e, size_t len)
 {
     if (len <= UINT8_MAX) {
@@ -62,11 +60,4 @@ struct kv_entry *kv_entry__reshape(struct kv_entry *e, int64_t expire_ms, size_t
         to->flags &= (uint8_t)~KV_ENTRY_VOLATILE;
     }
     return to;
-}
-
-size_t kv_entry_memory(const struct kv_entry *e)
-{
-    size_t bytes = mem_usable(e);
-    if ((e->flags & KV_ENTRY_PTR) && kv_entry_is_string(e)) bytes += mem_usable(kv_entry__pointer(e));
-    return bytes;
 }

@@ -29,6 +29,7 @@
 #ifndef KEYSPACE_ENTRY_H
 #define KEYSPACE_ENTRY_H
 
+#include "base/mem.h"
 #include "base/num.h"
 #include "base/view.h"
 #include "types/value.h"
@@ -208,9 +209,6 @@ struct kv_entry *kv_entry__new(struct view key, int64_t expire_ms, size_t value_
  * what fits of its bytes. In place when the room is the same; else the entry moves, and the
  * caller tells the table. */
 struct kv_entry *kv_entry__reshape(struct kv_entry *e, int64_t expire_ms, size_t value_size);
-
-/* Bytes of the entry and of a string's bytes outside it, as the allocator counts them. */
-size_t kv_entry_memory(const struct kv_entry *e);
 
 /* Frees the entry alone, not what it points to. */
 static inline void kv_entry__free(struct kv_entry *e)

@@ -25,6 +25,9 @@
 
 static bool disabled;
 
+/* Databases take turns to be first, so that a busy one doesn't starve the rest. */
+static int next_db;
+
 void kv_expire_enable(bool on)
 {
     disabled = !on;
@@ -122,8 +125,6 @@ static bool db_expire(struct kv_unit *u, struct kv_db *db, int64_t end_us, size_
 
 size_t kv_expire_cycle(struct kv_unit *u, int64_t budget_us)
 {
-    /* Databases take turns to be first, so that a busy one doesn't starve the rest. */
-    static int next_db;
     size_t deleted = 0;
     if (disabled || (u->flags & KV_UNIT_NO_EXPIRE)) return 0;
     int64_t end_us = clock_mono_us() + budget_us;

@@ -148,53 +148,7 @@ struct kv_entry *kv__expired_write(struct kv_unit *u, struct kv_db *db, struct k
 
 /* ---- freeing ---- */
 
-void kv__value_free(struct kv_entry *e)
-{
-    if (!(e->flags & KV_ENTRY_PTR)) return;
-    if (!kv_entry_is_string(e)) {
-        kv_lazyfree_value(kv_entry_value(e));
-        return;
-    }
-    size_t len = kv_entry_string_len(e);
-    if (len > KV__LAZY_BYTES) {
-        kv__lazyfree_bytes(kv_entry__pointer(e), len);
-    } else {
-        mem_free(kv_entry__pointer(e));
-    }
-}
-
-void kv__entry_free_all(void *entry, void *ctx)
-{
-    UNUSED(ctx);
-    struct kv_entry *e = entry;
-    if (e->flags & KV_ENTRY_PTR) {
-        struct value v = kv_entry_value(e);
-        v.ptr = kv_entry__pointer(e);
-        type_ops_of(v.type)->free(v);
-    }
-    kv_entry__free(e);
-}
-
-/* ---- storing ---- */
-
-/* Tells the table that an entry has moved. */
-static void entry_moved(struct kv_db *db, struct arg *key, const struct kv_entry *old,
-                        struct kv_entry *e)
-{
-    if (e != old) table_swap(&db->keys, arg_hash(key), old, e);
-}
-
-static void entry_insert(struct kv_unit *u, struct kv_db *db, struct arg *key, struct kv_entry *e)
-{
-    table_insert(&db->keys, &kv__table_type, e, arg_hash(key));
-    kv_event(u, KV_EVENT_NEW, "new", db, key);
-}
-
-/*
- * Gives the key an entry whose value's part has value_size bytes and whose type and encoding are
- * as said; the caller writes the part. *old_out receives what the old value's pointer was, to be
- * freed by value_drop once the new value is written.
- */
+/* What an entry points to: taken out before a new value is written, dropped after. */
 struct old_value {
     struct value v; /* v.ptr is NULL if there is nothing to free */
     size_t len;     /* of a string */
@@ -215,10 +169,41 @@ static void value_drop(struct old_value old)
     if (old.v.type != TYPE_STRING) {
         kv_lazyfree_value(old.v);
     } else if (old.len > KV__LAZY_BYTES) {
-        kv__lazyfree_bytes(old.v.ptr, old.len);
+        kv__lazyfree_bytes(old.v.ptr);
     } else {
         mem_free(old.v.ptr);
     }
+}
+
+/* Frees an entry that is out of the table; what is large goes to the background. */
+static void entry_drop(struct kv_entry *e)
+{
+    value_drop(old_value_of(e));
+    kv_entry__free(e);
+}
+
+void kv__entry_free_all(void *entry, void *ctx)
+{
+    UNUSED(ctx);
+    struct kv_entry *e = entry;
+    struct old_value old = old_value_of(e);
+    if (old.v.ptr) type_ops_of(old.v.type)->free(old.v);
+    kv_entry__free(e);
+}
+
+/* ---- storing ---- */
+
+/* Tells the table that an entry has moved. */
+static void entry_moved(struct kv_db *db, struct arg *key, const struct kv_entry *old,
+                        struct kv_entry *e)
+{
+    if (e != old) table_swap(&db->keys, arg_hash(key), old, e);
+}
+
+static void entry_insert(struct kv_unit *u, struct kv_db *db, struct arg *key, struct kv_entry *e)
+{
+    table_insert(&db->keys, &kv__table_type, e, arg_hash(key));
+    kv_event(u, KV_EVENT_NEW, "new", db, key);
 }
 
 static void entry_mark(struct kv_entry *e, enum value_type type, enum value_enc enc, bool pointer)
@@ -432,8 +417,7 @@ enum status kv_string_resize(struct kv_unit *u, struct kv_db *db, struct arg *ke
 /* Takes the entry out of the table and the counts. */
 static struct kv_entry *entry_take(struct kv_db *db, struct arg *key)
 {
-    struct kv_entry *e =
-        table_remove(&db->keys, &kv__table_type, arg_view(key), arg_hash(key));
+    struct kv_entry *e = table_remove(&db->keys, &kv__table_type, arg_view(key), arg_hash(key));
     if (e && kv_entry_is_volatile(e)) db->volatile_count--;
     return e;
 }
@@ -451,8 +435,7 @@ bool kv_delete(struct kv_unit *u, struct kv_db *db, struct arg *key, bool lazy)
         kv_event(u, KV_EVENT_EXPIRED, "expired", db, key);
     }
     kv_touch(u, db, key);
-    kv__value_free(e);
-    kv_entry__free(e);
+    entry_drop(e);
     return !expired;
 }
 
@@ -465,14 +448,39 @@ void kv_expire_now(struct kv_unit *u, struct kv_db *db, struct kv_entry *e)
     kv__stats.expired++;
     kv_event(u, KV_EVENT_EXPIRED, "expired", db, &key);
     kv_touch(u, db, &key);
-    kv__value_free(e);
-    kv_entry__free(e);
+    entry_drop(e);
 }
 
 void kv_delete_empty(struct kv_unit *u, struct kv_db *db, struct arg *key)
 {
     kv_delete(u, db, key, false);
     kv_event(u, KV_EVENT_GENERIC, "del", db, key);
+}
+
+/* A new entry with the key `to` and the rest of `e`, which is freed. */
+static struct kv_entry *entry_renamed(struct kv_entry *e, const struct arg *to)
+{
+    int64_t expire_ms = kv_entry_expire_ms(e);
+    size_t value_size = kv_entry__value_size(e);
+    const char *part = kv_entry__value_part(e);
+    bool pointer = e->flags & KV_ENTRY_PTR;
+    bool embedded = kv_entry_is_string(e) && kv_entry_enc(e) != ENC_INT && !pointer;
+    struct kv_entry *moved;
+    if (embedded && !fits_embedded(e, to, value_size - 1, KV_KEEP_TTL)) {
+        /* The longer key pushes an embedded string out. */
+        size_t len = value_size - 1;
+        char *block = mem_alloc(mem_good_size(len));
+        memcpy(block, part + 1, len);
+        moved = kv_entry__new(arg_view(to), expire_ms, 16);
+        write_outside(moved, block, len, kv_entry_enc(e));
+    } else {
+        moved = kv_entry__new(arg_view(to), expire_ms, value_size);
+        entry_mark(moved, kv_entry_type(e), kv_entry_enc(e), pointer);
+        memcpy(kv_entry__value_part(moved), part, value_size);
+    }
+    memcpy(moved->access, e->access, sizeof(e->access));
+    kv_entry__free(e);
+    return moved;
 }
 
 void kv_move(struct kv_unit *u, struct kv_db *from_db, struct arg *from, struct kv_db *to_db,
@@ -482,30 +490,9 @@ void kv_move(struct kv_unit *u, struct kv_db *from_db, struct arg *from, struct 
     struct kv_entry *e = entry_take(from_db, from);
     ASSERT(e);
     struct kv_entry *gone = entry_take(to_db, to);
-    if (gone) {
-        kv__value_free(gone);
-        kv_entry__free(gone);
-    }
+    if (gone) entry_drop(gone);
     int64_t expire_ms = kv_entry_expire_ms(e);
-    bool pointer = e->flags & KV_ENTRY_PTR;
-    bool is_string = kv_entry_is_string(e);
-    size_t value_size = kv_entry__value_size(e);
-    struct kv_entry *moved;
-    if (is_string && !pointer && kv_entry_enc(e) != ENC_INT &&
-        !fits_embedded(e, to, value_size - 1, KV_KEEP_TTL)) {
-        /* The longer key pushes an embedded string out. */
-        size_t len = value_size - 1;
-        char *block = mem_alloc(mem_good_size(len));
-        memcpy(block, kv_entry__value_part(e) + 1, len);
-        moved = kv_entry__new(arg_view(to), expire_ms, 16);
-        write_outside(moved, block, len, kv_entry_enc(e));
-    } else {
-        moved = kv_entry__new(arg_view(to), expire_ms, value_size);
-        entry_mark(moved, kv_entry_type(e), kv_entry_enc(e), pointer);
-        memcpy(kv_entry__value_part(moved), kv_entry__value_part(e), value_size);
-    }
-    memcpy(moved->access, e->access, sizeof(e->access));
-    kv_entry__free(e);
+    struct kv_entry *moved = entry_renamed(e, to);
     entry_insert(u, to_db, to, moved);
     if (expire_ms >= 0) {
         to_db->volatile_count++;

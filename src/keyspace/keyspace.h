@@ -123,8 +123,9 @@ enum kv_set_flag {
 
 /* Stores a string, choosing its encoding as stock does, in place when the size class allows.
  * Touches the key; records `new` if it was absent, no other event. Never fails: the size was
- * checked where the bytes came in. `bytes` may lie in the entry itself. `e` is what a lookup of this key has just returned (NULL if
- * absent), so that nothing is searched twice. Returns the entry, which may have moved. */
+ * checked where the bytes came in; they may lie in the entry itself. `e` is what a lookup of this
+ * key has just returned (NULL if absent), so that nothing is searched twice. Returns the entry,
+ * which may have moved. */
 struct kv_entry *kv_set_string(struct kv_unit *u, struct kv_db *db, struct arg *key,
                                struct kv_entry *e, struct view bytes, uint32_t flags);
 
@@ -179,10 +180,13 @@ static inline void kv_dirty(struct kv_unit *u, uint64_t changes)
     u->dirty += changes;
 }
 
-/* Records an event for delivery after the handler. With nobody listening: one test. */
 extern uint32_t kv_event_mask;
+
+/* kv_event without its test. The name must be static. */
 void kv_event_record(struct kv_unit *u, enum kv_event_class class_, const char *name,
                      const struct kv_db *db, const struct arg *key);
+
+/* Records an event for delivery after the handler. With nobody listening: one test. */
 static inline void kv_event(struct kv_unit *u, enum kv_event_class class_, const char *name,
                             const struct kv_db *db, const struct arg *key)
 {

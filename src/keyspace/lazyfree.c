@@ -122,9 +122,8 @@ void kv_lazyfree_value(struct value v)
     }
 }
 
-void kv__lazyfree_bytes(char *bytes, size_t len)
+void kv__lazyfree_bytes(char *bytes)
 {
-    UNUSED(len);
     queue_add((struct job){.value = {.type = TYPE_STRING, .enc = ENC_RAW, .ptr = bytes}}, 1);
 }
 

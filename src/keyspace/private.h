@@ -16,13 +16,10 @@ extern struct kv_db *kv__dbs;
 extern int kv__db_count;
 
 /* Takes the bytes of a string that lie outside its entry. */
-void kv__lazyfree_bytes(char *bytes, size_t len);
+void kv__lazyfree_bytes(char *bytes);
 
 /* Takes a detached table of entries. */
 void kv__lazyfree_body(struct table_body *body);
-
-/* Frees what an entry points to, if anything; large things in the background. */
-void kv__value_free(struct kv_entry *e);
 
 /* Frees an entry with all that it points to: a table_visit_fn. Any thread that owns it. */
 void kv__entry_free_all(void *entry, void *ctx);
