@@ -76,7 +76,7 @@ OPT      ?= $(if $(san_flags),-O1,-O2)
 CPPFLAGS += -D_GNU_SOURCE -Isrc -I$(GEN)
 # jemalloc is linked, not preloaded: every malloc of the process is its own, libpython's too.
 ifeq ($(MALLOC),jemalloc)
-  CPPFLAGS += -DUSE_JEMALLOC=1
+  CPPFLAGS += -DHAVE_JEMALLOC=1
   LDLIBS   += $(DEP_JEMALLOC_LIBS)
 endif
 ifneq ($(PYTHON),no)
