@@ -15,19 +15,20 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdatomic.h>
+
 #include "base/macros.h"
 #include "base/status.h"
 #include "base/view.h"
 
-/* Longer messages are cut here. */
+/* Messages are cut to one byte less than this. */
 #define LOG_MESSAGE_MAX 1024
 
 enum log_level {
     LOG_LEVEL_DEBUG,
     LOG_LEVEL_VERBOSE,
     LOG_LEVEL_NOTICE,
-    LOG_LEVEL_WARNING,
-    LOG_LEVEL_NOTHING /* as a threshold: silence */
+    LOG_LEVEL_WARNING
 };
 
 /* Names and levels as in `loglevel`; -1 when the name is none of them. NULL for a bad level. */
@@ -64,10 +65,10 @@ void log_write(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Writes the bytes as they are: no prefix, no newline, no level (the banner, crash reports). */
 void log_raw(struct view bytes);
 
-/* For a message that may come often. All zero is initialised; guarded by its own atomics. */
+/* For a message that may come often. All zero is initialised; any thread. */
 struct log_limit {
-    int64_t next_us;   /* atomic: monotonic time from which a line may leave */
-    uint64_t skipped;  /* atomic: lines dropped since the last one */
+    _Atomic int64_t next_us;  /* monotonic time from which a line may leave */
+    _Atomic uint64_t skipped; /* lines dropped since the last one */
 };
 
 /*

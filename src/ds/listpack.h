@@ -18,8 +18,9 @@
  *   F0 + u32 length, data           string of any length
  *   backlen: 1 … 5 bytes of 7 bits, most significant first; all but the first have the top bit
  *
- * A string that num_parse_i64 accepts is always stored as an integer: so equal texts have equal
- * bytes, and a search compares numbers with numbers and strings with strings.
+ * A text that num_parse_i64 accepts is stored as an integer, and a search compares numbers with
+ * numbers and strings with strings. In bytes from elsewhere such a text may be a string; it is
+ * found and read all the same.
  *
  * A listpack is a `uint8_t *` from the memory front, freed by mem_free. Writers may move it and
  * update the caller's pointer; every position into it is void then, but for the one they hand
@@ -94,7 +95,7 @@ struct listpack_value listpack_get(const uint8_t *pos);
 /* As listpack_get, as text: an integer is printed into `buf`. */
 struct view listpack_get_view(const uint8_t *pos, char buf[static NUM_I64_LEN]);
 
-/* The element as an integer if its text is one. Strings never are: see the head. */
+/* The element as an integer, if its text is one. */
 bool listpack_get_i64(const uint8_t *pos, int64_t *out);
 
 /* Text of a value; an integer is printed into `buf`. */
@@ -116,8 +117,8 @@ enum status listpack_append_i64(uint8_t **lp, int64_t value) MUST_CHECK;
 enum status listpack_prepend(uint8_t **lp, struct view text) MUST_CHECK;
 
 /*
- * Adds beside *pos, which is then the position of the new element. The text must not lie within
- * the listpack. STATUS_LIMIT changes nothing. O(bytes behind it).
+ * Adds beside *pos, which is then the position of the new element. No text that is
+ * added to a listpack may lie within it. STATUS_LIMIT changes nothing. O(bytes behind it).
  */
 enum status listpack_insert(uint8_t **lp, uint8_t **pos, enum listpack_where where,
                             struct view text) MUST_CHECK;
@@ -137,13 +138,11 @@ size_t listpack_delete_at(uint8_t **lp, int64_t index, size_t count);
 
 /* Pairs: a hash or a map is a listpack of field, value, field, value … */
 
-/* Field and value of one pair. */
-struct listpack_pair {
-    struct listpack_value field, value;
-};
-
 /* Position of the value that follows the field equal to `field`, or NULL. O(n). */
 uint8_t *listpack_pair_find(const uint8_t *lp, struct view field);
+
+/* Adds a field and its value at the end, with one growth. STATUS_LIMIT changes nothing. */
+enum status listpack_pair_append(uint8_t **lp, struct view field, struct view value) MUST_CHECK;
 
 /*
  * Reads the elements at `indexes` (ascending, repeats allowed, each below count/stride) of a
