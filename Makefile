@@ -216,7 +216,7 @@ $$(tests_of_$1): %: %.o $$(B)/tests/unit/unit.o $$(call objects_of,$1 $2)
 	  $(if $(and $(filter gears commands server,$1),$(filter-out no,$(PYTHON))),$$(DEP_PYTHON_LIBS))
 .PHONY: unit-$1 objects-$1
 unit-$1: $$(tests_of_$1)
-	$$(Q)tests/unit/run $$^
+	$$(Q)tests/unit/run $(UNIT) $$^
 objects-$1: $$(call objects_of,$1 $2)
 endef
 $(foreach t,0 1 2 3 4 5 6 7,\
@@ -225,7 +225,7 @@ $(foreach t,0 1 2 3 4 5 6 7,\
 .PHONY: unit-programs
 unit-programs: $(unit_tests)
 unit: $(unit_tests)
-	$(Q)tests/unit/run $^
+	$(Q)tests/unit/run $(UNIT) $^
 
 -include $(objects:.o=.d) $(unit_tests:%=%.d) $(B)/tests/unit/unit.d
 

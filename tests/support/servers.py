@@ -108,8 +108,8 @@ class Server:
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
     def cpu_us(self):
-        """The same in microseconds, from the scheduler's own clock, threads that ended included
-        as far as /proc/PID/stat has them."""
+        """The same in microseconds, from the scheduler's own clock: finer than the ticks of
+        cpu_s, but without threads that have ended."""
         total_ns = 0
         for task in os.listdir("/proc/%d/task" % self.pid):
             with open("/proc/%d/task/%s/schedstat" % (self.pid, task), encoding="ascii") as file:
