@@ -37,7 +37,7 @@ static enum status debug_digest_value(struct exec_ctx *ctx)
     reply_array(ctx, (size_t)ctx->argc - 2);
     for (int i = 2; i < ctx->argc; i++) {
         struct digest d = {{0}};
-        const struct kv_entry *e = kv_peek(ctx->unit, ctx->db, &ctx->argv[i]);
+        const struct kv_entry *e = kv_peek_expired(ctx->db, &ctx->argv[i]);
         if (e) kv_entry_digest(e, &d);
         reply_digest(ctx, &d);
     }
@@ -66,7 +66,7 @@ static size_t content_size(const struct kv_entry *e)
 
 static enum status debug_object(struct exec_ctx *ctx)
 {
-    const struct kv_entry *e = kv_peek(ctx->unit, ctx->db, &ctx->argv[2]);
+    const struct kv_entry *e = kv_peek_expired(ctx->db, &ctx->argv[2]);
     if (!e) return reply_no_such_key(ctx);
     struct buf text = {0};
     buf_printf(&text,

@@ -103,6 +103,9 @@ static inline struct kv_entry *kv_lookup_quiet(struct kv_unit *u, struct kv_db *
 /* The live entry or NULL without any side effect; an expired entry counts as absent but stays. */
 static inline struct kv_entry *kv_peek(const struct kv_unit *u, struct kv_db *db, struct arg *key);
 
+/* The entry, expired or not, without any side effect: for DEBUG. */
+static inline struct kv_entry *kv_peek_expired(struct kv_db *db, struct arg *key);
+
 /* Hints for the driver: stage 1 brings the bucket, stage 2 the entry that its tag points at. */
 static inline void kv_prefetch_bucket(struct kv_db *db, struct arg *key);
 static inline void kv_prefetch_entry(struct kv_db *db, struct arg *key);

@@ -69,6 +69,11 @@ static inline struct kv_entry *kv_peek(const struct kv_unit *u, struct kv_db *db
     return e && kv_is_expired(u, e) ? NULL : e;
 }
 
+static inline struct kv_entry *kv_peek_expired(struct kv_db *db, struct arg *key)
+{
+    return kv__find(db, key);
+}
+
 static inline void kv_prefetch_bucket(struct kv_db *db, struct arg *key)
 {
     table_prefetch_bucket(&db->keys, arg_hash(key));
