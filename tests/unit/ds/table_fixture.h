@@ -121,4 +121,21 @@ static inline void check_table(const struct table *t)
     CHECK_INT(children, body->children);
 }
 
+/* No chain is longer than its entries need. Holds where no iterator has left gaps. */
+static inline void check_tight(const struct table *t)
+{
+    for (size_t i = 0; t->body && i < t->body->buckets; i++) {
+        size_t entries = 0, children = 0;
+        const struct table_bucket *b = table__bucket(t->body, i);
+        for (;;) {
+            entries += (size_t)__builtin_popcount(table__occupied(b));
+            if (!(b->meta & TABLE_CHAINED)) break;
+            b = table__child(b);
+            children++;
+        }
+        CHECK_MSG(children == 0 || entries > children * (TABLE_SLOTS - 1) + 1,
+                  "%zu entries, %zu children", entries, children);
+    }
+}
+
 #endif
