@@ -6,7 +6,7 @@
  *   value  = mix(type as 4 bytes, big-endian), the content, and, if it expires, xor("!!expire!!")
  *   string   mix(bytes)
  *   all    = for each database that isn't empty: mix(number, 4 bytes, big-endian), then for each
- *            key: d ^= (mix(key), value)
+ *            key: xor(mix(key), value)
  *
  * Content of collections is the types' own (type_ops.digest). Thread: the holder of the token.
  */
@@ -47,7 +47,7 @@ void kv_digest_all(struct digest *d)
             struct view key = kv_entry_key(e);
             digest_mix(&one, key.ptr, key.len);
             kv_entry_digest(e, &one);
-            for (size_t b = 0; b < sizeof(one.bytes); b++) d->bytes[b] ^= one.bytes[b];
+            digest_xor(d, one.bytes, sizeof(one.bytes));
         }
         table_iter_end(&it);
     }
