@@ -117,9 +117,11 @@ proc server::await_ready {id} {
     error "the server didn't answer within $start_ms ms:\n[tail $id]"
 }
 
-# One request over a connection of its own.
+# One request over a connection of its own, with the password that the server was started with.
 proc server::ask {id args} {
     set c [client::open -host [get $id host] -port [get $id port]]
+    array set option [get $id options]
+    if {[info exists option(requirepass)]} { catch {$c AUTH $option(requirepass)} }
     set failed [catch {$c {*}$args} reply info]
     client::close $c
     return -options $info $reply
