@@ -117,7 +117,7 @@ static enum status apply_words(const struct view *argv, size_t argc, int depth,
 {
     if (argc == 2 && view_eq_nocase(argv[0], "include")) {
         if (depth >= CONF_INCLUDE_DEPTH_MAX) {
-            return fail_line(err, "include: too many files within files (does one include itself?)");
+            return fail_line(err, "too many files within files: does one include itself?");
         }
         return include_pattern(argv[1].ptr, depth, err);
     }

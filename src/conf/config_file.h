@@ -46,8 +46,8 @@ enum status conf_read_file(const char *path, struct buf *out) MUST_CHECK;
 enum status conf_read_fd(int fd, struct buf *out) MUST_CHECK;
 
 /*
- * Appends the command line's options as lines, on a line of their own: "--name" begins one, what follows are its values,
- * in quotes. A value right behind its name may begin with "--" too; only `save` can stand without
+ * Appends the command line's options as lines, behind a line break: "--name" begins one, what
+ * follows are its values, in quotes. A value right behind its name may begin with "--" too; only `save` can stand without
  * one, and then means `save ""`. argv holds options only: no program, no file name.
  */
 void conf_append_args(int argc, char *const *argv, struct buf *out);

@@ -123,6 +123,7 @@ void opt_register(const struct opt_row *rows, size_t count);
 /* Frees all strings (variables become empty) and forgets all rows. */
 void opt_teardown(void);
 
+/* How many rows there are. */
 size_t opt_count(void);
 
 /* In order of registration; index < opt_count(). */

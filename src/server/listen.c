@@ -53,7 +53,8 @@ static enum status listen_unix(void)
     const char *path = server_settings.unixsocket.ptr;
     size_t max = sizeof(((struct sockaddr_un *)0)->sun_path);
     if (server_settings.unixsocket.len >= max) {
-        log_warning("Failed opening Unix socket: unix socket path too long (%zu), must be under %zu",
+        log_warning("Failed opening Unix socket: unix socket path too long (%zu), must be under "
+                    "%zu",
                     server_settings.unixsocket.len, max);
         return STATUS_ERR;
     }

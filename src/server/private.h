@@ -84,6 +84,8 @@ void server_cron_start(void);
 struct server_rates {
     uint64_t ops, net_in, net_out; /* per second; bytes */
 };
+
+/* As of the last samples. */
 void server_rates_get(struct server_rates *out);
 
 /* CONFIG RESETSTAT. */

@@ -163,8 +163,9 @@ TEST(the_command_line_becomes_lines)
 /* No input is too odd: it is read, or refused with a line. */
 TEST(random_texts)
 {
-    static const char *const pieces[] = {"number ", "name ", "save ", "\n", "\"", "'", "\\", "\\x",
-                                         "1",       "#",     "\r",    "\t", " ",  "zz", "\\x0", "include "};
+    static const char *const pieces[] = {"number ", "name ", "save ", "\n", "\"",   "'",
+                                         "\\",      "\\x",   "1",     "#",  "\r",   "\t",
+                                         " ",       "zz",    "\\x0",  "include "};
     for (long round = unit_rounds(20000); round > 0; round--) {
         struct buf text = {0};
         for (uint64_t n = unit_rand_below(30); n > 0; n--) {

@@ -129,7 +129,9 @@ TEST(rates_are_means_over_the_last_samples)
     struct metric_rate r = {0};
     metric_rate_sample(&r, 0, 1000);
     CHECK_INT(metric_rate_get(&r), 0);
-    for (int i = 1; i <= METRIC_RATE_SAMPLES; i++) metric_rate_sample(&r, (uint64_t)i * 50, 1000 + i * 100);
+    for (int i = 1; i <= METRIC_RATE_SAMPLES; i++) {
+        metric_rate_sample(&r, (uint64_t)i * 50, 1000 + i * 100);
+    }
     CHECK_INT(metric_rate_get(&r), 500);
     metric_rate_sample(&r, 0, 5000); /* the counter was reset: no growth, not a huge one */
     CHECK(metric_rate_get(&r) < 500);
