@@ -100,8 +100,7 @@ static void refuse(int fd, const char *text)
 
 static bool protected_from(int fd)
 {
-    return exec_settings.protected_mode && exec_settings.bind_is_default &&
-           !exec_settings.requirepass.len && !sock_peer_is_local(fd);
+    return exec_settings.protected_mode && !exec_settings.requirepass.len && !sock_peer_is_local(fd);
 }
 
 static const char protected_text[] =

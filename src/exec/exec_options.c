@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The options of clients and of running commands, as rows. maxclients and bind are rows of
- * server/, since changing them means more than a number; their variables are here.
+ * The options of clients and of running commands, as rows. maxclients is a row of server/,
+ * since changing it means more than a number; its variable is here.
  *
  * Thread: main.
  */
@@ -81,8 +81,8 @@ static enum status set_output_limits(const struct opt_row *row, const struct vie
 static const struct opt_row rows[] = {
     {.name = "protected-mode", .kind = OPT_BOOL, .var.b = &exec_settings.protected_mode,
      .dflt = "yes", .section = OPT_SECTION_NETWORK,
-     .doc = "While no password is set and no `bind` is given, serve only connections from this "
-            "machine: a server that was started without a thought isn't open to the world."},
+     .doc = "While no password is set, serve only connections from this machine: a server that was "
+            "started without a thought isn't open to the world."},
     {.name = "timeout", .kind = OPT_I64, .var.i64 = &exec_settings.timeout_s, .dflt = "0",
      .max = INT_MAX, .section = OPT_SECTION_NETWORK,
      .doc = "Close a connection after this many seconds without a command (0: never)."},

@@ -40,7 +40,6 @@ struct exec_settings {
     int64_t busy_reply_threshold_ms; /* 5000; 0: never answer -BUSY */
     int enable_debug_command;       /* enum exec_access; no */
     int enable_protected_configs;   /* enum exec_access; no */
-    bool bind_is_default;           /* protected mode looks at it: no `bind` was given */
 };
 
 extern struct exec_settings exec_settings;

@@ -47,10 +47,6 @@ static enum status set_bind(const struct opt_row *row, const struct view *argv, 
         server_settings.bind[i] = mem_dup(argv[i].ptr, argv[i].len);
     }
     server_settings.bind_count = argc;
-    struct buf text = {0};
-    get_bind(row, &text);
-    exec_settings.bind_is_default = view_eq_cstr(buf_view(&text), "* -::*");
-    buf_release(&text);
     return STATUS_OK;
 }
 

@@ -151,6 +151,9 @@ enum server_action server_read_args(int argc, char **argv);
 /* Goes to the background: a new session, standard streams on /dev/null. Before any thread. */
 void server_daemonize(void);
 
+/* Where the pid file goes; empty: none is wanted. Signal handlers too. */
+const char *server_pidfile_path(void);
+
 /* Writes the pid file, if one is wanted; a failure is logged. */
 void server_write_pidfile(void);
 

@@ -42,10 +42,17 @@ static enum status write_all(int fd, const char *bytes, size_t len)
     return STATUS_OK;
 }
 
+/* Empty: none is wanted. */
+const char *server_pidfile_path(void)
+{
+    if (server_settings.pidfile.len) return server_settings.pidfile.ptr;
+    return server_settings.daemonize ? "/var/run/redis.pid" : "";
+}
+
 void server_write_pidfile(void)
 {
-    const char *path = server_settings.pidfile.ptr;
-    if (!server_settings.pidfile.len) return;
+    const char *path = server_pidfile_path();
+    if (!*path) return;
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     char text[32];
     int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());

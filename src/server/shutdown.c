@@ -21,7 +21,7 @@
 
 void server_remove_files(void)
 {
-    if (server_state.pidfile_written) unlink(server_settings.pidfile.ptr);
+    if (server_state.pidfile_written) unlink(server_pidfile_path());
     server_unlink_unixsocket();
 }
 
