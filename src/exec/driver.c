@@ -260,7 +260,6 @@ static bool resolve_sub(struct exec_ctx *ctx)
     if (ctx->argc < 2) return true;
     const struct command *sub =
         command_lookup_sub(ctx->cmd, ctx->argv[1].ptr, ctx->argv[1].len);
-    if (!sub && ctx->cmd->handler) return true;
     if (!sub) {
         reply_unknown(ctx);
         return false;
