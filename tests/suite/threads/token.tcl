@@ -9,6 +9,7 @@ with_server {} {
         set rounds 3000
         set worker [client]
         client::send $worker DEBUG TOKEN-STRESS 4 $rounds
+        client::flush $worker
         set clients {}
         for {set i 0} {$i < 8} {incr i} { lappend clients [client] }
         set sent 0
@@ -42,6 +43,7 @@ with_server {} {
     test "a client that goes away while workers run does no harm" -only cogwheel {
         set c [client]
         client::send $c DEBUG TOKEN-STRESS 2 2000
+        client::flush $c
         client::close $c
         expect [r DEBUG TOKEN-STRESS 2 2000] 0
         expect [r PING] PONG
@@ -50,6 +52,7 @@ with_server {} {
     test "expiry, flushes and workers at once" -only cogwheel {
         set worker [client]
         client::send $worker DEBUG TOKEN-STRESS 2 3000
+        client::flush $worker
         for {set i 0} {$i < 200} {incr i} {
             r SET e:$i v PX [expr {1 + $i % 20}]
             if {$i % 50 == 0} { r FLUSHALL ASYNC }
