@@ -205,7 +205,7 @@ proc srv {field} {
 proc client {args} {
     set id [srv_id]
     set c [client::open -host [server::get $id host] -port [server::get $id port] \
-        -resp $::suite::resp -password [server::password $id] {*}$args]
+        -resp $::suite::resp {*}$args]
     lappend ::suite::clients $c
     return $c
 }
@@ -258,7 +258,7 @@ proc with_config {options body} {
 proc raw_exchange {bytes args} {
     array set opt {-quiet 0}
     array set opt $args
-    set c [client -resp 2 -password ""]
+    set c [client -resp 2]
     catch {client::send_raw $c $bytes}
     set got [client::read_all $c $opt(-quiet)]
     client::close $c

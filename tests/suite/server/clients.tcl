@@ -46,6 +46,7 @@ with_server {} {
         expect_error "ERR client-id should be greater than 0" {r CLIENT KILL ID 0}
         expect_error "ERR No such user 'x'" {r CLIENT KILL USER x}
         set c [client]
+        $c PING
         expect [r CLIENT KILL TYPE normal] 1
         expect_error * {$c PING}
         set d [client]
