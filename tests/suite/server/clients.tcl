@@ -163,7 +163,7 @@ with_server {requirepass secret} {
                 client::send_raw $c [string repeat "PING\r\n" 5000]
             }
         }
-        wait_for {[regexp -all {id=} [r CLIENT LIST]] == 1} -within 20000
+        wait_for {[info_field connected_clients] == 1} -within 20000
     }
 }
 
