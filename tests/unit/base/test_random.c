@@ -72,7 +72,7 @@ TEST(below_is_even)
             chi += off * off / expected;
         }
         double dof = (double)n - 1;
-        CHECK_MSG(chi < dof + 7 * __builtin_sqrt(2 * dof) + 7, "n %d: %f", (int)n, chi);
+        CHECK_MSG(chi < dof + 8 * __builtin_sqrt(2 * dof) + 25, "n %d: %f", (int)n, chi);
     }
 }
 
