@@ -28,7 +28,7 @@ enum status cmd_echo(struct exec_ctx *ctx)
 enum status cmd_select(struct exec_ctx *ctx)
 {
     int64_t id;
-    if (arg_i64(ctx, 1, &id)) return STATUS_ERR;
+    if (arg_i64_range(ctx, 1, INT32_MIN, INT32_MAX, NULL, &id)) return STATUS_ERR;
     struct kv_db *db = kv_db(id);
     if (!db) return reply_error(ctx, "DB index is out of range");
     ctx->db = db;

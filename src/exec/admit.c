@@ -17,6 +17,7 @@ static struct {
     } filters[ADMIT_FILTERS_MAX];
     int count;
     void (*on_refusal)(struct client *c);
+    bool (*on_misfit)(struct exec_ctx *ctx);
 } admit;
 
 void admit_add(enum admit_bit bit, admit_fn *fn)
@@ -47,6 +48,16 @@ enum admit_verdict admit_chain(struct exec_ctx *ctx)
 void admit_on_refusal(void (*fn)(struct client *c))
 {
     admit.on_refusal = fn;
+}
+
+void admit_on_misfit(bool (*fn)(struct exec_ctx *ctx))
+{
+    admit.on_misfit = fn;
+}
+
+bool admit_misfit(struct exec_ctx *ctx)
+{
+    return admit.on_misfit && admit.on_misfit(ctx);
 }
 
 void admit_refused(struct exec_ctx *ctx)

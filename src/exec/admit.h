@@ -47,4 +47,9 @@ enum admit_verdict admit_chain(struct exec_ctx *ctx);
 void admit_on_refusal(void (*fn)(struct client *c));
 void admit_refused(struct exec_ctx *ctx);
 
+/* Asked before a wrong number of arguments is replied: true means that it has been, in another
+ * way (EXEC's error ends the transaction). One hook. */
+void admit_on_misfit(bool (*fn)(struct exec_ctx *ctx));
+bool admit_misfit(struct exec_ctx *ctx);
+
 #endif

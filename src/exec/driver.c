@@ -283,7 +283,7 @@ static bool run_prepare(struct exec_ctx *ctx)
     }
     ctx->client->last_cmd = ctx->cmd;
     if (unlikely(!command_arity_ok(ctx->cmd, ctx->argc) || !ctx->cmd->handler)) {
-        reply_arity(ctx);
+        if (!admit_misfit(ctx)) reply_arity(ctx);
         admit_refused(ctx);
         return false;
     }

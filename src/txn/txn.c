@@ -158,6 +158,16 @@ static void txn_refusal(struct client *c)
     if (t && t->in_multi) t->spoilt = true;
 }
 
+/* An EXEC with arguments gives the transaction up, as stock does, also where there is none. */
+static bool txn_misfit(struct exec_ctx *ctx)
+{
+    if (strcmp(ctx->cmd->fullname, "exec") != 0) return false;
+    reply_errorf(ctx, "-EXECABORT Transaction discarded because of: wrong number of arguments for "
+                      "'exec' command");
+    if (ctx->client && txn_active(ctx->client)) txn_end(ctx->client);
+    return true;
+}
+
 /* ---- running ---- */
 
 static void run_queue(struct exec_ctx *ctx, struct txn *t)
@@ -315,6 +325,7 @@ void txn_setup(void)
 {
     admit_add(ADMIT_MULTI, txn_filter);
     admit_on_refusal(txn_refusal);
+    admit_on_misfit(txn_misfit);
     kv_on_touch(txn_touch, NULL);
     client_on_free(txn_end);
 }

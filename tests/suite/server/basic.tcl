@@ -32,6 +32,9 @@ with_server {} {
         expect [r FLUSHALL] OK
         expect_error "ERR DB index is out of range" {r SELECT 16}
         expect_error "ERR value is not an integer or out of range" {r SELECT x}
+        expect_error "ERR value is out of range, value must between -2147483648 and 2147483647" {
+            r SELECT 2147483648
+        }
     }
 
     test "QUIT answers and closes" {

@@ -137,3 +137,16 @@ with_server {client-query-buffer-limit 1mb} {
         expect [r EXISTS k] 0
     }
 }
+
+with_server {} {
+    test "EXEC with arguments gives the transaction up" {
+        set text "EXECABORT Transaction discarded because of: wrong number of arguments for\
+            'exec' command"
+        expect_error $text {r EXEC now}
+        r MULTI
+        r SET k v
+        expect_error $text {r EXEC now}
+        expect_error "ERR EXEC without MULTI" {r EXEC}
+        expect [r EXISTS k] 0
+    }
+}
