@@ -7,6 +7,8 @@
 #ifndef KEYSPACE_KEYSPACE_INLINE_H
 #define KEYSPACE_KEYSPACE_INLINE_H
 
+#include "keyspace/keyspace.h"
+
 static inline struct view kv__table_key(const void *entry)
 {
     return kv_entry_key(entry);
@@ -17,10 +19,16 @@ static const struct table_type kv__table_type = {.key = kv__table_key, .hash = N
 
 extern struct kv_stats kv__stats;
 extern uint32_t kv__access_clock;
+
+/* Calls the hook of kv_on_touch, if one is set. */
 void kv__touch_hook(struct kv_db *db, const struct arg *key);
-/* What a lookup does with an entry whose time has come. Returns what the caller shall see. */
+
+/* What a reader's lookup does with an entry whose time has come: deletes it if the unit may; NULL. */
 struct kv_entry *kv__expired_read(struct kv_unit *u, struct kv_db *db, struct kv_entry *e);
+
+/* The same for a writer's: NULL, or `e` in a unit that may not expire. */
 struct kv_entry *kv__expired_write(struct kv_unit *u, struct kv_db *db, struct kv_entry *e);
+
 /* Counts and records a miss; NULL. */
 struct kv_entry *kv__missed(struct kv_unit *u, struct kv_db *db, const struct arg *key);
 
