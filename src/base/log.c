@@ -142,6 +142,7 @@ enum status log_setup(const char *path)
         close_file();
     else if ((status = open_file(path)) == STATUS_OK)
         memcpy(file_path, path, len + 1);
+    atomic_store_explicit(&next_check_ns, 0, memory_order_relaxed);
     unlock_file();
     log_refresh_timezone();
     return status;

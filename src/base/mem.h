@@ -26,7 +26,7 @@ void *mem_alloc_aligned(size_t align, size_t size) __attribute__((malloc, return
 /* Resizes; `ptr` may be NULL. Never NULL: aborts when memory is out. */
 void *mem_realloc(void *ptr, size_t size) __attribute__((alloc_size(2), returns_nonnull));
 
-/* NULL when memory is out, or when size is above the limit of any single value (2^47). */
+/* NULL when memory is out, or when size is above the limit of any single value (2^46). */
 void *mem_try_alloc(size_t size) __attribute__((malloc, alloc_size(1)));
 
 /* NULL when memory is out; `ptr` is then untouched. */

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The memory front. */
+#include "base/mem.h"
+
+#include <string.h>
+
+#include "unit.h"
+
+TEST(memory_front)
+{
+    char *p = mem_alloc(10);
+    CHECK(mem_usable(p) >= 10);
+    memcpy(p, "0123456789", 10);
+    p = mem_realloc(p, 1000);
+    CHECK_MEM(p, 10, "0123456789", 10);
+    mem_free(p);
+    mem_free(NULL);
+
+    unsigned char *z = mem_zalloc(100);
+    for (int i = 0; i < 100; i++) CHECK_INT(z[i], 0);
+    mem_free(z);
+
+    char *copy = mem_dup("abc", 3);
+    CHECK_STR(copy, "abc");
+    mem_free(copy);
+
+    void *aligned = mem_alloc_aligned(64, 100);
+    CHECK_INT((uintptr_t)aligned % 64, 0);
+    mem_free(aligned);
+
+    CHECK(mem_try_alloc(((size_t)1 << 46) + 1) == NULL);
+    CHECK(mem_try_alloc(PTRDIFF_MAX) == NULL);
+    CHECK(mem_good_size(17) >= 17);
+    CHECK(mem_rss() > 0);
+    CHECK(strlen(mem_allocator_name()) > 0);
+}
