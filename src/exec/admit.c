@@ -16,8 +16,7 @@ static struct {
         admit_fn *fn;
     } filters[ADMIT_FILTERS_MAX];
     int count;
-    void (*on_refusal)(struct client *c);
-    bool (*on_misfit)(struct exec_ctx *ctx);
+    bool (*on_refusal)(struct exec_ctx *ctx);
 } admit;
 
 void admit_add(enum admit_bit bit, admit_fn *fn)
@@ -39,38 +38,38 @@ enum admit_verdict admit_chain(struct exec_ctx *ctx)
     for (int i = 0; i < admit.count; i++) {
         if (!(bits & admit.filters[i].bit)) continue;
         enum admit_verdict v = admit.filters[i].fn(ctx);
-        if (v == ADMIT_REFUSED) admit_refused(ctx);
         if (v != ADMIT_PASS) return v;
     }
     return ADMIT_PASS;
 }
 
-void admit_on_refusal(void (*fn)(struct client *c))
+void admit_on_refusal(bool (*fn)(struct exec_ctx *ctx))
 {
     admit.on_refusal = fn;
 }
 
-void admit_on_misfit(bool (*fn)(struct exec_ctx *ctx))
+/* A code word is in capitals; a text without one gets ERR when it is replied. */
+static bool has_code_word(const char *line)
 {
-    admit.on_misfit = fn;
+    size_t n = 0;
+    while (line[n] >= 'A' && line[n] <= 'Z') n++;
+    return n > 1 && line[n] == ' ';
 }
 
-bool admit_misfit(struct exec_ctx *ctx)
-{
-    return admit.on_misfit && admit.on_misfit(ctx);
-}
-
-void admit_refused(struct exec_ctx *ctx)
+enum admit_verdict admit_refuse(struct exec_ctx *ctx, const char *line)
 {
     if (ctx->cmd) command_stats_of(ctx->cmd)->rejected++;
-    if (ctx->client && admit.on_refusal) admit.on_refusal(ctx->client);
+    if (ctx->client && admit.on_refusal && admit.on_refusal(ctx))
+        reply_errorf(ctx, "-EXECABORT Transaction discarded because of: %s", line);
+    else
+        reply_errorf(ctx, "%s%s", has_code_word(line) ? "-" : "", line);
+    return ADMIT_REFUSED;
 }
 
 static enum admit_verdict auth_filter(struct exec_ctx *ctx)
 {
     if (ctx->cmd->flags & COMMAND_NO_AUTH) return ADMIT_PASS;
-    reply_error(ctx, "-NOAUTH Authentication required.");
-    return ADMIT_REFUSED;
+    return admit_refuse(ctx, "NOAUTH Authentication required.");
 }
 
 static enum admit_verdict protected_filter(struct exec_ctx *ctx)
@@ -79,10 +78,9 @@ static enum admit_verdict protected_filter(struct exec_ctx *ctx)
     if (strcmp(top->name, "debug") ||
         client_access_ok(ctx, (enum exec_access)exec_settings.enable_debug_command))
         return ADMIT_PASS;
-    reply_error(ctx, "DEBUG command not allowed. If the enable-debug-command option is set to "
+    return admit_refuse(ctx, "DEBUG command not allowed. If the enable-debug-command option is set to "
                      "\"local\", you can run it from a local connection, otherwise you need to set "
                      "this option in the configuration file, and then restart the server.");
-    return ADMIT_REFUSED;
 }
 
 void admit_setup(void)

@@ -42,14 +42,13 @@ extern uint32_t admit_word;
 /* Runs the chain. */
 enum admit_verdict admit_chain(struct exec_ctx *ctx);
 
-/* Called when a command of a client is refused before its handler runs (unknown, wrong arity, a
- * filter): the transaction service spoils the MULTI. One hook. */
-void admit_on_refusal(void (*fn)(struct client *c));
-void admit_refused(struct exec_ctx *ctx);
+/* Refuses a command before its handler runs: counts it, tells the transaction service, and replies
+ * `line`, an error line without '-' and, where its code word is ERR, without that ("wrong number
+ * …"). A refused EXEC replies that its transaction is discarded because of it. */
+enum admit_verdict admit_refuse(struct exec_ctx *ctx, const char *line);
 
-/* Asked before a wrong number of arguments is replied: true means that it has been, in another
- * way (EXEC's error ends the transaction). One hook. */
-void admit_on_misfit(bool (*fn)(struct exec_ctx *ctx));
-bool admit_misfit(struct exec_ctx *ctx);
+/* The refusal of the transaction service: spoils the client's MULTI, or, when EXEC itself was
+ * refused, discards it and returns true. One hook. */
+void admit_on_refusal(bool (*fn)(struct exec_ctx *ctx));
 
 #endif

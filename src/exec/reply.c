@@ -350,18 +350,6 @@ enum status reply_arity(struct exec_ctx *ctx)
     return reply_errorf(ctx, "wrong number of arguments for '%s' command", ctx->cmd->fullname);
 }
 
-enum status reply_unknown_subcommand(struct exec_ctx *ctx)
-{
-    const struct arg *sub = &ctx->argv[1];
-    char upper[32];
-    size_t n = 0;
-    for (; ctx->argv[0].len > n && n < sizeof(upper) - 1; n++)
-        upper[n] = (char)toupper((unsigned char)ctx->argv[0].ptr[n]);
-    upper[n] = '\0';
-    return reply_errorf(ctx, "unknown subcommand '%.*s'. Try %s HELP.", (int)MIN(sub->len, 128u),
-                        sub->ptr, upper);
-}
-
 void reply_help(struct exec_ctx *ctx, const char *const *lines)
 {
     size_t count = 0;

@@ -103,8 +103,6 @@ enum status reply_no_such_key(struct exec_ctx *ctx); /* ERR no such key */
 enum status reply_out_of_range(struct exec_ctx *ctx); /* ERR value is out of range */
 /* ERR wrong number of arguments for '<name>' command, of ctx->cmd. */
 enum status reply_arity(struct exec_ctx *ctx);
-/* ERR unknown subcommand '…'. Try <CMD> HELP. */
-enum status reply_unknown_subcommand(struct exec_ctx *ctx);
 
 /* The lines of a HELP: "<CMD> <subcommand> [<arg> …]. Subcommands are:", the given lines (NULL
  * ends them), and HELP's own two. */

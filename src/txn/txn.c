@@ -136,10 +136,8 @@ static enum admit_verdict txn_filter(struct exec_ctx *ctx)
     if (!ctx->client || !txn_active(ctx->client)) return ADMIT_PASS;
     struct txn *t = client_txn(ctx->client);
     if (ctx->cmd->flags & COMMAND_UNQUEUED) return ADMIT_PASS;
-    if (ctx->cmd->flags & COMMAND_NO_MULTI) {
-        reply_error(ctx, "Command not allowed inside a transaction");
-        return ADMIT_REFUSED;
-    }
+    if (ctx->cmd->flags & COMMAND_NO_MULTI)
+        return admit_refuse(ctx, "Command not allowed inside a transaction");
     queue_push(t, ctx);
     if (t->bytes.len > exec_settings.query_buffer_limit) {
         log_warning("Closing client id=%llu whose transaction reached max query buffer length",
@@ -152,20 +150,15 @@ static enum admit_verdict txn_filter(struct exec_ctx *ctx)
     return ADMIT_TAKEN;
 }
 
-static void txn_refusal(struct client *c)
+static bool txn_refusal(struct exec_ctx *ctx)
 {
-    struct txn *t = client_txn(c);
+    struct txn *t = client_txn(ctx->client);
+    if (ctx->cmd && !strcmp(ctx->cmd->fullname, "exec")) {
+        txn_end(ctx->client);
+        return true;
+    }
     if (t && t->in_multi) t->spoilt = true;
-}
-
-/* An EXEC with arguments gives the transaction up, as stock does, also where there is none. */
-static bool txn_misfit(struct exec_ctx *ctx)
-{
-    if (strcmp(ctx->cmd->fullname, "exec") != 0) return false;
-    reply_errorf(ctx, "-EXECABORT Transaction discarded because of: wrong number of arguments for "
-                      "'exec' command");
-    if (ctx->client && txn_active(ctx->client)) txn_end(ctx->client);
-    return true;
+    return false;
 }
 
 /* ---- running ---- */
@@ -325,7 +318,6 @@ void txn_setup(void)
 {
     admit_add(ADMIT_MULTI, txn_filter);
     admit_on_refusal(txn_refusal);
-    admit_on_misfit(txn_misfit);
     kv_on_touch(txn_touch, NULL);
     client_on_free(txn_end);
 }
