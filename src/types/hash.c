@@ -5,9 +5,10 @@
  *   field length (varint) | field | value length (varint) | value
  *
  * The value comes last, so that overwriting one never moves the field. 16 bytes of field and 16
- * of value make 34, which the allocator serves from its class of 48. A value is overwritten in
- * place when the entry stays in its size class; else a new entry takes the old one's slot, which
- * costs no search.
+ * of value make 34, which the allocator serves from its class of 48. Allocations are rounded up to
+ * steps that every allocator used here has, so the room of an entry follows from its lengths: a
+ * value is overwritten in place when the entry keeps its room, without asking the allocator; else
+ * a new entry takes the old one's slot, which costs no search.
  *
  * Values of any size are kept in the entry: a pointer to a block of its own for long ones would
  * cost every reader a test and save only the copy of the field, since the value is copied in
@@ -52,6 +53,12 @@ static size_t entry_bytes_for(size_t field_len, size_t value_len)
     return varint_len(field_len) + field_len + varint_len(value_len) + value_len;
 }
 
+/* Bytes that an entry of so many bytes is given. */
+static size_t entry_room(size_t bytes)
+{
+    return bytes <= 8 ? 8 : (bytes + 15) & ~(size_t)15;
+}
+
 static void entry_write_value(uint8_t *at, struct view value)
 {
     at = varint_put(at, value.len);
@@ -60,7 +67,7 @@ static void entry_write_value(uint8_t *at, struct view value)
 
 static void *entry_new(struct view field, struct view value)
 {
-    uint8_t *entry = mem_alloc(entry_bytes_for(field.len, value.len));
+    uint8_t *entry = mem_alloc(entry_room(entry_bytes_for(field.len, value.len)));
     uint8_t *p = varint_put(entry, field.len);
     if (field.len) memcpy(p, field.ptr, field.len);
     entry_write_value(p + field.len, value);
@@ -71,9 +78,8 @@ static void *entry_new(struct view field, struct view value)
 static void *entry_overwrite(void *entry, struct view value)
 {
     struct view field = entry_field(entry);
-    size_t old_bytes = entry_bytes(entry);
     size_t new_bytes = entry_bytes_for(field.len, value.len);
-    if (new_bytes == old_bytes || mem_good_size(new_bytes) == mem_good_size(old_bytes)) {
+    if (entry_room(new_bytes) == entry_room(entry_bytes(entry))) {
         entry_write_value((uint8_t *)entry + (field.ptr - (const char *)entry) + field.len, value);
         return entry;
     }
