@@ -23,7 +23,7 @@ extern uint32_t kv__access_clock;
 /* Calls the hook of kv_on_touch, if one is set. */
 void kv__touch_hook(struct kv_db *db, const struct arg *key);
 
-/* What a reader's lookup does with an entry whose time has come: deletes it if the unit may; NULL. */
+/* What a reader's lookup does with an expired entry: deletes it if the unit may; NULL. */
 struct kv_entry *kv__expired_read(struct kv_unit *u, struct kv_db *db, struct kv_entry *e);
 
 /* The same for a writer's: NULL, or `e` in a unit that may not expire. */
