@@ -95,7 +95,7 @@ static bool may_set_protected(const struct exec_ctx *ctx)
 
 enum status cmd_config_set(struct exec_ctx *ctx)
 {
-    if (ctx->argc % 2) return reply_arity(ctx);
+    if (ctx->argc % 2) return reply_syntax_error(ctx);
     size_t count = (size_t)(ctx->argc - 2) / 2;
     struct opt_pair *pairs = mem_alloc(count * sizeof(*pairs));
     for (size_t i = 0; i < count; i++) {

@@ -144,6 +144,8 @@ static void say_thread(void)
     bool main_thread = syscall(SYS_gettid) == getpid();
     say("\n------ THREAD ------\n%s%s%s\n", name, *name ? ", " : "",
         main_thread ? "the main thread" : "not the main thread");
+    const struct command *cmd = exec_current_command();
+    if (cmd) say("Running command: %s\n", cmd->fullname);
 }
 
 static void say_signal(int signo, const siginfo_t *info)
