@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "commands_table.h"
 #include "exec/reply.h"
+#include "exec/settings.h"
 #include "exec/token_stress.h"
 
 /* ---- digests ---- */
@@ -101,13 +102,11 @@ static enum status debug_populate(struct exec_ctx *ctx)
     if (num_parse_i64(arg_view(&ctx->argv[2]), &count) || count < 0) {
         return reply_error(ctx, POPULATE_RANGE_ERROR);
     }
-    if (ctx->argc > 4 && (num_parse_i64(arg_view(&ctx->argv[4]), &limit) || limit < 0)) {
+    if (ctx->argc > 4 && (num_parse_i64(arg_view(&ctx->argv[4]), &limit) || limit < 0 ||
+                          (uint64_t)limit > exec_settings.proto_max_bulk_len)) {
         return reply_error(ctx, POPULATE_RANGE_ERROR);
     }
     struct buf name = {0}, value = {0};
-    if (buf_try_grow(&value, (size_t)limit + 32)) {
-        return reply_error(ctx, "not enough memory for a value of this size");
-    }
     for (int64_t i = 0; i < count; i++) {
         buf_clear(&name);
         buf_append_view(&name, prefix);

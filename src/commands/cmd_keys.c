@@ -13,11 +13,19 @@
 
 /* ---- DEL, UNLINK, EXISTS, TYPE ---- */
 
+/* Asks for the keys from argument i on, once a window. */
+static void prefetch_window(struct exec_ctx *ctx, int i)
+{
+    if ((i - 1) % KV_PREFETCH_WINDOW != 0 || ctx->argc <= 2) return;
+    kv_prefetch_keys(ctx->db, &ctx->argv[i], MIN(ctx->argc - i, KV_PREFETCH_WINDOW));
+}
+
 static enum status delete_keys(struct exec_ctx *ctx, bool lazy)
 {
     int64_t count = 0;
     for (int i = 1; i < ctx->argc; i++) {
         struct arg *key = &ctx->argv[i];
+        prefetch_window(ctx, i);
         if (!kv_delete(ctx->unit, ctx->db, key, lazy)) continue;
         kv_event(ctx->unit, KV_EVENT_GENERIC, "del", ctx->db, key);
         count++;
@@ -41,6 +49,7 @@ enum status cmd_exists(struct exec_ctx *ctx)
 {
     int64_t count = 0;
     for (int i = 1; i < ctx->argc; i++) {
+        prefetch_window(ctx, i);
         count += kv_lookup_quiet(ctx->unit, ctx->db, &ctx->argv[i]) != NULL;
     }
     reply_int(ctx, count);

@@ -15,8 +15,9 @@
  *                         collection             8 bytes address of the object (KV_ENTRY_PTR)
  *
  * Nothing behind the flags is aligned; numbers are read with memcpy, in the machine's order. A
- * string is embedded while the whole entry stays within KV_ENTRY_EMBED_MAX: two cache lines. So
- * 16 bytes of key and 16 of value make 39, and 47 with an expiry: both in a 48-byte size class.
+ * string is embedded while the whole entry stays within KV_ENTRY_EMBED_MAX, two cache lines; a
+ * short one also behind a long key, where a block of its own would cost more than it holds. So 16
+ * bytes of key and 16 of value make 39, and 47 with an expiry: both in a 48-byte size class.
  * That is why the expiry has all of its 64 bits, as stock's has.
  *
  * Allocations are rounded up to KV_ENTRY_STEP, a step that every allocator used here has. So
@@ -53,6 +54,8 @@ enum kv_entry_flag {
 #define KV_ENTRY_WIDE_MORE 5 /* as many more with a long key */
 #define KV_ENTRY_STEP 16
 #define KV_ENTRY_EMBED_MAX 128
+#define KV_ENTRY_EMBED_SHORT 64      /* as long a string may be behind a key … */
+#define KV_ENTRY_EMBED_KEY_MAX 1024  /* … of up to this length */
 #define KV_EMBSTR_MAX 44 /* longer strings are reported as raw, as in stock */
 
 /* Room for the digits of an integer, for kv_entry_string. */

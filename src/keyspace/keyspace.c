@@ -146,6 +146,12 @@ struct kv_entry *kv__expired_write(struct kv_unit *u, struct kv_db *db, struct k
     return NULL;
 }
 
+void kv_prefetch_keys(struct kv_db *db, struct arg *keys, int count)
+{
+    for (int i = 0; i < count; i++) kv_prefetch_bucket(db, &keys[i]);
+    for (int i = 0; i < count; i++) kv_prefetch_entry(db, &keys[i]);
+}
+
 /* ---- freeing ---- */
 
 /* What an entry points to: taken out before a new value is written, dropped after. */
@@ -252,6 +258,7 @@ static bool fits_embedded(const struct kv_entry *e, const struct arg *key, size_
     size_t expire = e && kv_entry_is_volatile(e) && (flags & KV_KEEP_TTL) ? 8 : 0;
     size_t wide = key->len > UINT8_MAX ? KV_ENTRY_WIDE_MORE : 0;
     size_t fixed = KV_ENTRY_HEAD + wide + expire + key->len + 1;
+    if (key->len <= KV_ENTRY_EMBED_KEY_MAX && len <= KV_ENTRY_EMBED_SHORT) return true;
     return fixed <= KV_ENTRY_EMBED_MAX && len <= KV_ENTRY_EMBED_MAX - fixed;
 }
 

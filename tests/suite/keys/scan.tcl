@@ -138,7 +138,8 @@ with_server {} {
         expect [r DBSIZE] 100
         expect [llength [scan_all MATCH nothing]] 0
         expect [r DBSIZE] 100
-        expect [llength [scan_all COUNT 5]] 50
+        # Twice perhaps: the table shrinks meanwhile.
+        expect [llength [lsort -unique [scan_all COUNT 5]]] 50
         expect [r DBSIZE] 50
         r DEBUG SET-ACTIVE-EXPIRE 1
     }
