@@ -17,6 +17,12 @@
 #include <jemalloc/jemalloc.h>
 #endif
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MEM_SANITIZER 1
+/* The sanitizers' allocator interface; libc's counters know nothing of their heap. */
+size_t __sanitizer_get_current_allocated_bytes(void);
+#endif
+
 /* Above this no request is meant seriously: user addresses have 47 bits. */
 #define MEM_MAX_REQUEST ((size_t)1 << 46)
 
@@ -107,6 +113,8 @@ size_t mem_used(void)
     mallctl("epoch", &epoch, &len, &epoch, len);
     len = sizeof(used);
     if (mallctl("stats.allocated", &used, &len, NULL, 0) != 0) used = 0;
+#elif defined(MEM_SANITIZER)
+    used = __sanitizer_get_current_allocated_bytes();
 #else
     struct mallinfo2 info = mallinfo2();
     used = info.uordblks + info.hblkhd;
