@@ -47,8 +47,9 @@ enum status conf_read_fd(int fd, struct buf *out) MUST_CHECK;
 
 /*
  * Appends the command line's options as lines, behind a line break: "--name" begins one, what
- * follows are its values, in quotes. A value right behind its name may begin with "--" too; only `save` can stand without
- * one, and then means `save ""`. argv holds options only: no program, no file name.
+ * follows are its values, in quotes. A value right behind its name may begin with "--" too; only
+ * `save` can stand without one, and then means `save ""`. argv holds options only: no program, no
+ * file name.
  */
 void conf_append_args(int argc, char *const *argv, struct buf *out);
 
