@@ -157,6 +157,13 @@ $(B)/obj/%.o: src/%.c $(B)/.flags | $(gen_stamp)
 # Python.h is for this folder only: nobody else gets its include path.
 $(B)/obj/gears/py/%.o: private CPPFLAGS += $(DEP_PYTHON_CFLAGS)
 
+# The Python half of gears' builder travels inside the binary.
+$(GEN)/gears_prelude.h: src/gears/py/prelude.py utils/embed | $(B)/.checked
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PYTHON3) utils/embed gpy_prelude $< $@
+$(B)/obj/gears/py/gpy_start.o: $(GEN)/gears_prelude.h
+
 $(B)/obj/commands_table.o: $(gen_stamp) $(B)/.flags
 	$(call say,CC,$(GEN)/commands_table.c)
 	$(Q)mkdir -p $(@D)

@@ -11,6 +11,7 @@
 #include "conf/metric.h"
 #include "exec/client.h"
 #include "exec/exec.h"
+#include "gears/gears.h"
 #include "keyspace/keyspace.h"
 #include "net/loop.h"
 #include "server/private.h"
@@ -77,6 +78,7 @@ static int server_cron(void *ctx)
     kv_clock_set(clock_wall_ms());
     expire_keys(server_state.hz);
     driver_cron(server_state.hz);
+    gears_cron();
     return 1000 / server_state.hz;
 }
 

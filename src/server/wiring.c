@@ -16,6 +16,7 @@
 #include "exec/lifecycle.h"
 #include "exec/settings.h"
 #include "exec/token.h"
+#include "gears/gears.h"
 #include "keyspace/keyspace.h"
 #include "keyspace/settings.h"
 #include "net/loop.h"
@@ -27,6 +28,7 @@ void server_register_all_options(void)
     server_options_register();
     kv_options_register();
     exec_options_register();
+    gears_options_register();
 }
 
 static enum status wire_exec(void)
@@ -44,6 +46,7 @@ static enum status wire_exec(void)
 static void wire_services(void)
 {
     txn_setup();
+    gears_setup();
 }
 
 enum status server_wire(void)
@@ -68,6 +71,7 @@ void server_unwire(void)
 {
     driver_teardown();
     kv_lazyfree_teardown();
+    gears_teardown();
 #ifdef COG_DEBUG
     kv_teardown();
     loop_teardown();

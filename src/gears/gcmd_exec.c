@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * RG.* commands about executions and registrations. None of them waits on main: what takes its
+ * time blocks the client, which is answered when the execution ends.
+ */
+#include "exec/client.h"
+#include "exec/token.h"
+#include "gears/gcmd.h"
+#include "gears/greg.h"
+
+/* The execution that argument 1 names; NULL after the reply of `missing`. */
+static struct gexec *named(struct exec_ctx *ctx, const char *missing)
+{
+    struct gexec *e = grun_find(arg_view(&ctx->argv[1]));
+    if (!e) gcmd_error(ctx, missing);
+    return e;
+}
+
+static const char no_plan[] = "execution plan does not exist";
+
+static bool is_over(enum gexec_status status)
+{
+    return status == GEXEC_DONE || status == GEXEC_ABORTED;
+}
+
+/* ---- RG.DUMPEXECUTIONS ---- */
+
+/* The list is copied under its mutex and replied from the copy. */
+struct dump {
+    struct tape tape;
+    size_t count;
+};
+
+static void dump_one(void *ctx, const struct gexec *e)
+{
+    struct dump *d = ctx;
+    char id[GEARS_ID_SIZE];
+    const char *status = gexec_status_name(e->status);
+    grun_format_id(id, e->number);
+    tape_aggregate(&d->tape, TAPE_ARRAY, 6);
+    tape_bytes(&d->tape, TAPE_BULK, "executionId", 11);
+    tape_bytes(&d->tape, TAPE_BULK, id, strlen(id));
+    tape_bytes(&d->tape, TAPE_BULK, "status", 6);
+    tape_bytes(&d->tape, TAPE_BULK, status, strlen(status));
+    tape_bytes(&d->tape, TAPE_BULK, "registered", 10);
+    tape_int(&d->tape, e->registered);
+    d->count++;
+}
+
+enum status cmd_rg_dumpexecutions(struct exec_ctx *ctx)
+{
+    struct dump d = {0};
+    if (!gcmd_allowed(ctx)) return STATUS_ERR;
+    grun_each(dump_one, &d);
+    reply_array(ctx, d.count);
+    tape_reply(&d.tape, ctx);
+    tape_release(&d.tape);
+    return STATUS_OK;
+}
+
+/* ---- RG.GETRESULTS ---- */
+
+static void reply_results(struct exec_ctx *ctx, const struct gexec *e)
+{
+    reply_array(ctx, 2);
+    reply_array(ctx, e->results.count);
+    tape_reply(&e->results.tape, ctx);
+    reply_array(ctx, e->errors.count);
+    tape_reply(&e->errors.tape, ctx);
+}
+
+enum status cmd_rg_getresults(struct exec_ctx *ctx)
+{
+    if (!gcmd_allowed(ctx)) return STATUS_ERR;
+    struct gexec *e = named(ctx, no_plan);
+    if (!e) return STATUS_ERR;
+    enum status st = STATUS_OK;
+    if (is_over(grun_status(e)))
+        reply_results(ctx, e);
+    else
+        st = gcmd_error(ctx, "execution is still running");
+    grun_exec_unref(e);
+    return st;
+}
+
+enum status cmd_rg_getresultsblocking(struct exec_ctx *ctx)
+{
+    if (!gcmd_allowed(ctx)) return STATUS_ERR;
+    struct gexec *e = named(ctx, no_plan);
+    if (!e) return STATUS_ERR;
+    enum status st = STATUS_OK;
+    if (is_over(grun_status(e))) {
+        reply_results(ctx, e);
+    } else if (!gcmd_may_block(ctx)) {
+        st = gcmd_error(ctx, "execution is still running");
+    } else {
+        struct gwaiter *w = mem_zalloc(sizeof(*w));
+        w->client_id = client_id(ctx->client);
+        w->what = GWAIT_RESULTS;
+        client_block(ctx, NULL, NULL);
+        st = STATUS_BLOCKED;
+        if (!grun_wait(e, w)) { /* it has ended in between */
+            struct tape reply = {0};
+            grun_results(e, &reply);
+            client_unblock_post(w->client_id, &reply);
+            mem_free(w);
+        }
+    }
+    grun_exec_unref(e);
+    return st;
+}
+
+/* ---- RG.GETEXECUTION ---- */
+
+static int64_t shown_ms(const struct gexec *e, int64_t us)
+{
+    return e->limits.profile ? us / 1000 : 0;
+}
+
+static void reply_steps(struct exec_ctx *ctx, const struct gexec *e)
+{
+    const struct gplan *plan = e->plan;
+    reply_array(ctx, plan->step_count);
+    for (size_t i = plan->step_count; i-- > 0;) {
+        const struct gstep *s = &plan->steps[i];
+        const struct gstep_row *row = gstep_row(s->op);
+        reply_array(ctx, 8);
+        reply_bulk_cstr(ctx, "type");
+        reply_bulk_cstr(ctx, gstep_kind_name(row->kind));
+        reply_bulk_cstr(ctx, "duration");
+        reply_int(ctx, e->step_ns ? atomic_load(&e->step_ns[i]) / 1000000 : 0);
+        reply_bulk_cstr(ctx, "name");
+        reply_bulk_cstr(ctx, row->name);
+        reply_bulk_cstr(ctx, "arg");
+        reply_bulk_cstr(ctx, s->arg_text ? s->arg_text : "");
+    }
+}
+
+static void reply_errors(struct exec_ctx *ctx, const struct gexec *e, bool over)
+{
+    reply_array(ctx, over ? e->errors.count : 0);
+    if (over) tape_reply(&e->errors.tape, ctx);
+}
+
+static void reply_execution(struct exec_ctx *ctx, struct gexec *e)
+{
+    enum gexec_status status = grun_status(e);
+    bool over = is_over(status);
+    reply_array(ctx, 1);
+    reply_array(ctx, 4);
+    reply_bulk_cstr(ctx, "shard_id");
+    reply_bulk_cstr(ctx, GEARS_SHARD_ID);
+    reply_bulk_cstr(ctx, "execution_plan");
+    reply_array(ctx, 16);
+    reply_bulk_cstr(ctx, "status");
+    reply_bulk_cstr(ctx, gexec_status_name(status));
+    reply_bulk_cstr(ctx, "shards_received");
+    reply_int(ctx, 0);
+    reply_bulk_cstr(ctx, "shards_completed");
+    reply_int(ctx, 0);
+    reply_bulk_cstr(ctx, "results");
+    reply_int(ctx, over ? (int64_t)e->results.count : -1);
+    reply_bulk_cstr(ctx, "errors");
+    reply_errors(ctx, e, over);
+    reply_bulk_cstr(ctx, "total_duration");
+    reply_int(ctx, over ? shown_ms(e, e->total_us) : 0);
+    reply_bulk_cstr(ctx, "read_duration");
+    reply_int(ctx, over ? shown_ms(e, e->read_us) : 0);
+    reply_bulk_cstr(ctx, "steps");
+    reply_steps(ctx, e);
+}
+
+enum status cmd_rg_getexecution(struct exec_ctx *ctx)
+{
+    if (!gcmd_allowed(ctx)) return STATUS_ERR;
+    if (ctx->argc > 3) return reply_arity(ctx);
+    struct gexec *e = named(ctx, no_plan);
+    if (!e) return STATUS_ERR;
+    enum status st = STATUS_OK;
+    if (ctx->argc == 3 && arg_is(&ctx->argv[2], "CLUSTER"))
+        st = gcmd_error(ctx, "no cluster detected - use `RG.GETEXECUTION <id> [SHARD]` instead");
+    else if (ctx->argc == 3 && !arg_is(&ctx->argv[2], "SHARD"))
+        st = gcmd_error(ctx, "unknown subcommand");
+    else
+        reply_execution(ctx, e);
+    grun_exec_unref(e);
+    return st;
+}
+
+/* ---- ending ---- */
+
+enum status cmd_rg_dropexecution(struct exec_ctx *ctx)
+{
+    if (!gcmd_allowed(ctx)) return STATUS_ERR;
+    struct gexec *e = named(ctx, no_plan);
+    if (!e) return STATUS_ERR;
+    enum status st = STATUS_OK;
+    if (!is_over(grun_status(e))) {
+        st = gcmd_error(ctx, "can not drop a not yet finished execution, abort it first.");
+    } else {
+        grun_unlist(e);
+        reply_ok(ctx);
+    }
+    grun_exec_unref(e);
+    return st;
+}
+
+/* Answers when the execution has ended. In busy mode, and where waiting is not allowed, when it
+ * has been told to. */
+enum status cmd_rg_abortexecution(struct exec_ctx *ctx)
+{
+    if (!gcmd_allowed(ctx)) return STATUS_ERR;
+    struct gexec *e = named(ctx, "execution does not exist");
+    if (!e) return STATUS_ERR;
+    enum status st = STATUS_OK;
+    grun_abort(e);
+    if (is_over(grun_status(e)) || !gcmd_may_block(ctx) || !token_is_mine()) {
+        reply_ok(ctx);
+    } else {
+        uint64_t id = client_id(ctx->client);
+        client_block(ctx, NULL, NULL);
+        st = STATUS_BLOCKED;
+        if (!grun_wait_abort(e, id)) {
+            struct tape reply = {0};
+            tape_bytes(&reply, TAPE_STATUS, "OK", 2);
+            client_unblock_post(id, &reply);
+        }
+    }
+    grun_exec_unref(e);
+    return st;
+}
+
+/* ---- registrations ---- */
+
+enum status cmd_rg_dumpregistrations(struct exec_ctx *ctx)
+{
+    if (!gcmd_allowed(ctx)) return STATUS_ERR;
+    greg_reply_all(ctx);
+    return STATUS_OK;
+}
+
+enum status cmd_rg_unregister(struct exec_ctx *ctx)
+{
+    if (!gcmd_allowed(ctx)) return STATUS_ERR;
+    bool pending_too = ctx->argc > 2 && arg_is(&ctx->argv[2], "abortpending");
+    if (greg_remove(arg_view(&ctx->argv[1]), pending_too))
+        return gcmd_error(ctx, "execution is not registered");
+    reply_ok(ctx);
+    return STATUS_OK;
+}

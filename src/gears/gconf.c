@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Settings of gears. The variables are main's; after each change a copy is published under a
+ * mutex, which is what workers read.
+ */
+#include "gears/gconf.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/num.h"
+#include "conf/metric.h"
+#include "conf/option.h"
+#include "exec/reply.h"
+#include "gears/gpy.h"
+#include "gears/greg.h"
+#include "gears/grun.h"
+#include "gears/gscript.h"
+#include "gears/gsync.h"
+
+struct gconf gconf;
+
+/* A name that nobody knows but scripts. */
+struct extra {
+    struct extra *next;
+    char *name;
+    char *value;
+    size_t value_len;
+};
+
+static struct {
+    pthread_mutex_t mutex; /* guards all below */
+    struct gconf copy;
+    struct extra *extras;
+    size_t extra_count;
+} shared = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+#define EXTRAS_MAX 1024
+
+static void publish(void)
+{
+    pthread_mutex_lock(&shared.mutex);
+    shared.copy = gconf;
+    pthread_mutex_unlock(&shared.mutex);
+    gpy_memory_limit(gconf.max_memory);
+}
+
+static enum status apply(struct opt_error *err)
+{
+    UNUSED(err);
+    publish();
+    return STATUS_OK;
+}
+
+/* ---- read by other threads ---- */
+
+static struct gconf current(void)
+{
+    pthread_mutex_lock(&shared.mutex);
+    struct gconf copy = shared.copy;
+    pthread_mutex_unlock(&shared.mutex);
+    return copy;
+}
+
+void gconf_limits(struct gexec_limits *out)
+{
+    struct gconf c = current();
+    *out = (struct gexec_limits){.max_records = (uint64_t)c.max_records,
+                                 .max_bytes = c.max_memory,
+                                 .traceback = c.traceback,
+                                 .profile = c.profile};
+}
+
+size_t gconf_max_executions(void)
+{
+    return (size_t)current().max_executions;
+}
+
+size_t gconf_max_per_registration(void)
+{
+    return (size_t)current().max_per_registration;
+}
+
+size_t gconf_threads(void)
+{
+    return (size_t)current().threads;
+}
+
+/* ---- the options of the server ---- */
+
+static const struct opt_name enable_names[] = {
+    {"no", GCONF_NO}, {"yes", GCONF_YES}, {"local", GCONF_LOCAL}, {NULL, 0}};
+
+static const struct opt_row rows[] = {
+    {.name = "enable-gears", .kind = OPT_ENUM, .flags = OPT_IMMUTABLE, .var.i = &gconf.enable,
+     .names = enable_names, .dflt = "local", .section = OPT_SECTION_GEARS,
+     .doc = "Who may use the RG commands, with which a client runs Python programs with all rights "
+            "of the server: no (nobody), yes, or local (connections from this machine)."},
+    {.name = "gears-threads", .kind = OPT_I64, .flags = OPT_IMMUTABLE,
+     .var.i64 = &gconf.threads, .dflt = "3", .min = 1, .max = 64, .section = OPT_SECTION_GEARS,
+     .doc = "How many threads run executions."},
+    {.name = "gears-max-executions", .kind = OPT_I64, .var.i64 = &gconf.max_executions,
+     .dflt = "1000", .max = 10000000, .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "How many executions are kept for RG.GETRESULTS; beyond it the oldest that have ended "
+            "are dropped."},
+    {.name = "gears-max-executions-per-registration", .kind = OPT_I64,
+     .var.i64 = &gconf.max_per_registration, .dflt = "100", .max = 10000000, .apply = apply,
+     .section = OPT_SECTION_GEARS,
+     .doc = "How many ended executions of one registration are kept."},
+    {.name = "gears-profile-executions", .kind = OPT_BOOL, .var.b = &gconf.profile, .dflt = "no",
+     .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "Measure how long each step of an execution takes, for RG.GETEXECUTION."},
+    {.name = "gears-traceback", .kind = OPT_BOOL, .var.b = &gconf.traceback, .dflt = "yes",
+     .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "Show Python tracebacks in errors."},
+    {.name = "gears-max-idle-time", .kind = OPT_I64, .var.i64 = &gconf.max_idle_ms,
+     .dflt = "5000", .min = 1, .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "Milliseconds after which an execution that waits for other shards gives up."},
+    {.name = "gears-send-retries", .kind = OPT_I64, .flags = OPT_HIDDEN,
+     .var.i64 = &gconf.send_retries, .dflt = "3", .max = INT_MAX, .apply = apply,
+     .section = OPT_SECTION_GEARS, .doc = "How often a message to another shard is sent again."},
+    {.name = "gears-install-max-idle-time", .kind = OPT_I64, .flags = OPT_HIDDEN,
+     .var.i64 = &gconf.install_idle_ms, .dflt = "30000", .min = 1, .max = INT64_MAX,
+     .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "As gears-max-idle-time, while requirements are installed."},
+    {.name = "gears-max-records", .kind = OPT_I64, .var.i64 = &gconf.max_records,
+     .dflt = "100000000", .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "How many records a PythonReader may give to one execution, which then ends with an "
+            "error; a reader that never ends would run for ever. 0: no limit."},
+    {.name = "gears-max-memory", .kind = OPT_MEMORY, .var.size = &gconf.max_memory,
+     .dflt = "1gb", .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "How much memory Python may have, all scripts together: beyond it scripts get "
+            "MemoryError. Also how large the results of one execution may be. 0: no limit."},
+    {.name = "gears-cancel-on-disconnect", .kind = OPT_BOOL, .var.b = &gconf.cancel_on_disconnect,
+     .dflt = "yes", .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "Stop a script when the client that waits for it goes away."},
+    {.name = "gears-sync-wait", .kind = OPT_I64, .var.i64 = &gconf.sync_wait_ms, .dflt = "500",
+     .min = 1, .max = 3600000, .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "Milliseconds that a command waits for a sync registration's callback to begin. If "
+            "Python is busy for longer (one long call of a C library), the callback fails and the "
+            "command goes on."},
+    {.name = "gears-sync-max-time", .kind = OPT_I64, .var.i64 = &gconf.sync_time_ms,
+     .dflt = "5000", .min = 1, .max = 3600000, .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "Milliseconds that a sync registration's callback may run; then it is stopped. Clients "
+            "wait that long."},
+};
+
+/* ---- INFO ---- */
+
+static int64_t metric_executions(void)
+{
+    return (int64_t)grun_count();
+}
+
+static int64_t metric_queued(void)
+{
+    return (int64_t)grun_queued();
+}
+
+static int64_t metric_scripts(void)
+{
+    return (int64_t)gscript_count();
+}
+
+static int64_t metric_registrations(void)
+{
+    return (int64_t)greg_count();
+}
+
+static int64_t metric_memory(void)
+{
+    return (int64_t)gpy_memory_used();
+}
+
+static int64_t metric_memory_peak(void)
+{
+    return (int64_t)gpy_memory_peak();
+}
+
+static void metric_python(struct buf *out)
+{
+    static const char *const states[] = {"failed", "not started", "running"};
+    buf_append_cstr(out, states[grun_python_state() + 1]);
+}
+
+static void metric_version(struct buf *out)
+{
+    buf_append_cstr(out, gpy_version());
+}
+
+static void metric_counters(struct buf *out)
+{
+    struct grun_stats s = grun_stats();
+    struct gsync_stats y = gsync_stats();
+    buf_printf(out,
+               "gears_executions_started:%llu\r\ngears_executions_succeeded:%llu\r\n"
+               "gears_executions_failed:%llu\r\ngears_executions_aborted:%llu\r\n"
+               "gears_executions_dropped:%llu\r\ngears_busy_ms:%lld\r\n"
+               "gears_sync_calls:%llu\r\ngears_sync_timeouts:%llu\r\n"
+               "gears_sync_stopped:%llu\r\n",
+               (unsigned long long)s.started, (unsigned long long)s.finished,
+               (unsigned long long)s.failed, (unsigned long long)s.aborted,
+               (unsigned long long)s.dropped, (long long)(s.busy_us / 1000),
+               (unsigned long long)y.calls, (unsigned long long)y.timeouts,
+               (unsigned long long)y.stopped);
+}
+
+static const struct metric_row metrics[] = {
+    {METRIC_GEARS, "gears_python", METRIC_TEXT_FN, .text_fn = metric_python},
+    {METRIC_GEARS, "gears_python_version", METRIC_TEXT_FN, .text_fn = metric_version},
+    {METRIC_GEARS, "gears_python_memory", METRIC_INT_FN, .int_fn = metric_memory},
+    {METRIC_GEARS, "gears_python_memory_peak", METRIC_INT_FN, .int_fn = metric_memory_peak},
+    {METRIC_GEARS, "gears_executions", METRIC_INT_FN, .int_fn = metric_executions},
+    {METRIC_GEARS, "gears_registrations", METRIC_INT_FN, .int_fn = metric_registrations},
+    {METRIC_GEARS, "gears_scripts", METRIC_INT_FN, .int_fn = metric_scripts},
+    {METRIC_GEARS, "gears_queued", METRIC_INT_FN, .int_fn = metric_queued},
+    {METRIC_GEARS, "gears_counters", METRIC_LINES_FN, .text_fn = metric_counters},
+};
+
+void gconf_register(void)
+{
+    opt_register(rows, ARRAY_COUNT(rows));
+    metric_register(metrics, ARRAY_COUNT(metrics));
+}
+
+void gconf_publish(void)
+{
+    publish();
+}
+
+void gconf_teardown(void)
+{
+    pthread_mutex_lock(&shared.mutex);
+    for (struct extra *e = shared.extras, *next; e; e = next) {
+        next = e->next;
+        mem_free(e->name);
+        mem_free(e->value);
+        mem_free(e);
+    }
+    shared.extras = NULL;
+    shared.extra_count = 0;
+    pthread_mutex_unlock(&shared.mutex);
+}
+
+/* ---- the names of RG.CONFIGGET ---- */
+
+enum change { CHANGE_OK, CHANGE_NEVER, CHANGE_NOT_PYTHON };
+
+struct name_row {
+    const char *name;
+    enum change change;
+    size_t at;   /* offset in struct gconf; SIZE_MAX: fixed */
+    bool is_bool;
+    int64_t min; /* and the value, if fixed without a text */
+    const char *text;
+};
+
+#define AT(field) offsetof(struct gconf, field)
+
+/* The last ones mean something only to a server that downloads its Python. */
+static const struct name_row names[] = {
+    {"MaxExecutions", CHANGE_OK, AT(max_executions), false, 0, NULL},
+    {"MaxExecutionsPerRegistration", CHANGE_OK, AT(max_per_registration), false, 0, NULL},
+    {"ProfileExecutions", CHANGE_OK, AT(profile), true, 0, NULL},
+    {"ExecutionThreads", CHANGE_NEVER, AT(threads), false, 1, NULL},
+    {"ExecutionMaxIdleTime", CHANGE_OK, AT(max_idle_ms), false, 1, NULL},
+    {"SendMsgRetries", CHANGE_OK, AT(send_retries), false, 0, NULL},
+    {"PythonAttemptTraceback", CHANGE_OK, AT(traceback), true, 0, NULL},
+    {"PythonInstallReqMaxIdleTime", CHANGE_OK, AT(install_idle_ms), false, 1, NULL},
+    {"CreateVenv", CHANGE_NOT_PYTHON, SIZE_MAX, false, 0, NULL},
+    {"DownloadDeps", CHANGE_NOT_PYTHON, SIZE_MAX, false, 0, NULL},
+    {"ForeceDownloadDepsOnEnterprise", CHANGE_NOT_PYTHON, SIZE_MAX, false, 0, NULL},
+    {"OverridePythonAllocators", CHANGE_NOT_PYTHON, SIZE_MAX, false, 1, NULL},
+    {"DependenciesUrl", CHANGE_NEVER, SIZE_MAX, false, 0, ""},
+    {"DependenciesSha256", CHANGE_NEVER, SIZE_MAX, false, 0, ""},
+    {"PythonInstallationDir", CHANGE_NOT_PYTHON, SIZE_MAX, false, 0,
+     "/var/opt/redislabs/modules/rg"},
+};
+
+static const struct name_row *find_name(struct view name, bool nocase)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+        if (nocase ? view_eq_nocase(name, names[i].name) : view_eq_cstr(name, names[i].name))
+            return &names[i];
+    return NULL;
+}
+
+static int64_t number_of(const struct gconf *c, const struct name_row *row)
+{
+    if (row->at == SIZE_MAX) return row->min;
+    const char *p = (const char *)c + row->at;
+    return row->is_bool ? *(const bool *)p : *(const int64_t *)(const void *)p;
+}
+
+static struct extra *find_extra(struct view name)
+{
+    struct extra *e = shared.extras;
+    while (e && !view_eq_cstr(name, e->name)) e = e->next;
+    return e;
+}
+
+enum status gconf_text(struct view name, struct buf *out)
+{
+    enum status st = STATUS_OK;
+    const struct name_row *row = find_name(name, false);
+    pthread_mutex_lock(&shared.mutex);
+    struct extra *e = row ? NULL : find_extra(name);
+    if (row && row->text)
+        buf_append_cstr(out, row->text);
+    else if (row)
+        buf_printf(out, "%lld", (long long)number_of(&shared.copy, row));
+    else if (e)
+        buf_append(out, e->value, e->value_len);
+    else
+        st = STATUS_NOT_FOUND;
+    pthread_mutex_unlock(&shared.mutex);
+    return st;
+}
+
+static void reply_config_error(struct exec_ctx *ctx, const char *before, struct view name,
+                               const char *after)
+{
+    struct buf text = {0};
+    buf_printf(&text, "(error) %s", before);
+    buf_append_view(&text, name);
+    buf_append_cstr(&text, after);
+    reply_error_raw(ctx, text.ptr, text.len);
+    buf_release(&text);
+}
+
+void gconf_reply_get(struct exec_ctx *ctx, struct view name)
+{
+    const struct name_row *row = find_name(name, false);
+    struct buf text = {0};
+    if (row && !row->text)
+        reply_int(ctx, number_of(&gconf, row));
+    else if (gconf_text(name, &text) == STATUS_OK)
+        reply_bulk(ctx, text.ptr, text.len);
+    else
+        reply_config_error(ctx, "Unsupported config parameter: ", name, "");
+    buf_release(&text);
+}
+
+static enum status save_extra(struct view name, struct view value)
+{
+    enum status st = STATUS_OK;
+    pthread_mutex_lock(&shared.mutex);
+    struct extra *e = find_extra(name);
+    if (!e && shared.extra_count >= EXTRAS_MAX) {
+        st = STATUS_LIMIT;
+    } else {
+        if (!e) {
+            e = mem_zalloc(sizeof(*e));
+            e->name = mem_dup(name.ptr, name.len);
+            e->next = shared.extras;
+            shared.extras = e;
+            shared.extra_count++;
+        }
+        mem_free(e->value);
+        e->value = mem_dup(value.ptr, value.len);
+        e->value_len = value.len;
+    }
+    pthread_mutex_unlock(&shared.mutex);
+    return st;
+}
+
+static bool set_number(const struct name_row *row, struct view value)
+{
+    int64_t n;
+    if (num_parse_i64(value, &n) || n < row->min) return false;
+    char *p = (char *)&gconf + row->at;
+    if (row->is_bool)
+        *(bool *)p = n != 0;
+    else
+        *(int64_t *)(void *)p = n;
+    publish();
+    return true;
+}
+
+void gconf_reply_set(struct exec_ctx *ctx, struct view name, struct view value)
+{
+    const struct name_row *row = find_name(name, true);
+    if (!row && (memchr(name.ptr, 0, name.len) || save_extra(name, value)))
+        reply_config_error(ctx, "Failed setting config value ", name, "");
+    else if (!row)
+        reply_status(ctx, "OK - value was saved in extra config dictionary");
+    else if (row->change == CHANGE_NEVER)
+        reply_config_error(ctx, "Config value ", name, " not modifiable at runtime");
+    else if (row->change == CHANGE_NOT_PYTHON)
+        reply_config_error(ctx, "", name, " is not configurable at runtime");
+    else if (set_number(row, value))
+        reply_ok(ctx);
+    else
+        reply_config_error(ctx, "Failed setting config value ", name, "");
+}

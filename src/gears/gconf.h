@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The settings of gears, under two roofs: options of the server (gears-…, in conf/option.h) and
+ * the names that RG.CONFIGGET and RG.CONFIGSET know (MaxExecutions …). Both point at the same
+ * variables. Names that neither knows are kept as texts, for configGet() of scripts.
+ *
+ * Main writes, under the data token, with gconf's mutex; gconf_text reads on any thread. What
+ * work on other threads needs is copied when the work is made.
+ */
+#ifndef GEARS_GCONF_H
+#define GEARS_GCONF_H
+
+#include "base/buf.h"
+#include "base/status.h"
+#include "base/view.h"
+
+enum gconf_enable { GCONF_NO, GCONF_YES, GCONF_LOCAL };
+
+struct gconf {
+    int enable;                       /* enum gconf_enable: who may use RG commands */
+    int64_t max_executions;           /* kept on the list */
+    int64_t max_per_registration;     /* finished ones kept for each registration */
+    int64_t threads;                  /* workers */
+    int64_t max_idle_ms;              /* ExecutionMaxIdleTime */
+    int64_t send_retries;             /* SendMsgRetries */
+    int64_t install_idle_ms;          /* PythonInstallReqMaxIdleTime */
+    int64_t max_records;              /* that a PythonReader may give one execution; 0: any */
+    size_t max_memory;                /* of Python, and of one execution's results; 0: any */
+    int64_t sync_wait_ms;             /* how long a command waits for its callback to begin */
+    int64_t sync_time_ms;             /* how long such a callback may run */
+    bool profile;
+    bool traceback;
+    bool cancel_on_disconnect;
+};
+extern struct gconf gconf;
+
+/* Registers the option rows and metrics. Main, at boot. */
+void gconf_register(void);
+
+/* Makes the variables known to other threads, after the options were read. Main, at boot. */
+void gconf_publish(void);
+
+/* Frees the names that only scripts know. */
+void gconf_teardown(void);
+
+/* Appends a setting's value as text, for configGet(): STATUS_NOT_FOUND if no such name. Any
+ * thread. */
+enum status gconf_text(struct view name, struct buf *out) MUST_CHECK;
+
+struct gexec_limits;
+/* The limits that an execution made now takes along. Any thread. */
+void gconf_limits(struct gexec_limits *out);
+size_t gconf_max_executions(void);
+size_t gconf_max_per_registration(void);
+size_t gconf_threads(void);
+
+struct exec_ctx;
+/* Replies one element of RG.CONFIGGET and RG.CONFIGSET. Main. */
+void gconf_reply_get(struct exec_ctx *ctx, struct view name);
+void gconf_reply_set(struct exec_ctx *ctx, struct view name, struct view value);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Set-up of gears; see gears.h. There is little to do: what a script needs is made when the first
+ * one comes. Main thread.
+ */
+#include "gears/gears.h"
+
+#include "gears/gconf.h"
+#include "gears/greg.h"
+#include "gears/grun.h"
+
+void gears_options_register(void)
+{
+    gconf_register();
+}
+
+void gears_setup(void)
+{
+    gconf_publish();
+    greg_setup();
+}
+
+void gears_cron(void)
+{
+    grun_expire_waits();
+}
+
+void gears_teardown(void)
+{
+    gconf_teardown();
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Gears as the rest of the server sees it: set up, looked after, ended. Handlers of RG.* are in
+ * gcmd_*.c and reached through the command table.
+ */
+#ifndef GEARS_GEARS_H
+#define GEARS_GEARS_H
+
+/* Registers the options gears-… and the section `gears` of INFO. Main, before options are read. */
+void gears_options_register(void);
+
+/* Makes settings known to threads and subscribes to keyspace events. Starts no thread and no
+ * Python: the first script does. Main, after exec is set up. */
+void gears_setup(void);
+
+/* Answers clients whose wait for an abort was in vain. Main, some times a second. */
+void gears_cron(void);
+
+/* Frees what main owns. Threads and Python end with the process. */
+void gears_teardown(void);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Plans, sessions, and the table of ops. An op is added by a row here, a case in py/gpy_steps.c
+ * and a test.
+ *
+ * Plans and sessions own Python references, and their last holder may be the main thread, which
+ * never waits for the GIL. So the end of either goes through gpy_discard, which decides when.
+ */
+#include "gears/gplan.h"
+
+#include "gears/gpy.h"
+
+static const struct gstep_row rows[GOP_COUNT_OF] = {
+    [GOP_TO_PY] = {"to_py", GSTEP_MAP, "RedisGearsPy_ToPyRecordMapper"},
+    [GOP_MAP] = {"map", GSTEP_MAP, "RedisGearsPy_PyCallbackMapper"},
+    [GOP_STR] = {"str", GSTEP_MAP, "RedisGearsPy_PyCallbackMapper"},
+    [GOP_SORTED] = {"sorted", GSTEP_MAP, "RedisGearsPy_PyCallbackMapper"},
+    [GOP_LIST_OF] = {"list_of", GSTEP_MAP, "RedisGearsPy_PyCallbackFlatMapper"},
+    [GOP_FLATMAP_FN] = {"flatmap_fn", GSTEP_MAP, "RedisGearsPy_PyCallbackFlatMapper"},
+    [GOP_FLATMAP] = {"flatmap", GSTEP_FLATMAP, "flatmap"},
+    [GOP_FILTER] = {"filter", GSTEP_FILTER, "RedisGearsPy_PyCallbackFilter"},
+    [GOP_FOREACH] = {"foreach", GSTEP_FOREACH, "RedisGearsPy_PyCallbackForEach"},
+    [GOP_LIMIT] = {"limit", GSTEP_LIMIT, "limit"},
+    [GOP_ACCUMULATE] = {"accumulate", GSTEP_ACCUMULATE, "RedisGearsPy_PyCallbackAccumulate"},
+    [GOP_FOLD] = {"fold", GSTEP_ACCUMULATE, "RedisGearsPy_PyCallbackAccumulate"},
+    [GOP_COUNT] = {"count", GSTEP_ACCUMULATE, "RedisGearsPy_PyCallbackAccumulate"},
+    [GOP_SUM] = {"sum", GSTEP_ACCUMULATE, "RedisGearsPy_PyCallbackAccumulate"},
+    [GOP_APPEND] = {"append", GSTEP_ACCUMULATE, "RedisGearsPy_PyCallbackAccumulate"},
+    [GOP_EXTEND] = {"extend", GSTEP_ACCUMULATE, "RedisGearsPy_PyCallbackAccumulate"},
+    [GOP_ADD] = {"add", GSTEP_ACCUMULATE, "RedisGearsPy_PyCallbackAccumulate"},
+    [GOP_UNION] = {"union", GSTEP_ACCUMULATE, "RedisGearsPy_PyCallbackAccumulate"},
+    [GOP_EXTRACT] = {"extract", GSTEP_EXTRACTKEY, "RedisGearsPy_PyCallbackExtractor"},
+    [GOP_EXTRACT_SELF] = {"extract_self", GSTEP_EXTRACTKEY, "RedisGearsPy_PyCallbackExtractor"},
+    [GOP_EXTRACT_KEY] = {"extract_key", GSTEP_EXTRACTKEY, "RedisGearsPy_PyCallbackExtractor"},
+    [GOP_REPARTITION] = {"repartition", GSTEP_REPARTITION, "repartition"},
+    [GOP_VALUE] = {"value", GSTEP_MAP, "GetValueMapper"},
+    [GOP_GROUP] = {"group", GSTEP_GROUP, "group"},
+    [GOP_REDUCE] = {"reduce", GSTEP_REDUCE, "RedisGearsPy_PyCallbackReducer"},
+    [GOP_ACCUMULATE_BY_KEY] = {"accumulate_by_key", GSTEP_ACCUMULATEBYKEY,
+                               "RedisGearsPy_PyCallbackAccumulateByKey"},
+    [GOP_FOLD_BY_KEY] = {"fold_by_key", GSTEP_ACCUMULATEBYKEY,
+                         "RedisGearsPy_PyCallbackAccumulateByKey"},
+    [GOP_MERGE_BY_KEY] = {"merge_by_key", GSTEP_ACCUMULATEBYKEY,
+                          "RedisGearsPy_PyCallbackAccumulateByKey"},
+    [GOP_COUNT_BY_KEY] = {"count_by_key", GSTEP_ACCUMULATEBYKEY,
+                          "RedisGearsPy_PyCallbackAccumulateByKey"},
+    [GOP_SUM_BY_KEY] = {"sum_by_key", GSTEP_ACCUMULATEBYKEY,
+                        "RedisGearsPy_PyCallbackAccumulateByKey"},
+    [GOP_COLLECT] = {"collect", GSTEP_COLLECT, "collect"},
+};
+
+static const char *const kind_names[GSTEP_KIND_COUNT] = {
+    "none",     "map",     "filter",  "reader",  "group", "extractkey", "repartition",
+    "reduce",   "collect", "foreach", "flatmap", "limit", "accumulate", "accumulatebykey"};
+
+static const char *const reader_names[GREADER_COUNT] = {
+    "KeysReader",     "KeysOnlyReader", "PythonReader",
+    "ShardsIDReader", "StreamReader",   "CommandReader"};
+
+static atomic_uint_fast64_t next_number;
+
+const struct gstep_row *gstep_row(enum gstep_op op)
+{
+    ASSERT(op < GOP_COUNT_OF);
+    return &rows[op];
+}
+
+enum gstep_op gstep_op_of(const char *word)
+{
+    for (int op = 0; op < GOP_COUNT_OF; op++)
+        if (strcmp(rows[op].word, word) == 0) return (enum gstep_op)op;
+    return GOP_COUNT_OF;
+}
+
+const char *gstep_kind_name(enum gstep_kind kind)
+{
+    return kind_names[kind];
+}
+
+const char *greader_name(enum greader reader)
+{
+    return reader_names[reader];
+}
+
+enum greader greader_of(const char *name)
+{
+    for (int r = 0; r < GREADER_STREAM; r++)
+        if (strcmp(reader_names[r], name) == 0) return (enum greader)r;
+    return GREADER_COUNT;
+}
+
+const char *gmode_name(enum gmode mode)
+{
+    static const char *const names[] = {"async", "async_local", "sync"};
+    return names[mode];
+}
+
+uint64_t gplan_next_number(void)
+{
+    return atomic_fetch_add(&next_number, 1);
+}
+
+static struct gsession *gsession_ref(struct gsession *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+struct gplan *gplan_new(enum greader reader, size_t steps, struct gsession *session)
+{
+    struct gplan *plan = mem_zalloc(sizeof(*plan));
+    atomic_init(&plan->refs, 1);
+    plan->reader = reader;
+    plan->read_value = true;
+    plan->session = session ? gsession_ref(session) : NULL;
+    plan->step_count = steps;
+    plan->steps = mem_zalloc(sizeof(struct gstep) * (steps ? steps : 1));
+    return plan;
+}
+
+struct gplan *gplan_ref(struct gplan *plan)
+{
+    atomic_fetch_add_explicit(&plan->refs, 1, memory_order_relaxed);
+    return plan;
+}
+
+void gplan_unref(struct gplan *plan)
+{
+    if (!plan || atomic_fetch_sub_explicit(&plan->refs, 1, memory_order_acq_rel) != 1) return;
+    for (size_t i = 0; i < plan->step_count; i++) {
+        struct gstep *s = &plan->steps[i];
+        gpy_discard(s->callable);
+        buf_release(&s->pickle);
+        mem_free(s->arg_text);
+    }
+    gpy_discard(plan->source);
+    buf_release(&plan->source_pickle);
+    gsession_unref(plan->session);
+    mem_free(plan->steps);
+    mem_free(plan->arg);
+    mem_free(plan->desc);
+    mem_free(plan);
+}
+
+struct gsession *gsession_new(const char *id, size_t id_len, const char *desc, size_t desc_len)
+{
+    struct gsession *s = mem_zalloc(sizeof(*s));
+    atomic_init(&s->refs, 1);
+    s->id = mem_dup(id, id_len);
+    if (desc) s->desc = mem_dup(desc, desc_len);
+    return s;
+}
+
+void gsession_unref(struct gsession *s)
+{
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
+    gpy_discard(s->globals);
+    mem_free(s->id);
+    mem_free(s->desc);
+    mem_free(s);
+}

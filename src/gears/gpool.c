@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The pool: the interpreter's thread, which starts Python and then raises stops, and workers that
+ * take jobs from one queue in order. Threads are made when the first job comes, so a server that
+ * is never sent a script has none of them, and no Python.
+ *
+ * If Python doesn't start, jobs are told the reason, on the interpreter's thread, for ever.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "gears/gconf.h"
+#include "gears/grun.h"
+
+static struct {
+    pthread_mutex_t mutex; /* guards all below */
+    pthread_cond_t work;
+    struct gjob *first, *last;
+    size_t queued;
+    bool threads_made;
+    int state; /* 0 not started, 1 runs, -1 failed */
+    char failure[512];
+} pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
+
+/* Waits for a job. */
+static struct gjob *take_job(void)
+{
+    pthread_mutex_lock(&pool.mutex);
+    while (!pool.first) pthread_cond_wait(&pool.work, &pool.mutex);
+    struct gjob *job = pool.first;
+    pool.first = job->next;
+    if (!pool.first) pool.last = NULL;
+    pool.queued--;
+    pthread_mutex_unlock(&pool.mutex);
+    return job;
+}
+
+static void *worker_main(void *unused)
+{
+    UNUSED(unused);
+    gpy_thread_attach();
+    for (;;) {
+        struct gjob *job = take_job();
+        job->run(job, NULL);
+    }
+    return NULL;
+}
+
+/* Signals are main's: a handler must not run on a thread that may hold the GIL. */
+enum status gpool_thread(const char *name, void *(*fn)(void *), void *arg)
+{
+    sigset_t all, before;
+    pthread_attr_t attr;
+    pthread_t thread;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, GPY_STACK_BYTES);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    int failed = pthread_create(&thread, &attr, fn, arg);
+    if (!failed) pthread_setname_np(thread, name);
+    pthread_attr_destroy(&attr);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!failed) return STATUS_OK;
+    log_warning("Gears: can't make the thread %s: %s", name, strerror(failed));
+    return STATUS_ERR;
+}
+
+static void set_state(int state)
+{
+    pthread_mutex_lock(&pool.mutex);
+    pool.state = state;
+    pthread_mutex_unlock(&pool.mutex);
+}
+
+static _Noreturn void refuse_jobs(void)
+{
+    log_warning("Gears: Python could not be started: %s", pool.failure);
+    set_state(-1);
+    for (;;) {
+        struct gjob *job = take_job();
+        job->run(job, pool.failure);
+    }
+}
+
+static void *interpreter_main(void *unused)
+{
+    UNUSED(unused);
+    if (gpy_start(pool.failure, sizeof(pool.failure))) refuse_jobs();
+    int threads = (int)gconf_threads(), made = 0;
+    for (int i = 0; i < threads; i++)
+        if (gpool_thread("gears-worker", worker_main, NULL) == STATUS_OK) made++;
+    if (made == 0) {
+        snprintf(pool.failure, sizeof(pool.failure), "no thread could be made");
+        refuse_jobs();
+    }
+    set_state(1);
+    gpy_serve();
+}
+
+/* Under the mutex. */
+static void make_threads(void)
+{
+    if (pool.threads_made) return;
+    if (gpool_thread("gears-python", interpreter_main, NULL)) return;
+    pool.threads_made = true;
+}
+
+void grun_submit(struct gjob *job)
+{
+    job->next = NULL;
+    pthread_mutex_lock(&pool.mutex);
+    make_threads();
+    bool accepted = pool.threads_made;
+    if (accepted) {
+        if (pool.last)
+            pool.last->next = job;
+        else
+            pool.first = job;
+        pool.last = job;
+        pool.queued++;
+        pthread_cond_signal(&pool.work);
+    }
+    pthread_mutex_unlock(&pool.mutex);
+    if (!accepted) job->run(job, "no thread could be made");
+}
+
+size_t grun_queued(void)
+{
+    pthread_mutex_lock(&pool.mutex);
+    size_t n = pool.queued;
+    pthread_mutex_unlock(&pool.mutex);
+    return n;
+}
+
+int grun_python_state(void)
+{
+    pthread_mutex_lock(&pool.mutex);
+    int state = pool.state;
+    pthread_mutex_unlock(&pool.mutex);
+    return state;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The boundary to the interpreter, without a word of Python: `void *` is a Python reference that
+ * nobody on this side looks into. Behind it is src/gears/py, or, in a build without Python,
+ * gpy_absent.c, where starting fails and nothing else is ever reached.
+ *
+ * The calls are message-shaped on purpose: run a script, run an execution over its reader, stop
+ * what runs. Results come back as tapes.
+ *
+ * Threads: the interpreter lives on a thread of its own for as long as the server; work is done
+ * by threads that called gpy_thread_attach. None of these functions may be called by main except
+ * those that say "any thread".
+ */
+#ifndef GEARS_GPY_H
+#define GEARS_GPY_H
+
+#include <stdatomic.h>
+
+#include "exec/exec.h"
+#include "exec/tape.h"
+#include "gears/gplan.h"
+
+struct gexec;
+struct gscript;
+
+/* The stack of every thread that runs Python: recursion is bounded with it in mind. */
+#define GPY_STACK_BYTES ((size_t)16 << 20)
+
+/* What can be stopped: a script's body, an execution, a sync callback. */
+struct gstop {
+    atomic_bool wanted;  /* any thread sets it, through gpy_stop */
+};
+
+/* ---- life ---- */
+
+/* Starts the interpreter on the calling thread, which afterwards sleeps in gpy_serve. On failure
+ * the reason is in error, and a later attempt isn't made. Once. */
+enum status gpy_start(char *error, size_t error_size) MUST_CHECK;
+
+/* The interpreter thread's duty after gpy_start: raises the stop exception in threads whose
+ * gstop is wanted, and drops discarded references while nobody works. Never returns. */
+_Noreturn void gpy_serve(void);
+
+/* Makes the calling thread one that may run Python: call once, after gpy_start succeeded. */
+void gpy_thread_attach(void);
+
+/* ---- references ---- */
+
+/* Drops a Python reference (NULL is ignored), now if this thread has the GIL, else later. Any
+ * thread. */
+void gpy_discard(void *object);
+
+/* ---- work: on an attached thread, without the GIL and without the token ---- */
+
+/* Runs a script's body: fills script->outcome, script->error, script->exec and the list of
+ * registrations it asked for. */
+void gpy_run_script(struct gscript *script);
+
+/* Where an execution's records come from, if not from its plan's reader. */
+struct gpy_input {
+    /* One record: a keyspace event. The four parts of a KeysReader's record. */
+    struct view event, key;
+    int type;         /* enum gread_type */
+    struct gread_batch *value; /* record 0 of a batch that was read at the event, or NULL */
+    bool has_value;   /* read_value */
+};
+
+/* Runs an execution to its end; results and errors are in it then. `input` NULL: its reader. With
+ * `unit` not NULL the caller holds the token for the whole run, and commands join the unit. */
+void gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
+                  unsigned depth);
+
+/* Takes the GIL, for several calls in a row; false if this thread has it already. gpy_release gets
+ * the answer. */
+bool gpy_hold(void);
+void gpy_release(bool took);
+
+/* Calls a function without arguments (onRegistered); errors are logged. */
+void gpy_call_logged(void *function, struct gsession *session);
+
+/* ---- any thread ---- */
+
+/* Stops what runs under `stop`, soon: sets the flag and has the interpreter thread raise
+ * gears.forcestopped there until it has ended. */
+void gpy_stop(struct gstop *stop);
+
+/* Has the interpreter's thread look around (gsync_watch). */
+void gpy_wake(void);
+
+/* Whether the calling thread is inside Python work (so a sync callback runs here and now). */
+bool gpy_thread_is_attached(void);
+
+/* Bytes that Python holds, the most that it held, and all that it ever asked for. */
+size_t gpy_memory_used(void);
+size_t gpy_memory_total(void);
+size_t gpy_memory_peak(void);
+
+/* Above this many bytes Python gets MemoryError. 0: no limit. */
+void gpy_memory_limit(size_t bytes);
+
+/* "3.11.2"; "none" without Python. */
+const char *gpy_version(void);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The boundary in a build without Python (make PYTHON=no): it can't be started, so nothing behind
+ * it is ever asked for. Everything else of gears is there and says so.
+ */
+#ifndef HAVE_PYTHON
+#include <stdio.h>
+
+#include "gears/gpy.h"
+
+enum status gpy_start(char *error, size_t error_size)
+{
+    snprintf(error, error_size, "this server was built without Python (make PYTHON=no)");
+    return STATUS_ERR;
+}
+
+_Noreturn void gpy_serve(void)
+{
+    assert_failed(__FILE__, __LINE__, "no interpreter");
+}
+
+void gpy_thread_attach(void)
+{
+    ASSERT(!"no interpreter");
+}
+
+void gpy_discard(void *object)
+{
+    ASSERT(!object);
+}
+
+bool gpy_hold(void)
+{
+    return false;
+}
+
+void gpy_release(bool took)
+{
+    UNUSED(took);
+}
+
+void gpy_run_script(struct gscript *script)
+{
+    UNUSED(script);
+    ASSERT(!"no interpreter");
+}
+
+void gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
+                  unsigned depth)
+{
+    UNUSED(e);
+    UNUSED(input);
+    UNUSED(unit);
+    UNUSED(depth);
+    ASSERT(!"no interpreter");
+}
+
+void gpy_call_logged(void *function, struct gsession *session)
+{
+    UNUSED(function);
+    UNUSED(session);
+}
+
+void gpy_stop(struct gstop *stop)
+{
+    atomic_store(&stop->wanted, true);
+}
+
+void gpy_wake(void)
+{
+}
+
+bool gpy_thread_is_attached(void)
+{
+    return false;
+}
+
+size_t gpy_memory_used(void)
+{
+    return 0;
+}
+
+size_t gpy_memory_total(void)
+{
+    return 0;
+}
+
+size_t gpy_memory_peak(void)
+{
+    return 0;
+}
+
+void gpy_memory_limit(size_t bytes)
+{
+    UNUSED(bytes);
+}
+
+const char *gpy_version(void)
+{
+    return "none";
+}
+
+#else
+/* A translation unit must not be empty. */
+extern int gpy_is_present;
+#endif

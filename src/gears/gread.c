@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reading the keyspace in slices; see gread.h. A slice takes the token once, copies until its time
+ * or its size is up, and gives it back; somebody who waits for the token shortens it.
+ */
+#include "gears/gread.h"
+
+#include "base/clock.h"
+#include "base/glob.h"
+#include "exec/token.h"
+#include "types/hash.h"
+
+/* A slice ends at whichever comes first. Main waits for at most one. */
+#define SLICE_US 40
+#define SLICE_WANTED_US 10 /* when somebody waits for the token */
+#define SLICE_RECORDS 256
+#define SLICE_BYTES ((size_t)256 * 1024)
+/* Entries between two looks at the clock. */
+#define LOOK_ENTRIES 32
+/* Counting touches no values, so more fit a slice. */
+#define LOOK_ENTRIES_COUNTING 256
+
+static void gread_batch_clear(struct gread_batch *b)
+{
+    buf_clear(&b->bytes);
+    b->count = b->part_count = 0;
+}
+
+void gread_batch_release(struct gread_batch *b)
+{
+    buf_release(&b->bytes);
+    mem_free(b->records);
+    mem_free(b->parts);
+    *b = (struct gread_batch){0};
+}
+
+/* ---- copying ---- */
+
+static struct gread_part copy_bytes(struct gread_batch *b, struct view v)
+{
+    struct gread_part p = {b->bytes.len, v.len};
+    buf_append_view(&b->bytes, v);
+    return p;
+}
+
+static void add_part(struct gread_batch *b, struct view v)
+{
+    if (b->part_count == b->part_cap) {
+        b->part_cap = b->part_cap ? b->part_cap * 2 : SLICE_RECORDS;
+        b->parts = mem_realloc(b->parts, sizeof(*b->parts) * b->part_cap);
+    }
+    b->parts[b->part_count++] = copy_bytes(b, v);
+}
+
+static void add_field(void *ctx, struct view field, struct view value)
+{
+    add_part(ctx, field);
+    add_part(ctx, value);
+}
+
+static struct gread_record *add_record(struct gread_batch *b, struct view key)
+{
+    if (b->count == b->cap) {
+        b->cap = b->cap ? b->cap * 2 : SLICE_RECORDS;
+        b->records = mem_realloc(b->records, sizeof(*b->records) * b->cap);
+    }
+    struct gread_record *r = &b->records[b->count++];
+    *r = (struct gread_record){.key = copy_bytes(b, key), .first_part = b->part_count};
+    return r;
+}
+
+static enum gread_type type_of(enum value_type type)
+{
+    switch (type) {
+    case TYPE_STRING: return GREAD_STRING;
+    case TYPE_LIST: return GREAD_LIST;
+    case TYPE_HASH: return GREAD_HASH;
+    case TYPE_SET: return GREAD_SET;
+    case TYPE_ZSET: return GREAD_ZSET;
+    case TYPE_MODULE: return GREAD_MODULE;
+    default: return GREAD_UNKNOWN;
+    }
+}
+
+static void copy_value(struct gread_batch *b, size_t record, const struct kv_entry *e)
+{
+    char scratch[KV_SCRATCH];
+    enum gread_type type = type_of(kv_entry_type(e));
+    b->records[record].type = type;
+    if (type == GREAD_STRING)
+        add_part(b, kv_entry_string(e, scratch));
+    else if (type == GREAD_HASH)
+        hash_each(kv_entry_value(e), add_field, b);
+    b->records[record].part_count = b->part_count - b->records[record].first_part;
+}
+
+static void copy_entry(struct gread_batch *b, const struct kv_entry *e, bool values)
+{
+    add_record(b, kv_entry_key(e));
+    if (values) copy_value(b, b->count - 1, e);
+}
+
+void gread_key(struct gread_batch *b, struct view key, int64_t now_ms, bool values)
+{
+    struct kv_unit unit = {.now_ms = now_ms};
+    struct arg name = arg_of_view(key);
+    struct kv_entry *e = kv_peek(&unit, kv_db(0), &name);
+    if (e) {
+        copy_entry(b, e, values);
+        return;
+    }
+    add_record(b, key)->type = values ? GREAD_EMPTY : GREAD_NONE;
+}
+
+/* ---- scanning ---- */
+
+struct scan {
+    struct gread *reader;
+    struct gread_batch *batch;
+    uint64_t *count;
+    int64_t now_ms;
+    bool all; /* every key matches */
+};
+
+static bool wanted(const struct scan *s, const struct kv_entry *e)
+{
+    int64_t expire_ms = kv_entry_expire_ms(e);
+    if (expire_ms >= 0 && expire_ms <= s->now_ms) return false;
+    return s->all || glob_match(s->reader->pattern, kv_entry_key(e), false);
+}
+
+static void scan_entry(void *ctx, struct kv_entry *e)
+{
+    struct scan *s = ctx;
+    if (wanted(s, e)) copy_entry(s->batch, e, s->reader->values);
+}
+
+static void count_entry(void *ctx, struct kv_entry *e)
+{
+    struct scan *s = ctx;
+    if (wanted(s, e)) ++*s->count;
+}
+
+/* Nothing expires and all match: the entries need not be looked at. */
+static void count_blindly(void *ctx, struct kv_entry *e)
+{
+    struct scan *s = ctx;
+    UNUSED(e);
+    ++*s->count;
+}
+
+static void scan_slice(struct scan *s, void (*fn)(void *, struct kv_entry *), size_t look)
+{
+    struct gread *r = s->reader;
+    int64_t start_us = clock_mono_us(), spent_us;
+    do {
+        r->cursor = kv_scan(kv_db(0), r->cursor, look, fn, s);
+        r->done = r->cursor == 0;
+        if (s->batch && (s->batch->count >= SLICE_RECORDS || s->batch->bytes.len >= SLICE_BYTES))
+            return;
+        spent_us = clock_mono_us() - start_us;
+    } while (!r->done && spent_us < (token_wanted() ? SLICE_WANTED_US : SLICE_US));
+}
+
+/* A glob without special bytes names one key, as an exact read does. */
+static void read_exact(struct gread *r, struct gread_batch *b, int64_t now_ms)
+{
+    struct kv_unit unit = {.now_ms = now_ms};
+    struct arg name = arg_of_view(r->pattern);
+    r->done = true;
+    if (r->absent_too || kv_peek(&unit, kv_db(0), &name))
+        gread_key(b, r->pattern, now_ms, r->values);
+}
+
+static enum status begin(const struct gstop *stop, bool held)
+{
+    if (held) return STATUS_OK;
+    return token_take(stop ? &stop->wanted : NULL);
+}
+
+static void end(bool held)
+{
+    if (!held) token_give();
+}
+
+enum status gread_next(struct gread *r, struct gread_batch *b, const struct gstop *stop, bool held)
+{
+    gread_batch_clear(b);
+    enum status st = begin(stop, held);
+    if (st) return st;
+    struct scan s = {.reader = r,
+                     .batch = b,
+                     .now_ms = clock_wall_ms(),
+                     .all = glob_is_all(r->pattern)};
+    if (r->exact || glob_is_literal(r->pattern))
+        read_exact(r, b, s.now_ms);
+    else
+        scan_slice(&s, scan_entry, LOOK_ENTRIES);
+    end(held);
+    return STATUS_OK;
+}
+
+enum status gread_count_next(struct gread *r, uint64_t *count, const struct gstop *stop, bool held)
+{
+    enum status st = begin(stop, held);
+    if (st) return st;
+    struct scan s = {.reader = r,
+                     .count = count,
+                     .now_ms = clock_wall_ms(),
+                     .all = glob_is_all(r->pattern)};
+    if (r->exact || glob_is_literal(r->pattern)) {
+        struct gread_batch b = {0};
+        read_exact(r, &b, s.now_ms);
+        *count += b.count;
+        gread_batch_release(&b);
+    } else {
+        bool blind = s.all && kv_db(0)->volatile_count == 0;
+        scan_slice(&s, blind ? count_blindly : count_entry, LOOK_ENTRIES_COUNTING);
+    }
+    end(held);
+    return STATUS_OK;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The native half of the readers: from the keyspace into a batch of raw bytes. A batch is read
+ * under the data token in one slice of bounded length and copied, so that records are built
+ * later, with the GIL and without the token. Taking a view into the keyspace instead would save
+ * a copy of some hundred bytes and hold up everybody else while Python works.
+ *
+ * A batch keeps what it allocated from one fill to the next.
+ * Thread: gread_open and gread_close on any; the rest on a worker without GIL and token, or, for
+ * gread_key, with the token.
+ */
+#ifndef GEARS_GREAD_H
+#define GEARS_GREAD_H
+
+#include "base/buf.h"
+#include "gears/gpy.h"
+
+/* What a record's value is. */
+enum gread_type {
+    GREAD_NONE,   /* the value wasn't asked for */
+    GREAD_STRING, /* one run of bytes */
+    GREAD_LIST,
+    GREAD_HASH,   /* field, value, field, value … */
+    GREAD_SET,    /* no value is read */
+    GREAD_ZSET,   /* the same */
+    GREAD_MODULE, /* the same */
+    GREAD_UNKNOWN, /* a stream; the same */
+    GREAD_EMPTY,  /* there is no such key */
+    GREAD_TYPE_COUNT
+};
+
+struct gread_part {
+    size_t offset, len; /* in the batch's bytes */
+};
+
+struct gread_record {
+    struct gread_part key;
+    enum gread_type type;
+    size_t first_part, part_count; /* of the value, in the batch's parts */
+};
+
+struct gread_batch {
+    struct buf bytes;
+    struct gread_record *records;
+    size_t count, cap;
+    struct gread_part *parts;
+    size_t part_count, part_cap;
+};
+
+static inline struct view gread_view(const struct gread_batch *b, struct gread_part p)
+{
+    return view_of(b->bytes.ptr + p.offset, p.len);
+}
+
+/* Frees what a batch holds; it is empty then, and may be filled again. */
+void gread_batch_release(struct gread_batch *b);
+
+/* What is read. Borrowed pattern. */
+struct gread {
+    struct view pattern; /* a glob, or the key itself if exact */
+    bool exact;          /* one key, by name */
+    bool absent_too;     /* exact: a key that isn't there is a record of type GREAD_EMPTY */
+    bool values;
+    uint64_t cursor;
+    bool done;
+};
+
+/* Reads the next slice into b, which is cleared first; b->count may be 0 while !r->done. When
+ * `held` the caller has the token already. STATUS_ABORTED: stop was wanted while waiting. */
+enum status gread_next(struct gread *r, struct gread_batch *b, const struct gstop *stop,
+                       bool held) MUST_CHECK;
+
+/* As gread_next, but only counts what it would have read: adds to *count. */
+enum status gread_count_next(struct gread *r, uint64_t *count, const struct gstop *stop,
+                             bool held) MUST_CHECK;
+
+/* Reads one key of database 0 as a record; the value if `values`. Under the token. */
+void gread_key(struct gread_batch *b, struct view key, int64_t now_ms, bool values);
+
+#endif

@@ -1,0 +1,663 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Registrations and their events; see greg.h. Events come under the data token, on whichever
+ * thread ran the command; runs of sync registrations happen right there, those of others on a
+ * worker.
+ */
+#include "gears/greg.h"
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "exec/reply.h"
+#include "exec/token.h"
+#include "gears/gconf.h"
+#include "gears/gread.h"
+#include "gears/grun.h"
+#include "gears/gscript.h"
+#include "gears/gsync.h"
+
+/* Events that one turn of a registration's job runs before others get the worker. */
+#define EVENTS_PER_TURN 64
+#define EVENTS_ALL                                                                                 \
+    (KV_EVENT_GENERIC | KV_EVENT_STRING | KV_EVENT_LIST | KV_EVENT_SET | KV_EVENT_HASH |           \
+     KV_EVENT_ZSET | KV_EVENT_EXPIRED | KV_EVENT_EVICTED | KV_EVENT_STREAM | KV_EVENT_KEYMISS |    \
+     KV_EVENT_MODULE | KV_EVENT_NEW)
+
+/* An event on its way to a worker: owns copies. */
+struct event {
+    struct event *next;
+    struct gexec *exec;
+    const char *name; /* static text */
+    char *key;
+    size_t key_len;
+    struct gread_batch value;
+    unsigned depth;
+};
+
+struct greg {
+    struct greg *next; /* guard: the token */
+    struct gplan *plan;
+    struct greg_request *request; /* its plan is the one above */
+    atomic_uint refs;             /* the list, and the job while events wait */
+    struct gjob job;
+    bool removed; /* guard: the token */
+
+    pthread_mutex_t mutex; /* guards all below */
+    struct event *first, *last;
+    bool scheduled;
+    uint64_t triggered, succeeded, failed, aborted;
+    int64_t last_us, total_us;
+    char *last_error; /* NULL: none */
+    size_t last_error_len;
+    struct gexec **kept; /* a ring of ended executions, oldest at kept_first */
+    size_t kept_first, kept_count, kept_cap;
+};
+
+static struct {
+    struct greg *list; /* oldest first; guard: the token */
+    atomic_size_t count;
+} regs;
+
+/* ---- life ---- */
+
+void greg_request_free(struct greg_request *r)
+{
+    if (!r) return;
+    gplan_unref(r->plan);
+    gpy_discard(r->on_registered);
+    for (size_t i = 0; i < r->event_type_count; i++) mem_free(r->event_types[i]);
+    mem_free(r->event_types);
+    mem_free(r->prefix);
+    mem_free(r);
+}
+
+static void free_event(struct event *ev)
+{
+    gread_batch_release(&ev->value);
+    grun_exec_unref(ev->exec);
+    mem_free(ev->key);
+    mem_free(ev);
+}
+
+static void unref(struct greg *g)
+{
+    if (atomic_fetch_sub(&g->refs, 1) != 1) return;
+    for (size_t i = 0; i < g->kept_count; i++)
+        grun_exec_unref(g->kept[(g->kept_first + i) % g->kept_cap]);
+    mem_free(g->kept);
+    mem_free(g->last_error);
+    pthread_mutex_destroy(&g->mutex);
+    greg_request_free(g->request);
+    mem_free(g);
+}
+
+static void run_turn(struct gjob *job, const char *failure);
+
+static struct greg *new_registration(struct greg_request *take_request)
+{
+    struct greg *g = mem_zalloc(sizeof(*g));
+    atomic_init(&g->refs, 1);
+    pthread_mutex_init(&g->mutex, NULL);
+    g->request = take_request;
+    g->request->next = NULL;
+    g->plan = take_request->plan;
+    g->job.run = run_turn;
+    return g;
+}
+
+/* ---- the list: under the token ---- */
+
+static void link_last(struct greg *g)
+{
+    struct greg **at = &regs.list;
+    while (*at) at = &(*at)->next;
+    *at = g;
+    atomic_fetch_add(&regs.count, 1);
+}
+
+static void on_event(void *ctx, const struct exec_event *e);
+
+/* Nobody listens while there is no registration. */
+static void update_mask(void)
+{
+    exec_event_mask(on_event, regs.list ? EVENTS_ALL : 0);
+}
+
+static struct greg **find(struct view id)
+{
+    uint64_t number;
+    struct greg **at = &regs.list;
+    if (!grun_parse_id(id, &number)) return NULL;
+    while (*at && (*at)->plan->number != number) at = &(*at)->next;
+    return *at ? at : NULL;
+}
+
+/* Takes the events that haven't begun; they count as aborted. */
+static void drop_pending(struct greg *g)
+{
+    pthread_mutex_lock(&g->mutex);
+    struct event *list = g->first;
+    g->first = g->last = NULL;
+    for (struct event *ev = list; ev; ev = ev->next) g->aborted++;
+    pthread_mutex_unlock(&g->mutex);
+    for (struct event *ev = list, *next; ev; ev = next) {
+        next = ev->next;
+        grun_abort(ev->exec);
+        free_event(ev);
+    }
+}
+
+static void remove_at(struct greg **at, bool pending_too)
+{
+    struct greg *g = *at;
+    *at = g->next;
+    g->next = NULL;
+    g->removed = true;
+    atomic_fetch_sub(&regs.count, 1);
+    update_mask();
+    if (pending_too) drop_pending(g);
+    unref(g);
+}
+
+enum status greg_remove(struct view id, bool pending_too)
+{
+    struct greg **at = find(id);
+    if (!at) return STATUS_NOT_FOUND;
+    remove_at(at, pending_too);
+    return STATUS_OK;
+}
+
+static bool of_session(const struct greg *g, struct view id)
+{
+    return g->plan->session && view_eq_cstr(id, g->plan->session->id);
+}
+
+bool greg_session_exists(struct view id)
+{
+    for (const struct greg *g = regs.list; g; g = g->next)
+        if (of_session(g, id)) return true;
+    return false;
+}
+
+static void remove_session(struct view id)
+{
+    for (struct greg **at = &regs.list; *at;) {
+        if (of_session(*at, id)) remove_at(at, true);
+        else at = &(*at)->next;
+    }
+}
+
+size_t greg_count(void)
+{
+    return atomic_load(&regs.count);
+}
+
+/* ---- registering: a worker ---- */
+
+static void add_all(struct greg_request *list)
+{
+    for (struct greg_request *r = list, *next; r; r = next) {
+        next = r->next;
+        link_last(new_registration(r));
+    }
+    update_mask();
+}
+
+/* Calls onRegistered of what was registered; the plans are kept alive by `plans`. */
+static void call_on_registered(struct gplan **plans, void **functions, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (functions[i]) gpy_call_logged(functions[i], plans[i]->session);
+        gplan_unref(plans[i]);
+        gpy_discard(functions[i]);
+    }
+}
+
+static enum status start_runner(const struct greg_request *list)
+{
+    for (const struct greg_request *r = list; r; r = r->next)
+        if (r->plan->mode == GMODE_SYNC) return gsync_start();
+    return STATUS_OK;
+}
+
+static enum status check_sessions(const struct gscript *s, struct buf *error)
+{
+    if (s->replace_with && !greg_session_exists(view_cstr(s->replace_with)))
+        buf_printf(error, "ERR shard-" GEARS_SHARD_ID
+                   ": Can not replace with %s, session does not exists.", s->replace_with);
+    else if (!s->upgrade && !s->replace_with && greg_session_exists(view_cstr(s->session->id)))
+        buf_printf(error, "ERR shard-" GEARS_SHARD_ID ": Session %s already exists",
+                   s->session->id);
+    return error->len ? STATUS_EXISTS : STATUS_OK;
+}
+
+static enum status apply_under_token(struct gscript *s, struct buf *error)
+{
+    enum status st = check_sessions(s, error);
+    if (st) return st;
+    if (s->upgrade) remove_session(view_cstr(s->session->id));
+    if (s->replace_with) remove_session(view_cstr(s->replace_with));
+    add_all(s->requests);
+    s->requests = NULL;
+    /* The distribution to all shards is a job with a plan and an execution of its own. */
+    gplan_next_number();
+    grun_skip_number();
+    return STATUS_OK;
+}
+
+static void free_requests(struct greg_request *list)
+{
+    for (struct greg_request *r = list, *next; r; r = next) {
+        next = r->next;
+        greg_request_free(r);
+    }
+}
+
+/* What onRegistered will need once the requests belong to the registrations. */
+static size_t take_functions(struct greg_request *list, struct gplan ***plans_out,
+                             void ***functions_out)
+{
+    size_t count = 0, i = 0;
+    for (struct greg_request *r = list; r; r = r->next) count++;
+    *plans_out = mem_alloc(sizeof(void *) * count);
+    *functions_out = mem_alloc(sizeof(void *) * count);
+    for (struct greg_request *r = list; r; r = r->next, i++) {
+        (*plans_out)[i] = gplan_ref(r->plan);
+        (*functions_out)[i] = r->on_registered;
+        r->on_registered = NULL;
+    }
+    return count;
+}
+
+enum status greg_apply(struct gscript *s, struct buf *error)
+{
+    enum status st = start_runner(s->requests);
+    if (st) buf_append_cstr(error, "ERR shard-" GEARS_SHARD_ID ": no thread could be made");
+    struct gplan **plans;
+    void **functions;
+    size_t count = take_functions(s->requests, &plans, &functions);
+    if (!st && !(st = token_take(NULL))) {
+        st = apply_under_token(s, error);
+        token_give();
+    }
+    if (st) {
+        free_requests(s->requests);
+        s->requests = NULL;
+        for (size_t i = 0; i < count; i++) {
+            gplan_unref(plans[i]);
+            gpy_discard(functions[i]);
+        }
+    } else {
+        call_on_registered(plans, functions, count);
+    }
+    mem_free(plans);
+    mem_free(functions);
+    return st;
+}
+
+enum status greg_apply_one(struct greg_request *take_request)
+{
+    enum status st = start_runner(take_request);
+    struct gplan *plan = gplan_ref(take_request->plan);
+    void *function = take_request->on_registered;
+    take_request->on_registered = NULL;
+    if (!st && !(st = token_take(NULL))) {
+        add_all(take_request);
+        token_give();
+        call_on_registered(&plan, &function, 1);
+        return STATUS_OK;
+    }
+    greg_request_free(take_request);
+    gplan_unref(plan);
+    gpy_discard(function);
+    return st;
+}
+
+/* ---- results of a run ---- */
+
+/* The text of the first error of an ended execution. */
+static struct view first_error(const struct gexec *e)
+{
+    struct tape_node node;
+    size_t pos = 0;
+    if (e->errors.count == 0 || !tape_next(&e->errors.tape, &pos, &node)) return VIEW_LIT("");
+    return node.u.bytes;
+}
+
+static void set_error(struct greg *g, struct view text)
+{
+    mem_free(g->last_error);
+    g->last_error = mem_dup(text.ptr, text.len);
+    g->last_error_len = text.len;
+}
+
+/* Keeps an ended execution; returns those that are too many, as a chain of the ring's owner. */
+static struct gexec *keep(struct greg *g, struct gexec *e, size_t limit)
+{
+    if (g->kept_count == g->kept_cap) {
+        size_t cap = g->kept_cap ? g->kept_cap * 2 : 16;
+        struct gexec **ring = mem_alloc(sizeof(*ring) * cap);
+        for (size_t i = 0; i < g->kept_count; i++)
+            ring[i] = g->kept[(g->kept_first + i) % g->kept_cap];
+        mem_free(g->kept);
+        g->kept = ring;
+        g->kept_cap = cap;
+        g->kept_first = 0;
+    }
+    g->kept[(g->kept_first + g->kept_count++) % g->kept_cap] = grun_exec_ref(e);
+    if (g->kept_count <= limit) return NULL;
+    struct gexec *oldest = g->kept[g->kept_first];
+    g->kept_first = (g->kept_first + 1) % g->kept_cap;
+    g->kept_count--;
+    return oldest;
+}
+
+static void note_end(struct greg *g, struct gexec *e, size_t limit)
+{
+    pthread_mutex_lock(&g->mutex);
+    if (e->errors.count) {
+        g->failed++;
+        set_error(g, first_error(e));
+    } else if (grun_status(e) == GEXEC_ABORTED) {
+        g->aborted++;
+    } else {
+        g->succeeded++;
+        mem_free(g->last_error);
+        g->last_error = NULL;
+    }
+    g->last_us = e->total_us;
+    g->total_us += e->total_us;
+    struct gexec *oldest = keep(g, e, limit);
+    pthread_mutex_unlock(&g->mutex);
+    if (!oldest) return;
+    grun_unlist(oldest);
+    grun_exec_unref(oldest);
+}
+
+static void note_failure(struct greg *g, struct view text)
+{
+    pthread_mutex_lock(&g->mutex);
+    g->failed++;
+    set_error(g, text);
+    pthread_mutex_unlock(&g->mutex);
+}
+
+/* ---- events: under the token ---- */
+
+static bool prefix_matches(const struct greg_request *r, struct view key)
+{
+    if (r->prefix[r->prefix_len - 1] != '*') return view_eq(key, view_of(r->prefix, r->prefix_len));
+    size_t len = r->prefix_len - 1;
+    return key.len >= len && memcmp(key.ptr, r->prefix, len) == 0;
+}
+
+/* `new` comes beside the event of the command that made the key: only who asks for it gets it. */
+static bool event_matches(const struct greg_request *r, const struct exec_event *e)
+{
+    if (r->event_type_count == 0) return e->class_ != KV_EVENT_NEW;
+    for (size_t i = 0; i < r->event_type_count; i++)
+        if (strcmp(r->event_types[i], e->name) == 0) return true;
+    return false;
+}
+
+static bool type_matches(const struct greg_request *r, const struct exec_event *e)
+{
+    if (r->key_types == 0) return true;
+    struct arg key = arg_of_view(e->key);
+    const struct kv_entry *entry = kv_peek(e->unit, e->db, &key);
+    return r->key_types & (entry ? 1u << kv_entry_type(entry) : GREG_TYPE_EMPTY);
+}
+
+/* Runs a sync registration's plan for an event. */
+struct sync_call {
+    struct gexec *exec;
+    struct gpy_input input;
+    struct kv_unit *unit;
+    unsigned depth;
+};
+
+static void run_sync(void *ctx)
+{
+    struct sync_call *c = ctx;
+    gsync_note(c->exec->number + 1);
+    grun_execute(c->exec, &c->input, c->unit, c->depth);
+    gsync_note(0);
+}
+
+static void trigger_sync(struct greg *g, const struct exec_event *e)
+{
+    struct gread_batch value = {0};
+    struct sync_call c = {.exec = grun_exec_new(g->plan, true),
+                          .input = {.event = view_cstr(e->name),
+                                    .key = e->key,
+                                    .value = &value,
+                                    .has_value = g->plan->read_value},
+                          .unit = e->unit,
+                          .depth = e->depth};
+    if (g->plan->read_value) gread_key(&value, e->key, e->unit->now_ms, true);
+    grun_list(c.exec);
+    if (gsync_run(run_sync, &c) == STATUS_OK) {
+        note_end(g, c.exec, (size_t)gconf.max_per_registration);
+    } else {
+        grun_abort(c.exec);
+        note_failure(g, VIEW_LIT("Python was busy for longer than gears-sync-wait"));
+        grun_unlist(c.exec);
+    }
+    grun_exec_unref(c.exec);
+    gread_batch_release(&value);
+}
+
+static void trigger_async(struct greg *g, const struct exec_event *e)
+{
+    struct event *ev = mem_zalloc(sizeof(*ev));
+    ev->exec = grun_exec_new(g->plan, true);
+    ev->name = e->name;
+    ev->key = mem_dup(e->key.ptr, e->key.len);
+    ev->key_len = e->key.len;
+    ev->depth = e->depth;
+    if (g->plan->read_value) gread_key(&ev->value, e->key, e->unit->now_ms, true);
+    grun_list(ev->exec);
+
+    pthread_mutex_lock(&g->mutex);
+    if (g->last) g->last->next = ev;
+    else g->first = ev;
+    g->last = ev;
+    bool schedule = !g->scheduled;
+    g->scheduled = true;
+    pthread_mutex_unlock(&g->mutex);
+    if (!schedule) return;
+    atomic_fetch_add(&g->refs, 1);
+    grun_submit(&g->job);
+}
+
+static void trigger(struct greg *g, const struct exec_event *e)
+{
+    pthread_mutex_lock(&g->mutex);
+    g->triggered++;
+    pthread_mutex_unlock(&g->mutex);
+    if (e->depth >= GREG_DEPTH_MAX) {
+        note_failure(g, VIEW_LIT("registrations set each other off without end"));
+        return;
+    }
+    if (g->plan->mode == GMODE_SYNC) trigger_sync(g, e);
+    else trigger_async(g, e);
+}
+
+static bool matches(const struct greg *g, const struct exec_event *e)
+{
+    return prefix_matches(g->request, e->key) && event_matches(g->request, e) &&
+           type_matches(g->request, e);
+}
+
+/* A callback may unregister others and itself: what it ran from is kept meanwhile, and if that is
+ * gone from the list its successor is found by number. */
+static void on_event(void *ctx, const struct exec_event *e)
+{
+    UNUSED(ctx);
+    if (e->db->id != 0) return;
+    for (struct greg *g = regs.list, *next; g; g = next) {
+        if (!matches(g, e)) {
+            next = g->next;
+            continue;
+        }
+        uint64_t number = g->plan->number;
+        atomic_fetch_add(&g->refs, 1);
+        trigger(g, e);
+        next = g->removed ? regs.list : g->next;
+        while (g->removed && next && next->plan->number <= number) next = next->next;
+        unref(g);
+    }
+}
+
+void greg_setup(void)
+{
+    exec_on_event(0, on_event, NULL);
+}
+
+/* ---- a worker's turn ---- */
+
+static struct event *take_event(struct greg *g)
+{
+    pthread_mutex_lock(&g->mutex);
+    struct event *ev = g->first;
+    if (ev) g->first = ev->next;
+    if (!g->first) g->last = NULL;
+    if (!ev) g->scheduled = false;
+    pthread_mutex_unlock(&g->mutex);
+    return ev;
+}
+
+static void run_event(struct greg *g, struct event *ev, size_t limit)
+{
+    struct gpy_input input = {.event = view_cstr(ev->name),
+                              .key = view_of(ev->key, ev->key_len),
+                              .value = &ev->value,
+                              .has_value = g->plan->read_value};
+    grun_execute(ev->exec, &input, NULL, ev->depth);
+    note_end(g, ev->exec, limit);
+    free_event(ev);
+}
+
+static void run_turn(struct gjob *job, const char *failure)
+{
+    struct greg *g = CONTAINER_OF(job, struct greg, job);
+    ASSERT(!failure); /* without Python nothing is ever registered */
+    size_t limit = gconf_max_per_registration();
+    struct event *ev = NULL;
+    bool took = gpy_hold(); /* once for all of them */
+    for (int i = 0; i < EVENTS_PER_TURN && (ev = take_event(g)); i++) run_event(g, ev, limit);
+    gpy_release(took);
+    if (ev) grun_submit(&g->job); /* there may be more: behind the others */
+    else unref(g);
+}
+
+/* ---- RG.DUMPREGISTRATIONS ---- */
+
+static void reply_names(struct exec_ctx *ctx, char *const *names, size_t count)
+{
+    if (count == 0) {
+        reply_null(ctx);
+        return;
+    }
+    reply_array(ctx, count);
+    for (size_t i = 0; i < count; i++) reply_bulk_cstr(ctx, names[i]);
+}
+
+static void reply_key_types(struct exec_ctx *ctx, uint32_t bits)
+{
+    char *names[TYPE_COUNT + 1];
+    size_t count = 0;
+    static char empty[] = "empty", module[] = "module";
+    for (int t = 0; t < TYPE_COUNT; t++)
+        if (bits & 1u << t)
+            names[count++] = t == TYPE_MODULE ? module : (char *)(uintptr_t)type_name(t);
+    if (bits & GREG_TYPE_EMPTY) names[count++] = empty;
+    reply_names(ctx, names, count);
+}
+
+static void reply_pair(struct exec_ctx *ctx, const char *name, int64_t n)
+{
+    reply_bulk_cstr(ctx, name);
+    reply_int(ctx, n);
+}
+
+static void reply_data(struct exec_ctx *ctx, struct greg *g)
+{
+    const struct greg_request *r = g->request;
+    pthread_mutex_lock(&g->mutex);
+    uint64_t runs = g->succeeded + g->failed;
+    reply_array(ctx, 20);
+    reply_bulk_cstr(ctx, "mode");
+    reply_bulk_cstr(ctx, gmode_name(g->plan->mode));
+    reply_pair(ctx, "numTriggered", (int64_t)g->triggered);
+    reply_pair(ctx, "numSuccess", (int64_t)g->succeeded);
+    reply_pair(ctx, "numFailures", (int64_t)g->failed);
+    reply_pair(ctx, "numAborted", (int64_t)g->aborted);
+    reply_pair(ctx, "lastRunDurationMS", g->last_us / 1000);
+    reply_pair(ctx, "totalRunDurationMS", g->total_us / 1000);
+    reply_bulk_cstr(ctx, "avgRunDurationMS");
+    reply_double(ctx, runs ? (double)(g->total_us / 1000) / (double)runs : 0);
+    reply_bulk_cstr(ctx, "lastError");
+    if (g->last_error) reply_bulk(ctx, g->last_error, g->last_error_len);
+    else reply_null(ctx);
+    pthread_mutex_unlock(&g->mutex);
+    reply_bulk_cstr(ctx, "args");
+    reply_array(ctx, 8);
+    reply_bulk_cstr(ctx, "regex");
+    reply_bulk(ctx, r->prefix, r->prefix_len);
+    reply_bulk_cstr(ctx, "eventTypes");
+    reply_names(ctx, r->event_types, r->event_type_count);
+    reply_bulk_cstr(ctx, "keyTypes");
+    reply_key_types(ctx, r->key_types);
+    reply_bulk_cstr(ctx, "hookCommands");
+    reply_null(ctx);
+}
+
+/* What the plugin knows of the session, in the notation that its users parse. */
+static void reply_session(struct exec_ctx *ctx, const struct gsession *s)
+{
+    struct buf ids = {0}, text = {0};
+    size_t count = 0;
+    for (const struct greg *g = regs.list; g; g = g->next) {
+        char id[GEARS_ID_SIZE];
+        if (g->plan->session != s) continue;
+        grun_format_id(id, g->plan->number);
+        buf_printf(&ids, "%s'%s'", count++ ? "," : "", id);
+    }
+    buf_printf(&text,
+               "{'sessionName':'%s', 'sessionDescription':'%s', 'refCount': %zu, "
+               "'linkedTo': primary, 'dead': false, 'isInstallationNeeded':0, "
+               "'registrationsList':[%s], 'depsList':[]}",
+               s->id, s->desc ? s->desc : "null", count, buf_cstr(&ids));
+    reply_bulk(ctx, text.ptr, text.len);
+    buf_release(&ids);
+    buf_release(&text);
+}
+
+static void reply_one(struct exec_ctx *ctx, struct greg *g)
+{
+    char id[GEARS_ID_SIZE];
+    grun_format_id(id, g->plan->number);
+    reply_array(ctx, 12);
+    reply_bulk_cstr(ctx, "id");
+    reply_bulk_cstr(ctx, id);
+    reply_bulk_cstr(ctx, "reader");
+    reply_bulk_cstr(ctx, greader_name(g->plan->reader));
+    reply_bulk_cstr(ctx, "desc");
+    if (g->plan->desc) reply_bulk_cstr(ctx, g->plan->desc);
+    else reply_null(ctx);
+    reply_bulk_cstr(ctx, "RegistrationData");
+    reply_data(ctx, g);
+    reply_bulk_cstr(ctx, "PD");
+    reply_session(ctx, g->plan->session);
+    reply_bulk_cstr(ctx, "ExecutionThreadPool");
+    reply_bulk_cstr(ctx, "DefaultPool");
+}
+
+void greg_reply_all(struct exec_ctx *ctx)
+{
+    reply_array(ctx, greg_count());
+    for (struct greg *g = regs.list; g; g = g->next) reply_one(ctx, g);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Registrations: plans bound to keyspace events.
+ *
+ * An event finds its registrations by prefix, event name and key type. What a record needs (name,
+ * key, and the value as it is at that moment) is copied at once, under the data token; then the
+ * plan runs: in mode `sync` within the command, whose unit its writes join, through gsync; in the
+ * other modes on a worker, where the events of one registration wait in one queue and run one
+ * after the other, many in a turn.
+ *
+ * A chain of registrations that set each other off is bounded: an event that is deeper than
+ * GREG_DEPTH_MAX is a failure of its registration, and not run.
+ *
+ * The list of registrations is guarded by the data token; a registration's counters and queue by
+ * its own mutex.
+ */
+#ifndef GEARS_GREG_H
+#define GEARS_GREG_H
+
+#include "base/buf.h"
+#include "gears/gplan.h"
+
+#define GREG_DEPTH_MAX 32
+
+/* Bits of key types: 1 << enum value_type, and one for a key that is gone. */
+#define GREG_TYPE_EMPTY (1u << 31)
+
+/* What register() asked for. Owned by the script until it is registered. */
+struct greg_request {
+    struct greg_request *next;
+    struct gplan *plan; /* its reader is GREADER_KEYS; plan->number is the registration's */
+    char *prefix;
+    size_t prefix_len;
+    char **event_types; /* lower case; NULL: all */
+    size_t event_type_count;
+    uint32_t key_types;  /* GREG_TYPE bits; 0: all */
+    void *on_registered; /* a Python function or NULL */
+};
+
+/* Frees a request with all it owns, its reference of the plan too. */
+void greg_request_free(struct greg_request *r);
+
+struct gscript;
+struct exec_ctx;
+
+/* Registers all requests of a script, or none, and removes those of the sessions that it
+ * replaces; takes the requests. On failure error_out has the text of the one shard's error. A
+ * worker, without the GIL and the token. */
+enum status greg_apply(struct gscript *script, struct buf *error_out) MUST_CHECK;
+
+/* Registers one request at once: register() called by a step. As greg_apply. */
+enum status greg_apply_one(struct greg_request *take_request) MUST_CHECK;
+
+/* A session of this id has registrations. Under the token. */
+bool greg_session_exists(struct view id);
+
+/* Removes a registration; what it has queued still runs unless drop_pending.
+ * STATUS_NOT_FOUND. Under the token. */
+enum status greg_remove(struct view id, bool drop_pending) MUST_CHECK;
+
+/* Replies RG.DUMPREGISTRATIONS. Under the token. */
+void greg_reply_all(struct exec_ctx *ctx);
+
+/* How many there are. Any thread. */
+size_t greg_count(void);
+
+/* Subscribes to keyspace events. Main, at boot. */
+void greg_setup(void);
+
+#endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Executions and their list; see grun.h. The list is short (MaxExecutions), and looked up by
+ * people and tests, so it is searched, newest first. Any thread.
+ */
+#include "gears/grun.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/futex.h"
+#include "base/log.h"
+#include "exec/client.h"
+#include "gears/gconf.h"
+
+#define WORKERS_MAX 64
+/* How long RG.ABORTEXECUTION waits for the end of what it stopped. */
+#define ABORT_WAIT_US 5000000
+
+static struct {
+    pthread_mutex_t mutex; /* guards the list and what grun.h says of executions */
+    struct gexec *newest, *oldest;
+    size_t count;
+    atomic_uint_fast64_t next_number;
+    _Atomic uint64_t started, finished, failed, aborted, dropped;
+    _Atomic int64_t busy_us;
+} run = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+/* ---- ids ---- */
+
+void grun_format_id(char out[GEARS_ID_SIZE], uint64_t number)
+{
+    snprintf(out, GEARS_ID_SIZE, GEARS_SHARD_ID "-%llu", (unsigned long long)number);
+}
+
+bool grun_parse_id(struct view id, uint64_t *number_out)
+{
+    const size_t prefix = sizeof(GEARS_SHARD_ID "-") - 1;
+    if (id.len <= prefix || memcmp(id.ptr, GEARS_SHARD_ID "-", prefix) != 0) return false;
+    return num_parse_u64(view_of(id.ptr + prefix, id.len - prefix), number_out) == STATUS_OK;
+}
+
+const char *gexec_status_name(enum gexec_status status)
+{
+    static const char *const names[] = {"created",         "running",
+                                        "pending_receive", "pending_run",
+                                        "pending_cluster", "pending_termination",
+                                        "done",            "aborted"};
+    return names[status];
+}
+
+static bool ended(const struct gexec *e)
+{
+    return e->status == GEXEC_DONE || e->status == GEXEC_ABORTED;
+}
+
+/* ---- life ---- */
+
+void grun_skip_number(void)
+{
+    atomic_fetch_add(&run.next_number, 1);
+}
+
+struct gexec *grun_exec_new(struct gplan *plan, bool registered)
+{
+    struct gexec *e = mem_zalloc(sizeof(*e));
+    atomic_init(&e->refs, 1);
+    e->number = atomic_fetch_add(&run.next_number, 1);
+    e->plan = gplan_ref(plan);
+    e->registered = registered;
+    gconf_limits(&e->limits);
+    if (e->limits.profile)
+        e->step_ns = mem_zalloc(sizeof(*e->step_ns) * MAX(plan->step_count, (size_t)1));
+    return e;
+}
+
+struct gexec *grun_exec_ref(struct gexec *e)
+{
+    atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+    return e;
+}
+
+void grun_exec_unref(struct gexec *e)
+{
+    if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1) return;
+    ASSERT(!e->listed && !e->waiters);
+    tape_release(&e->results.tape);
+    tape_release(&e->errors.tape);
+    mem_free(e->step_ns);
+    gplan_unref(e->plan);
+    mem_free(e);
+}
+
+/* ---- the list; these need the mutex ---- */
+
+static void link_newest(struct gexec *e)
+{
+    e->next = run.newest;
+    if (run.newest) run.newest->prev = e;
+    run.newest = e;
+    if (!run.oldest) run.oldest = e;
+    e->listed = true;
+    run.count++;
+}
+
+static void unlink_one(struct gexec *e)
+{
+    if (e->prev) e->prev->next = e->next;
+    else run.newest = e->next;
+    if (e->next) e->next->prev = e->prev;
+    else run.oldest = e->prev;
+    e->prev = e->next = NULL;
+    e->listed = false;
+    run.count--;
+}
+
+/* Takes the oldest finished executions beyond the limit off the list, as a chain through next.
+ * Running ones stay, however many there are. */
+static struct gexec *take_excess(size_t limit)
+{
+    struct gexec *taken = NULL;
+    for (struct gexec *e = run.oldest, *newer; e && run.count > limit; e = newer) {
+        newer = e->prev;
+        if (!ended(e)) continue;
+        unlink_one(e);
+        e->next = taken;
+        taken = e;
+    }
+    return taken;
+}
+
+static void unref_chain(struct gexec *e)
+{
+    for (struct gexec *next; e; e = next) {
+        next = e->next;
+        e->next = NULL;
+        atomic_fetch_add_explicit(&run.dropped, 1, memory_order_relaxed);
+        grun_exec_unref(e);
+    }
+}
+
+void grun_list(struct gexec *e)
+{
+    size_t limit = gconf_max_executions();
+    pthread_mutex_lock(&run.mutex);
+    link_newest(grun_exec_ref(e));
+    struct gexec *excess = take_excess(limit);
+    pthread_mutex_unlock(&run.mutex);
+    unref_chain(excess);
+}
+
+bool grun_unlist(struct gexec *e)
+{
+    pthread_mutex_lock(&run.mutex);
+    bool was = e->listed;
+    if (was) unlink_one(e);
+    pthread_mutex_unlock(&run.mutex);
+    if (was) grun_exec_unref(e);
+    return was;
+}
+
+struct gexec *grun_find(struct view id)
+{
+    uint64_t number;
+    if (!grun_parse_id(id, &number)) return NULL;
+    pthread_mutex_lock(&run.mutex);
+    struct gexec *e = run.newest;
+    while (e && e->number != number) e = e->next;
+    if (e) grun_exec_ref(e);
+    pthread_mutex_unlock(&run.mutex);
+    return e;
+}
+
+void grun_each(void (*fn)(void *ctx, const struct gexec *e), void *ctx)
+{
+    pthread_mutex_lock(&run.mutex);
+    for (const struct gexec *e = run.newest; e; e = e->next) fn(ctx, e);
+    pthread_mutex_unlock(&run.mutex);
+}
+
+size_t grun_count(void)
+{
+    pthread_mutex_lock(&run.mutex);
+    size_t count = run.count;
+    pthread_mutex_unlock(&run.mutex);
+    return count;
+}
+
+enum gexec_status grun_status(struct gexec *e)
+{
+    pthread_mutex_lock(&run.mutex);
+    enum gexec_status status = e->status;
+    pthread_mutex_unlock(&run.mutex);
+    return status;
+}
+
+/* ---- running ---- */
+
+void grun_results(const struct gexec *e, struct tape *out)
+{
+    tape_aggregate(out, TAPE_ARRAY, 2);
+    tape_aggregate(out, TAPE_ARRAY, e->results.count);
+    buf_append(&out->bytes, e->results.tape.bytes.ptr, e->results.tape.bytes.len);
+    tape_aggregate(out, TAPE_ARRAY, e->errors.count);
+    buf_append(&out->bytes, e->errors.tape.bytes.ptr, e->errors.tape.bytes.len);
+}
+
+static void tell(const struct gexec *e, struct gwaiter *w)
+{
+    struct tape reply = {0};
+    if (w->what == GWAIT_RESULTS)
+        grun_results(e, &reply);
+    else
+        tape_bytes(&reply, TAPE_STATUS, "OK", 2);
+    client_unblock_post(w->client_id, &reply);
+    mem_free(w);
+}
+
+static void finish(struct gexec *e, enum gexec_status status)
+{
+    pthread_mutex_lock(&run.mutex);
+    e->status = status;
+    struct gwaiter *waiters = e->waiters;
+    e->waiters = NULL;
+    pthread_mutex_unlock(&run.mutex);
+    for (struct gwaiter *w = waiters, *next; w; w = next) {
+        next = w->next;
+        tell(e, w);
+    }
+    if (e->drop_when_done) grun_unlist(e);
+}
+
+/* CREATED becomes RUNNING, unless it was aborted before. */
+static bool begin(struct gexec *e)
+{
+    pthread_mutex_lock(&run.mutex);
+    bool fresh = e->status == GEXEC_CREATED;
+    if (fresh) e->status = GEXEC_RUNNING;
+    pthread_mutex_unlock(&run.mutex);
+    return fresh;
+}
+
+void grun_execute(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
+                  unsigned depth)
+{
+    if (!begin(e)) return;
+    int64_t start_us = clock_mono_us();
+    atomic_fetch_add_explicit(&run.started, 1, memory_order_relaxed);
+    gpy_run_exec(e, input, unit, depth);
+    e->total_us = clock_mono_us() - start_us;
+    atomic_fetch_add_explicit(&run.busy_us, e->total_us, memory_order_relaxed);
+    atomic_fetch_add_explicit(e->errors.count ? &run.failed : &run.finished, 1,
+                              memory_order_relaxed);
+    finish(e, GEXEC_DONE);
+}
+
+bool grun_wait(struct gexec *e, struct gwaiter *waiter)
+{
+    pthread_mutex_lock(&run.mutex);
+    bool waits = !ended(e);
+    if (waits) {
+        waiter->next = e->waiters;
+        e->waiters = waiter;
+    }
+    pthread_mutex_unlock(&run.mutex);
+    return waits;
+}
+
+void grun_abort(struct gexec *e)
+{
+    pthread_mutex_lock(&run.mutex);
+    enum gexec_status before = e->status;
+    if (before == GEXEC_CREATED) e->status = GEXEC_ABORTED;
+    pthread_mutex_unlock(&run.mutex);
+    if (before != GEXEC_CREATED && before != GEXEC_RUNNING) return;
+    atomic_fetch_add_explicit(&run.aborted, 1, memory_order_relaxed);
+    if (before == GEXEC_CREATED)
+        finish(e, GEXEC_ABORTED);
+    else
+        gpy_stop(&e->stop);
+}
+
+/* Takes the waiters whose time is over from one execution into *late. Under the mutex. */
+static void take_late(struct gexec *e, int64_t now_us, struct gwaiter **late)
+{
+    for (struct gwaiter **at = &e->waiters; *at;) {
+        struct gwaiter *w = *at;
+        if (w->what == GWAIT_ABORT && w->deadline_us <= now_us) {
+            *at = w->next;
+            w->next = *late;
+            *late = w;
+        } else {
+            at = &w->next;
+        }
+    }
+}
+
+void grun_expire_waits(void)
+{
+    struct gwaiter *late = NULL;
+    int64_t now_us = clock_mono_us();
+    pthread_mutex_lock(&run.mutex);
+    for (struct gexec *e = run.newest; e; e = e->next)
+        if (e->waiters) take_late(e, now_us, &late);
+    pthread_mutex_unlock(&run.mutex);
+    for (struct gwaiter *w = late, *next; w; w = next) {
+        static const char text[] = "the execution is in a call that can not be interrupted; it "
+                                   "ends when that returns";
+        struct tape reply = {0};
+        next = w->next;
+        tape_bytes(&reply, TAPE_ERROR, text, sizeof(text) - 1);
+        client_unblock_post(w->client_id, &reply);
+        mem_free(w);
+    }
+}
+
+bool grun_wait_abort(struct gexec *e, uint64_t client_id)
+{
+    struct gwaiter *w = mem_zalloc(sizeof(*w));
+    w->client_id = client_id;
+    w->what = GWAIT_ABORT;
+    w->deadline_us = clock_mono_us() + ABORT_WAIT_US;
+    if (grun_wait(e, w)) return true;
+    mem_free(w);
+    return false;
+}
+
+struct grun_stats grun_stats(void)
+{
+    return (struct grun_stats){.started = atomic_load(&run.started),
+                               .finished = atomic_load(&run.finished),
+                               .failed = atomic_load(&run.failed),
+                               .aborted = atomic_load(&run.aborted),
+                               .dropped = atomic_load(&run.dropped),
+                               .busy_us = atomic_load(&run.busy_us)};
+}
+
+/* An execution started from a step waits in the queue like any job. */
+struct start_job {
+    struct gjob job;
+    struct gexec *exec;
+};
+
+static void run_start_job(struct gjob *job, const char *failure)
+{
+    struct start_job *s = CONTAINER_OF(job, struct start_job, job);
+    if (!failure) grun_execute(s->exec, NULL, NULL, 0);
+    grun_exec_unref(s->exec);
+    mem_free(s);
+}
+
+void grun_start(struct gexec *take_e)
+{
+    struct start_job *s = mem_zalloc(sizeof(*s));
+    s->job.run = run_start_job;
+    s->exec = take_e;
+    grun_submit(&s->job);
+}

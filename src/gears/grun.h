@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Executions and the threads that run them.
+ *
+ *   CREATED --worker takes it--> RUNNING --end--> DONE
+ *      |                            |
+ *      +---- grun_abort ------------+--> (stopped: DONE with the stop as its error)
+ *      +--> ABORTED (never began)
+ *
+ * One list holds every execution that a client can name, newest first, under one mutex, which is
+ * held for a few instructions and never across Python, the token or a reply. A worker owns an
+ * execution's results until its status says that it has ended; from then on they don't change.
+ *
+ * The pool is started at the first script: one thread for the interpreter, then ExecutionThreads
+ * workers. Jobs wait in a queue until it has started; if it can't, each job is told so.
+ */
+#ifndef GEARS_GRUN_H
+#define GEARS_GRUN_H
+
+#include "gears/gplan.h"
+#include "gears/gpy.h"
+
+/* "0000…0000": the id of the only shard. 40 characters. */
+#define GEARS_SHARD_ID "0000000000000000000000000000000000000000"
+
+/* Room for an id with its NUL. */
+#define GEARS_ID_SIZE 64
+
+/* Writes "<shard id>-<number>". */
+void grun_format_id(char out[GEARS_ID_SIZE], uint64_t number);
+
+/* Reads such an id; false if it isn't one of this shard. */
+bool grun_parse_id(struct view id, uint64_t *number_out);
+
+enum gexec_status {
+    GEXEC_CREATED,
+    GEXEC_RUNNING,
+    GEXEC_PENDING_RECEIVE,
+    GEXEC_PENDING_RUN,
+    GEXEC_PENDING_CLUSTER,
+    GEXEC_PENDING_TERMINATION,
+    GEXEC_DONE,
+    GEXEC_ABORTED
+};
+
+/* "created", "running" … */
+const char *gexec_status_name(enum gexec_status status);
+
+/* Values for a reply, one behind the other. */
+struct gtally {
+    struct tape tape;
+    uint64_t count;
+};
+
+/* A client that waits for the end. */
+struct gwaiter {
+    struct gwaiter *next;
+    uint64_t client_id;
+    enum { GWAIT_RESULTS, GWAIT_ABORT } what;
+    int64_t deadline_us; /* of GWAIT_ABORT */
+};
+
+/* Settings that an execution takes along, so that a change concerns later ones only. */
+struct gexec_limits {
+    uint64_t max_records;
+    size_t max_bytes; /* of results */
+    bool traceback;
+    bool profile;
+};
+
+struct gexec {
+    struct gexec *prev, *next; /* guard: the list's mutex */
+    bool listed;               /* guard: the list's mutex */
+    enum gexec_status status;  /* guard: the list's mutex */
+    struct gwaiter *waiters;   /* guard: the list's mutex */
+    atomic_uint refs;
+    uint64_t number;
+    struct gplan *plan;
+    bool registered;     /* an event began it */
+    bool drop_when_done; /* nobody is going to ask for it */
+    struct gexec_limits limits;
+    struct gstop stop;
+
+    /* The worker's until the end. */
+    struct gtally results, errors;
+    int64_t total_us, read_us;
+    _Atomic int64_t *step_ns; /* one a step, also read while it runs; NULL unless profiled */
+};
+
+/* ---- executions ---- */
+
+/* A new execution of plan (which gains a reference) with the next id, one reference, the current
+ * limits, not yet listed. */
+struct gexec *grun_exec_new(struct gplan *plan, bool registered);
+struct gexec *grun_exec_ref(struct gexec *e);
+void grun_exec_unref(struct gexec *e);
+
+/* Takes an execution id that nothing will use (a script that registers consumes one). */
+void grun_skip_number(void);
+
+/* Puts it on the list, which takes a reference; drops the oldest finished ones beyond
+ * MaxExecutions. Any thread. */
+void grun_list(struct gexec *e);
+
+/* Takes it off; false if it wasn't listed. Any thread. */
+bool grun_unlist(struct gexec *e);
+
+/* The listed execution of this id, with a reference for the caller, or NULL. */
+struct gexec *grun_find(struct view id);
+
+/* Runs it here, on a worker, to its end, and tells its waiters. */
+void grun_execute(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
+                  unsigned depth);
+
+/* Has a worker execute it. Takes the caller's reference. */
+void grun_start(struct gexec *take_e);
+
+/* Its status, read under the mutex. */
+enum gexec_status grun_status(struct gexec *e);
+
+/* Has the client told when e ends. False if it has ended already. */
+bool grun_wait(struct gexec *e, struct gwaiter *waiter);
+
+/* Has the client told +OK when e ends, or an error when that takes too long. False if it has
+ * ended already. */
+bool grun_wait_abort(struct gexec *e, uint64_t client_id);
+
+/* Answers the clients whose wait for an abort took too long; some times a second. */
+void grun_expire_waits(void);
+
+/* Asks for its end: one that hasn't begun is aborted at once, one that runs is stopped. */
+void grun_abort(struct gexec *e);
+
+/* Calls fn for each listed execution, newest first, under the mutex: fn only reads. */
+void grun_each(void (*fn)(void *ctx, const struct gexec *e), void *ctx);
+size_t grun_count(void);
+
+/* Appends the reply [results, errors] to a tape. The execution has ended. */
+void grun_results(const struct gexec *e, struct tape *out);
+
+/* ---- workers ---- */
+
+/* Work for the pool; embedded in what it is about. */
+struct gjob {
+    struct gjob *next;
+    /* On a worker, attached, without GIL and token. `failure` is NULL, or says why there's no
+     * interpreter (then on any thread). */
+    void (*run)(struct gjob *job, const char *failure);
+};
+
+/* Queues a job; the first starts the pool. Any thread. */
+void grun_submit(struct gjob *job);
+
+/* Jobs that wait. */
+size_t grun_queued(void);
+
+/* Since the server began. */
+struct grun_stats {
+    uint64_t started, finished, failed, aborted, dropped;
+    int64_t busy_us;
+};
+/* A copy. Any thread. */
+struct grun_stats grun_stats(void);
+
+/* Makes a detached thread with all signals blocked and a stack for Python; a failure is logged. */
+enum status gpool_thread(const char *name, void *(*fn)(void *), void *arg) MUST_CHECK;
+
+/* What happened to the interpreter: 0 not started, 1 runs, -1 failed. */
+int grun_python_state(void);
+
+#endif

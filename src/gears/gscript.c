@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The way of a script; see gscript.h. A script belongs to the worker that runs it; the list of
+ * those whose clients wait is for the one thing that others do to it: stop it.
+ */
+#include "gears/gscript.h"
+
+#include <pthread.h>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "exec/client.h"
+#include "gears/gconf.h"
+
+static struct {
+    pthread_mutex_t mutex;
+    struct gscript *list; /* scripts whose clients wait; guard: mutex */
+    size_t count;
+} scripts = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static void link_script(struct gscript *s)
+{
+    pthread_mutex_lock(&scripts.mutex);
+    s->next = scripts.list;
+    if (s->next) s->next->prev = s;
+    scripts.list = s;
+    scripts.count++;
+    pthread_mutex_unlock(&scripts.mutex);
+}
+
+static void unlink_script(struct gscript *s)
+{
+    pthread_mutex_lock(&scripts.mutex);
+    if (s->prev) s->prev->next = s->next;
+    else scripts.list = s->next;
+    if (s->next) s->next->prev = s->prev;
+    scripts.count--;
+    pthread_mutex_unlock(&scripts.mutex);
+}
+
+size_t gscript_count(void)
+{
+    pthread_mutex_lock(&scripts.mutex);
+    size_t n = scripts.count;
+    pthread_mutex_unlock(&scripts.mutex);
+    return n;
+}
+
+/* The script is freed only by who has unlinked it, so what is on the list lives while the mutex
+ * is held; gpy_stop doesn't wait. */
+void gscript_gone(void *ctx, uint64_t client_id)
+{
+    UNUSED(ctx);
+    if (!gconf.cancel_on_disconnect) return;
+    pthread_mutex_lock(&scripts.mutex);
+    struct gscript *s = scripts.list;
+    while (s && s->client_id != client_id) s = s->next;
+    struct gexec *e = NULL;
+    if (s) {
+        gpy_stop(&s->stop);
+        if (s->exec_running) e = grun_exec_ref(s->exec_running);
+    }
+    pthread_mutex_unlock(&scripts.mutex);
+    if (!e) return;
+    grun_abort(e);
+    grun_exec_unref(e);
+}
+
+/* From here on the client's going stops the execution. */
+static void note_running(struct gscript *s, struct gexec *e)
+{
+    pthread_mutex_lock(&scripts.mutex);
+    s->exec_running = e;
+    bool gone = atomic_load(&s->stop.wanted);
+    pthread_mutex_unlock(&scripts.mutex);
+    if (e && gone) grun_abort(e);
+}
+
+static void free_script(struct gscript *s)
+{
+    mem_free(s->code);
+    mem_free(s->replace_with);
+    buf_release(&s->error);
+    gsession_unref(s->session);
+    mem_free(s);
+}
+
+static void post(struct gscript *s, enum tape_type type, const char *text, size_t len)
+{
+    struct tape reply = {0};
+    tape_bytes(&reply, type, text, len);
+    client_unblock_post(s->client_id, &reply);
+}
+
+static void post_error(struct gscript *s, struct view text)
+{
+    post(s, TAPE_ERROR, text.ptr, text.len);
+}
+
+/* ---- what a body asked for ---- */
+
+/* The execution of a script that also registered, or that doesn't wait: it stays on the list. */
+static void run_unanswered(struct gexec *e)
+{
+    grun_execute(e, NULL, NULL, 0);
+    grun_exec_unref(e);
+}
+
+static void run_and_answer(struct gscript *s)
+{
+    struct gexec *e = s->exec;
+    grun_list(e);
+    note_running(s, e);
+    grun_execute(e, NULL, NULL, 0);
+    note_running(s, NULL);
+    struct tape reply = {0};
+    grun_results(e, &reply);
+    grun_unlist(e);
+    grun_exec_unref(e);
+    unlink_script(s);
+    client_unblock_post(s->client_id, &reply);
+    free_script(s);
+}
+
+static void answer_and_run(struct gscript *s)
+{
+    struct gexec *e = s->exec;
+    char id[GEARS_ID_SIZE];
+    grun_format_id(id, e->number);
+    grun_list(e);
+    unlink_script(s);
+    post(s, TAPE_BULK, id, strlen(id));
+    free_script(s);
+    run_unanswered(e);
+}
+
+static void register_and_answer(struct gscript *s)
+{
+    struct buf error = {0};
+    struct gexec *e = s->exec;
+    enum status st = greg_apply(s, &error);
+    unlink_script(s);
+    if (st) {
+        struct tape reply = {0};
+        tape_aggregate(&reply, TAPE_ARRAY, 1);
+        tape_bytes(&reply, TAPE_BULK, error.ptr, error.len);
+        client_unblock_post(s->client_id, &reply);
+        grun_exec_unref(e);
+        e = NULL;
+    } else {
+        if (e) grun_list(e);
+        post(s, TAPE_STATUS, "OK", 2);
+    }
+    buf_release(&error);
+    free_script(s);
+    if (e) run_unanswered(e);
+}
+
+static void run_script(struct gjob *job, const char *failure)
+{
+    struct gscript *s = CONTAINER_OF(job, struct gscript, job);
+    if (failure) {
+        struct buf text = {0};
+        buf_printf(&text, "ERR Python could not be started: %s", failure);
+        unlink_script(s);
+        post_error(s, buf_view(&text));
+        buf_release(&text);
+        free_script(s);
+        return;
+    }
+    gpy_run_script(s);
+    if (s->outcome == GSCRIPT_OK && s->requests) {
+        register_and_answer(s);
+    } else if (s->outcome == GSCRIPT_OK && s->exec) {
+        if (s->unblocking) answer_and_run(s);
+        else run_and_answer(s);
+    } else {
+        unlink_script(s);
+        if (s->outcome == GSCRIPT_OK) post(s, TAPE_STATUS, "OK", 2);
+        else post_error(s, buf_view(&s->error));
+        free_script(s);
+    }
+}
+
+void gscript_start(uint64_t client_id, const struct gscript_options *options)
+{
+    char made_up[RANDOM_ID_LEN + 1];
+    struct view id = options->id;
+    if (!id.ptr) {
+        random_hex_id(made_up);
+        id = view_of(made_up, RANDOM_ID_LEN);
+    }
+    struct gscript *s = mem_zalloc(sizeof(*s));
+    s->job.run = run_script;
+    s->client_id = client_id;
+    s->code = mem_dup(options->code.ptr, options->code.len);
+    s->code_len = options->code.len;
+    s->unblocking = options->unblocking;
+    s->upgrade = options->upgrade;
+    s->traceback = gconf.traceback;
+    if (options->replace_with.ptr)
+        s->replace_with = mem_dup(options->replace_with.ptr, options->replace_with.len);
+    s->session = gsession_new(id.ptr, id.len, options->desc.ptr, options->desc.len);
+    s->requests_tail = &s->requests;
+    link_script(s);
+    grun_submit(&s->job);
+}

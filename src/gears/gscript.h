@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A script: one RG.PYEXECUTE on its way. Its body runs on a worker. What it asked for (at most
+ * one run, any number of registrations) is put into effect when the body has ended without an
+ * error: registrations first, all or none, then the run, on the same worker.
+ *
+ *   RG.PYEXECUTE -> queued -> body -> error: reply it, discard all
+ *                                  -> nothing asked: +OK
+ *                                  -> registrations: register, +OK; a run goes on unanswered
+ *                                  -> run: UNBLOCKING: its id, else its results at the end
+ */
+#ifndef GEARS_GSCRIPT_H
+#define GEARS_GSCRIPT_H
+
+#include "gears/greg.h"
+#include "gears/grun.h"
+
+enum gscript_outcome { GSCRIPT_OK, GSCRIPT_FAILED };
+
+struct gscript {
+    struct gjob job;
+    struct gscript *prev, *next; /* running scripts; guard: gscript's mutex */
+    uint64_t client_id;
+    char *code;
+    size_t code_len;
+    bool unblocking;
+    bool traceback;
+    bool upgrade;       /* replaces the registrations of the session of the same id */
+    char *replace_with; /* or of this session; NULL if not given */
+    struct gsession *session;
+    struct gstop stop;
+
+    /* Filled by gpy_run_script. */
+    enum gscript_outcome outcome;
+    struct buf error;         /* text, when it failed */
+    struct gexec *exec_running; /* what is stopped when the client goes; guard: the mutex */
+    struct gexec *exec;       /* what run() made, one reference; NULL if it wasn't called */
+    struct greg_request *requests; /* what register() asked for, in order */
+    struct greg_request **requests_tail;
+};
+
+/* What RG.PYEXECUTE's words say. Bytes are borrowed. */
+struct gscript_options {
+    struct view code;
+    bool unblocking, upgrade;
+    struct view id, desc, replace_with; /* ptr NULL: not given */
+};
+
+/* Starts a script for a client that has been blocked with gscript_gone. Main. */
+void gscript_start(uint64_t client_id, const struct gscript_options *options);
+
+/* The client of a script has gone: stops it if gears-cancel-on-disconnect says so. */
+void gscript_gone(void *ctx, uint64_t client_id);
+
+/* Scripts whose bodies run or wait. */
+size_t gscript_count(void);
+
+#endif

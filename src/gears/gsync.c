@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The runner of sync callbacks; see gsync.h. One call is under way at most, since its caller holds
+ * the data token; so one word and two fields are all that main and the runner share.
+ */
+#include "gears/gsync.h"
+
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/futex.h"
+#include "exec/client.h"
+#include "exec/token.h"
+#include "gears/gconf.h"
+#include "gears/grun.h"
+
+#define SPIN_NS 20000
+
+enum { IDLE, WANTED, RUNNING, DONE };
+
+static struct {
+    _Atomic uint32_t word;
+    atomic_bool runner_sleeps;
+    atomic_bool made;
+    void (*fn)(void *ctx); /* main's while IDLE, the runner's while RUNNING */
+    void *ctx;
+    atomic_uint_fast64_t noted;    /* an execution's number + 1, or 0 */
+    _Atomic int64_t noted_since_us;
+    _Atomic uint64_t calls, timeouts, stopped;
+    _Atomic int64_t max_time_us;
+} sync;
+
+static bool swap(uint32_t from, uint32_t to)
+{
+    return atomic_compare_exchange_strong(&sync.word, &from, to);
+}
+
+static inline void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#else
+    atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
+/* Spins while the word is `value`; false if it still is. */
+static bool spin(uint32_t value)
+{
+    int64_t end_ns = clock_mono_ns() + SPIN_NS;
+    while (atomic_load(&sync.word) == value) {
+        if (clock_mono_ns() > end_ns) return false;
+        for (int i = 0; i < 16; i++) relax();
+    }
+    return true;
+}
+
+/* ---- the runner ---- */
+
+static void wait_until_wanted(void)
+{
+    for (uint32_t seen; (seen = atomic_load(&sync.word)) != WANTED;) {
+        if (spin(seen)) continue;
+        atomic_store(&sync.runner_sleeps, true);
+        futex_wait(&sync.word, seen, -1);
+        atomic_store(&sync.runner_sleeps, false);
+    }
+}
+
+static void *runner_main(void *unused)
+{
+    UNUSED(unused);
+    gpy_thread_attach();
+    for (;;) {
+        wait_until_wanted();
+        bool took = gpy_hold();
+        if (swap(WANTED, RUNNING)) {
+            token_borrow_begin();
+            sync.fn(sync.ctx);
+            token_borrow_end();
+            gpy_release(took);
+            atomic_store(&sync.word, DONE);
+            futex_wake(&sync.word, 1);
+        } else {
+            gpy_release(took);
+        }
+    }
+    return NULL;
+}
+
+enum status gsync_start(void)
+{
+    if (atomic_exchange(&sync.made, true)) return STATUS_OK;
+    if (gpool_thread("gears-sync", runner_main, NULL) == STATUS_OK) {
+        gpy_wake(); /* begins to watch */
+        return STATUS_OK;
+    }
+    atomic_store(&sync.made, false);
+    return STATUS_ERR;
+}
+
+/* ---- main ---- */
+
+/* True when the runner has begun. */
+static bool wait_for_begin(void)
+{
+    int64_t end_us = clock_mono_us() + gconf.sync_wait_ms * 1000;
+    if (spin(WANTED)) return true;
+    for (int64_t left_us; (left_us = end_us - clock_mono_us()) > 0;) {
+        if (atomic_load(&sync.word) != WANTED) return true;
+        futex_wait(&sync.word, WANTED, MIN(left_us, 1000) * 1000);
+    }
+    return !swap(WANTED, IDLE);
+}
+
+static void ask_runner(void (*fn)(void *ctx), void *ctx)
+{
+    sync.fn = fn;
+    sync.ctx = ctx;
+    atomic_store(&sync.word, WANTED);
+    if (atomic_load(&sync.runner_sleeps)) futex_wake(&sync.word, 1);
+}
+
+enum status gsync_run(void (*fn)(void *ctx), void *ctx)
+{
+    atomic_fetch_add_explicit(&sync.calls, 1, memory_order_relaxed);
+    if (gpy_thread_is_attached()) {
+        bool took = gpy_hold();
+        fn(ctx);
+        gpy_release(took);
+        return STATUS_OK;
+    }
+    atomic_store_explicit(&sync.max_time_us, gconf.sync_time_ms * 1000, memory_order_relaxed);
+    token_lend_begin();
+    ask_runner(fn, ctx);
+    bool began = wait_for_begin();
+    if (began && !spin(RUNNING)) exec_main_wait(&sync.word, RUNNING);
+    token_lend_end();
+    if (began) {
+        atomic_store(&sync.word, IDLE);
+        return STATUS_OK;
+    }
+    atomic_fetch_add_explicit(&sync.timeouts, 1, memory_order_relaxed);
+    return STATUS_AGAIN;
+}
+
+/* ---- the watch ---- */
+
+void gsync_note(uint64_t execution)
+{
+    if (execution) atomic_store(&sync.noted_since_us, clock_mono_us());
+    atomic_store(&sync.noted, execution);
+}
+
+bool gsync_watch(void)
+{
+    if (!atomic_load(&sync.made)) return false;
+    uint64_t noted = atomic_load(&sync.noted);
+    int64_t max_us = atomic_load(&sync.max_time_us);
+    if (!noted || !max_us) return true;
+    if (clock_mono_us() - atomic_load(&sync.noted_since_us) < max_us) return true;
+    char id[GEARS_ID_SIZE];
+    grun_format_id(id, noted - 1);
+    struct gexec *e = grun_find(view_cstr(id));
+    if (!e) return true;
+    if (!atomic_load(&e->stop.wanted))
+        atomic_fetch_add_explicit(&sync.stopped, 1, memory_order_relaxed);
+    grun_abort(e);
+    grun_exec_unref(e);
+    return true;
+}
+
+struct gsync_stats gsync_stats(void)
+{
+    return (struct gsync_stats){.calls = atomic_load(&sync.calls),
+                                .timeouts = atomic_load(&sync.timeouts),
+                                .stopped = atomic_load(&sync.stopped)};
+}

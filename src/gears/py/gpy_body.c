@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A script's body: compiled as <string>, run in the globals of a new session, which are a copy
+ * of the prelude's. run() and register() only note what they are asked for (gpy_builder.c).
+ *
+ * A body is somebody's program: it may end with SystemExit, leave an atomic block open through a
+ * generator, set trace functions, or be stopped between any two instructions. What it leaves
+ * behind is put in order here, whichever way it ended.
+ */
+#include "base/log.h"
+#include "gears/py/gpy_core.h"
+
+/* The prelude's globals without what makes them a module's. */
+static PyObject *new_globals(void)
+{
+    static const char *const not_theirs[] = {"__file__", "__cached__", "__spec__",
+                                             "__loader__", "__doc__", "__package__"};
+    PyObject *globals = PyDict_Copy(gpy__names.prelude);
+    if (!globals) return NULL;
+    for (size_t i = 0; i < ARRAY_COUNT(not_theirs); i++)
+        if (PyDict_DelItemString(globals, not_theirs[i])) PyErr_Clear();
+    PyObject *name = PyUnicode_FromString("not_main");
+    if (!name || PyDict_SetItemString(globals, "__name__", name)) Py_CLEAR(globals);
+    Py_XDECREF(name);
+    return globals;
+}
+
+static bool run_code(struct gscript *script, PyObject *globals)
+{
+    if (memchr(script->code, 0, script->code_len)) {
+        PyErr_SetString(PyExc_ValueError, "source code string cannot contain null bytes");
+        return false;
+    }
+    PyObject *code = Py_CompileString(script->code, "<string>", Py_file_input);
+    PyObject *result = code ? PyEval_EvalCode(code, globals, globals) : NULL;
+    Py_XDECREF(code);
+    Py_XDECREF(result);
+    return result != NULL;
+}
+
+/* A failed script leaves nothing: what it asked for is forgotten. */
+static void forget(struct gscript *script)
+{
+    if (script->exec) grun_exec_unref(script->exec);
+    script->exec = NULL;
+    for (struct greg_request *r = script->requests, *next; r; r = next) {
+        next = r->next;
+        greg_request_free(r);
+    }
+    script->requests = NULL;
+    script->requests_tail = &script->requests;
+}
+
+/* The stop is called off before the text is made: formatting is Python, too. */
+static void fail(struct gpy_thread *me, struct gscript *script)
+{
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    gpy__stop_end(me);
+    PyErr_Restore(type, value, trace);
+    gpy__error_text(script->traceback, &script->error);
+    script->outcome = GSCRIPT_FAILED;
+}
+
+void gpy_run_script(struct gscript *script)
+{
+    struct gpy_thread *me = gpy__me();
+    gpy__enter(me);
+    gpy__stop_begin(me, &script->stop);
+    me->script = script;
+    me->session = script->session;
+    me->depth = 0;
+    PyObject *globals = new_globals();
+    script->outcome = GSCRIPT_OK;
+    if (!globals || !run_code(script, globals)) fail(me, script);
+    gpy__atomic_abandon(me);
+    gpy__stop_end(me);
+    if (script->outcome == GSCRIPT_OK && atomic_load(&script->stop.wanted)) {
+        PyErr_SetNone(gpy__names.force_stopped);
+        fail(me, script);
+    }
+    me->script = NULL;
+    me->session = NULL;
+    script->session->globals = globals;
+    if (script->outcome == GSCRIPT_FAILED) forget(script);
+    gpy__leave(me);
+}
+
+void gpy_call_logged(void *function, struct gsession *session)
+{
+    struct gpy_thread *me = gpy__me();
+    bool had_gil = me->has_gil;
+    if (!had_gil) gpy__enter(me);
+    struct gsession *outer = me->session;
+    me->session = session;
+    PyObject *result = PyObject_CallNoArgs(function);
+    if (!result) gpy__error_log("onRegistered failed");
+    Py_XDECREF(result);
+    me->session = outer;
+    if (!had_gil) gpy__leave(me);
+}

@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * redisgears.PyFlatExecution: what stands behind a GearsBuilder. It collects ops and, at run()
+ * or register(), makes a plan of them.
+ *
+ * Making a plan pickles every callback, then loads the pickle: the plan's functions have their
+ * own copy of the globals they refer to, exactly as if they had travelled to another shard, so a
+ * script behaves the same wherever its steps run. What can be imported, the prelude included, is
+ * pickled by name.
+ */
+#include "gears/py/gpy_core.h"
+
+struct built_step {
+    enum gstep_op op;
+    PyObject *fn;   /* the callback, or NULL */
+    PyObject *zero; /* of the fold family, or NULL */
+    int64_t a, b;
+};
+
+struct builder {
+    PyObject_HEAD
+    enum greader reader;
+    PyObject *desc; /* str or None */
+    size_t count, cap;
+    struct built_step *steps;
+};
+
+/* ---- collecting steps ---- */
+
+static void add_step(struct builder *b, enum gstep_op op, PyObject *fn, PyObject *zero, int64_t a,
+                     int64_t c)
+{
+    if (b->count == b->cap) {
+        b->cap = b->cap ? b->cap * 2 : 8;
+        b->steps = mem_realloc(b->steps, sizeof(*b->steps) * b->cap);
+    }
+    b->steps[b->count++] = (struct built_step){.op = op,
+                                               .fn = fn ? Py_NewRef(fn) : NULL,
+                                               .zero = zero ? Py_NewRef(zero) : NULL,
+                                               .a = a,
+                                               .b = c};
+}
+
+/* An operation of the builder: its callbacks and the ops it is made of. An op that calls takes
+ * the next callback. */
+struct operation {
+    const char *name;
+    int callbacks;
+    const char *what[2]; /* of "<what> argument must be a function" */
+    enum gstep_op ops[6];
+    int op_count;
+};
+
+static const struct operation operations[] = {
+    {"map", 1, {"map"}, {GOP_MAP}, 1},
+    {"filter", 1, {"filter"}, {GOP_FILTER}, 1},
+    {"foreach", 1, {"foreach"}, {GOP_FOREACH}, 1},
+    {"flatmap", 1, {"flatmap"}, {GOP_FLATMAP_FN, GOP_FLATMAP}, 2},
+    {"accumulate", 1, {"accumulate"}, {GOP_ACCUMULATE}, 1},
+    {"localgroupby",
+     2,
+     {"extractor", "reducer"},
+     {GOP_EXTRACT, GOP_ACCUMULATE_BY_KEY, GOP_TO_PY},
+     3},
+    {"groupby",
+     2,
+     {"extractor", "reducer"},
+     {GOP_EXTRACT, GOP_REPARTITION, GOP_ACCUMULATE_BY_KEY, GOP_TO_PY},
+     4},
+    {"batchgroupby",
+     2,
+     {"extractor", "reducer"},
+     {GOP_EXTRACT, GOP_REPARTITION, GOP_GROUP, GOP_REDUCE, GOP_TO_PY},
+     5},
+    {"repartition", 1, {"extractor"}, {GOP_EXTRACT, GOP_REPARTITION, GOP_VALUE}, 3},
+    {"collect", 0, {NULL}, {GOP_COLLECT}, 1},
+};
+
+static bool op_calls(enum gstep_op op)
+{
+    return op == GOP_MAP || op == GOP_FILTER || op == GOP_FOREACH || op == GOP_FLATMAP_FN ||
+           op == GOP_ACCUMULATE || op == GOP_EXTRACT || op == GOP_ACCUMULATE_BY_KEY ||
+           op == GOP_REDUCE;
+}
+
+static bool need_function(PyObject *fn, const char *what)
+{
+    if (PyFunction_Check(fn)) return true;
+    PyErr_Format(gpy__names.error, "%s argument must be a function", what);
+    return false;
+}
+
+static PyObject *operate(struct builder *b, const struct operation *o, PyObject *const *args,
+                         Py_ssize_t nargs)
+{
+    if (nargs != o->callbacks)
+        return PyErr_Format(gpy__names.error, "wrong number of args to %s function", o->name);
+    for (int i = 0; i < o->callbacks; i++)
+        if (!need_function(args[i], o->what[i])) return NULL;
+    int next = 0;
+    for (int i = 0; i < o->op_count; i++)
+        add_step(b, o->ops[i], op_calls(o->ops[i]) ? args[next++] : NULL, NULL, 0, 0);
+    return Py_NewRef((PyObject *)b);
+}
+
+#define OPERATION(index, name_)                                                                    \
+    static PyObject *do_##name_(PyObject *self, PyObject *const *args, Py_ssize_t nargs)           \
+    {                                                                                              \
+        return operate((struct builder *)self, &operations[index], args, nargs);                   \
+    }
+OPERATION(0, map)
+OPERATION(1, filter)
+OPERATION(2, foreach)
+OPERATION(3, flatmap)
+OPERATION(4, accumulate)
+OPERATION(5, localgroupby)
+OPERATION(6, groupby)
+OPERATION(7, batchgroupby)
+OPERATION(8, repartition)
+OPERATION(9, collect)
+
+static PyObject *do_limit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    if (nargs < 1 || nargs > 2)
+        return PyErr_Format(gpy__names.error, "wrong number of args to limit function");
+    long long length, start = 0;
+    static const char *const texts[] = {"limit argument must be a number",
+                                        "offset argument must be a number"};
+    for (Py_ssize_t i = 0; i < nargs; i++)
+        if (!PyLong_Check(args[i])) {
+            PyErr_SetString(gpy__names.error, texts[i]);
+            return NULL;
+        }
+    length = PyLong_AsLongLong(args[0]);
+    if (length == -1 && PyErr_Occurred()) return NULL;
+    if (nargs == 2) start = PyLong_AsLongLong(args[1]);
+    if (start == -1 && PyErr_Occurred()) return NULL;
+    add_step((struct builder *)self, GOP_LIMIT, NULL, NULL, MAX(start, 0), MAX(length, 0));
+    return Py_NewRef(self);
+}
+
+/* _step(word, fn=None, zero, a): for operations that the prelude puts together. */
+static PyObject *do_step(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    const char *word = nargs > 0 ? PyUnicode_AsUTF8(args[0]) : NULL;
+    enum gstep_op op = word ? gstep_op_of(word) : GOP_COUNT_OF;
+    if (op == GOP_COUNT_OF) {
+        if (!PyErr_Occurred()) PyErr_SetString(gpy__names.error, "unknown step");
+        return NULL;
+    }
+    PyObject *fn = nargs > 1 && args[1] != Py_None ? args[1] : NULL;
+    PyObject *zero = nargs > 2 ? args[2] : NULL;
+    long a = nargs > 3 ? PyLong_AsLong(args[3]) : 0;
+    if (a == -1 && PyErr_Occurred()) return NULL;
+    add_step((struct builder *)self, op, fn, zero, a, 0);
+    return Py_NewRef(self);
+}
+
+/* _function(operation, *fns): that all are functions, with the operation's error text. */
+static PyObject *do_function(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    UNUSED(self);
+    const char *name = nargs > 0 ? PyUnicode_AsUTF8(args[0]) : NULL;
+    if (!name) return NULL;
+    for (Py_ssize_t i = 1; i < nargs; i++)
+        if (!need_function(args[i], name)) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- making a plan ---- */
+
+/* Pickles o into pickle_out, and returns what loading it gives; NULL with gears.error raised. */
+static PyObject *own_copy(PyObject *o, struct buf *pickle_out)
+{
+    PyObject *bytes = PyObject_CallOneArg(gpy__names.pack, o);
+    PyObject *copy = bytes ? PyObject_CallOneArg(gpy__names.unpack, bytes) : NULL;
+    if (copy)
+        buf_append(pickle_out, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+    Py_XDECREF(bytes);
+    if (copy) return copy;
+
+    struct buf text = {0};
+    gpy__error_text(true, &text);
+    PyObject *name = PyObject_GetAttrString(o, "__name__");
+    if (!name) PyErr_Clear();
+    PyErr_Format(gpy__names.error,
+                 "Error occured when serialized a python callback, callback=%S error=%s",
+                 name ? name : Py_None, buf_cstr(&text));
+    Py_XDECREF(name);
+    buf_release(&text);
+    return NULL;
+}
+
+static char *str_of(PyObject *o)
+{
+    PyObject *s = PyObject_Str(o);
+    const char *p = s ? PyUnicode_AsUTF8(s) : NULL;
+    char *copy = mem_dup(p ? p : "", p ? strlen(p) : 0);
+    if (!p) PyErr_Clear();
+    Py_XDECREF(s);
+    return copy;
+}
+
+static bool fill_step(struct gstep *s, const struct built_step *from)
+{
+    s->op = from->op;
+    s->a = from->a;
+    s->b = from->b;
+    s->arg_text = from->fn ? str_of(from->fn) : mem_dup("", 0);
+    if (!from->fn) return true;
+    if (!from->zero) return (s->callable = own_copy(from->fn, &s->pickle)) != NULL;
+    PyObject *pair = PyTuple_Pack(2, from->fn, from->zero);
+    if (pair) s->callable = own_copy(pair, &s->pickle);
+    Py_XDECREF(pair);
+    return s->callable != NULL;
+}
+
+/* The plan of a builder with what run() and register() add; NULL with an exception. */
+static struct gplan *make_plan(struct builder *b, bool to_str, bool collect)
+{
+    size_t count = 1 + b->count + to_str + collect;
+    struct gplan *plan = gplan_new(b->reader, count, gpy__me()->session);
+    size_t i = 0;
+    struct built_step first = {.op = GOP_TO_PY}, str = {.op = GOP_STR}, last = {.op = GOP_COLLECT};
+    bool done = fill_step(&plan->steps[i++], &first);
+    for (size_t k = 0; done && k + 1 < count - to_str - collect; k++) {
+        /* Pickling runs code of the script's, which may add steps: they move, and come too late. */
+        struct built_step s = b->steps[k];
+        Py_XINCREF(s.fn);
+        Py_XINCREF(s.zero);
+        done = fill_step(&plan->steps[i++], &s);
+        Py_XDECREF(s.fn);
+        Py_XDECREF(s.zero);
+    }
+    if (done && to_str) {
+        done = fill_step(&plan->steps[i], &str);
+        mem_free(plan->steps[i].arg_text);
+        plan->steps[i++].arg_text = str_of((PyObject *)&PyUnicode_Type);
+    }
+    if (done && collect) done = fill_step(&plan->steps[i++], &last);
+    if (!done) {
+        gplan_unref(plan);
+        return NULL;
+    }
+    if (b->desc != Py_None) plan->desc = str_of(b->desc);
+    return plan;
+}
+
+/* ---- arguments of run() and register() ---- */
+
+/* A keyword that must be a bool; absent leaves *out. */
+static bool take_bool(PyObject *kwargs, const char *name, const char *error, bool *out)
+{
+    PyObject *o = kwargs ? PyDict_GetItemString(kwargs, name) : NULL;
+    if (!o) return true;
+    if (!PyBool_Check(o)) {
+        PyErr_SetString(gpy__names.error, error);
+        return false;
+    }
+    *out = o == Py_True;
+    return true;
+}
+
+static bool take_mode(PyObject *kwargs, bool sync_too, enum gmode *out)
+{
+    PyObject *o = kwargs ? PyDict_GetItemString(kwargs, "mode") : NULL;
+    if (!o) return true;
+    if (!PyUnicode_Check(o)) {
+        PyErr_SetString(gpy__names.error, "execution mode must be a string");
+        return false;
+    }
+    static const enum gmode modes[] = {GMODE_ASYNC, GMODE_ASYNC_LOCAL, GMODE_SYNC};
+    for (int i = 0; i < (sync_too ? 3 : 2); i++)
+        if (PyUnicode_CompareWithASCIIString(o, gmode_name(modes[i])) == 0) {
+            *out = modes[i];
+            return true;
+        }
+    PyErr_SetString(gpy__names.error, "unknown execution mode");
+    return false;
+}
+
+/* A str's bytes into memory of ours. */
+static bool take_text(PyObject *o, const char *error, char **out, size_t *len_out)
+{
+    if (!PyUnicode_Check(o)) {
+        PyErr_SetString(gpy__names.error, error);
+        return false;
+    }
+    PyObject *hold;
+    struct view v;
+    if (!gpy__utf8(o, &hold, &v)) return false;
+    *out = mem_dup(v.ptr, v.len);
+    *len_out = v.len;
+    Py_XDECREF(hold);
+    return true;
+}
+
+static bool read_keys_args(struct gplan *plan, PyObject *arg, PyObject *kwargs)
+{
+    return take_text(arg, "regex argument must be a string", &plan->arg, &plan->arg_len) &&
+           take_bool(kwargs, "noScan", "exactMatch value is not boolean", &plan->no_scan) &&
+           take_bool(kwargs, "readValue", "readValue value is not boolean", &plan->read_value);
+}
+
+static bool read_keys_only_args(struct gplan *plan, PyObject *arg, PyObject *kwargs)
+{
+    PyObject *generator = kwargs ? PyDict_GetItemString(kwargs, "patternGenerator") : NULL;
+    PyObject *no_scan = kwargs ? PyDict_GetItemString(kwargs, "noScan") : NULL;
+    plan->read_value = false;
+    if (no_scan) {
+        int yes = PyObject_IsTrue(no_scan);
+        if (yes < 0) return false;
+        plan->no_scan = yes;
+    }
+    if (!generator || generator == Py_None)
+        return take_text(arg, "regex argument must be a string", &plan->arg, &plan->arg_len);
+    if (!need_function(generator, "patternGenerator")) return false;
+    plan->source = own_copy(generator, &plan->source_pickle);
+    return plan->source != NULL;
+}
+
+static bool read_args(struct gplan *plan, PyObject *arg, PyObject *kwargs)
+{
+    switch (plan->reader) {
+    case GREADER_KEYS: return read_keys_args(plan, arg, kwargs);
+    case GREADER_KEYS_ONLY: return read_keys_only_args(plan, arg, kwargs);
+    case GREADER_PYTHON:
+        if (!PyFunction_Check(arg)) {
+            PyErr_SetString(gpy__names.error, "pyreader argument must be a function");
+            return false;
+        }
+        plan->source = own_copy(arg, &plan->source_pickle);
+        return plan->source != NULL;
+    default: return true;
+    }
+}
+
+/* ---- run ---- */
+
+/* A script may run once, and what it runs begins when its body has ended. A step's run begins at
+ * once, on another worker, and is dropped at its end. */
+static bool begin(struct gexec *take_e)
+{
+    struct gpy_thread *me = gpy__me();
+    if (!me->script) {
+        take_e->drop_when_done = true;
+        grun_list(take_e);
+        grun_start(take_e);
+        return true;
+    }
+    me->script->exec = take_e;
+    return true;
+}
+
+static PyObject *do_run(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    struct builder *b = (struct builder *)self;
+    struct gpy_thread *me = gpy__me();
+    PyObject *arg = Py_None;
+    int to_str = 1, collect = 1;
+    if (!PyArg_ParseTuple(args, "|Opp:run", &arg, &to_str, &collect)) return NULL;
+    if (me->script && me->script->exec) {
+        PyErr_SetString(gpy__names.error, "Can not run more then 1 executions in a single script");
+        return NULL;
+    }
+    struct gplan *plan = make_plan(b, to_str, collect);
+    if (!plan) return NULL;
+    if (!take_mode(kwargs, false, &plan->mode) || !read_args(plan, arg, kwargs)) {
+        gplan_unref(plan);
+        return NULL;
+    }
+    struct gexec *e = grun_exec_new(plan, false);
+    gplan_unref(plan);
+    if (!begin(e)) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- register ---- */
+
+/* Calls each(r, item) for the strings of an iterable keyword; absent or None: nothing. */
+static bool take_strings(PyObject *kwargs, const char *name, const char *not_iterable,
+                         const char *not_string, bool (*each)(struct greg_request *, const char *),
+                         struct greg_request *r)
+{
+    PyObject *o = kwargs ? PyDict_GetItemString(kwargs, name) : NULL;
+    if (!o || o == Py_None) return true;
+    PyObject *it = PyObject_GetIter(o);
+    if (!it) {
+        PyErr_SetString(gpy__names.error, not_iterable);
+        return false;
+    }
+    bool done = true;
+    PyObject *item;
+    while (done && (item = PyIter_Next(it))) {
+        const char *s = PyUnicode_Check(item) ? PyUnicode_AsUTF8(item) : NULL;
+        if (!s && !PyErr_Occurred()) PyErr_SetString(gpy__names.error, not_string);
+        done = s && each(r, s);
+        Py_DECREF(item);
+    }
+    Py_DECREF(it);
+    return done && !PyErr_Occurred();
+}
+
+static bool add_event_type(struct greg_request *r, const char *s)
+{
+    r->event_types =
+        mem_realloc(r->event_types, sizeof(*r->event_types) * (r->event_type_count + 1));
+    char *copy = mem_dup(s, strlen(s));
+    for (char *p = copy; *p; p++)
+        if (*p >= 'A' && *p <= 'Z') *p = (char)(*p - 'A' + 'a');
+    r->event_types[r->event_type_count++] = copy;
+    return true;
+}
+
+static bool add_key_type(struct greg_request *r, const char *s)
+{
+    static const struct {
+        const char *name;
+        uint32_t bit;
+    } types[] = {{"string", 1u << TYPE_STRING}, {"list", 1u << TYPE_LIST},
+                 {"hash", 1u << TYPE_HASH},     {"set", 1u << TYPE_SET},
+                 {"zset", 1u << TYPE_ZSET},     {"module", 1u << TYPE_MODULE},
+                 {"stream", 1u << TYPE_STREAM}, {"empty", GREG_TYPE_EMPTY}};
+    for (size_t i = 0; i < ARRAY_COUNT(types); i++)
+        if (strcmp(types[i].name, s) == 0) {
+            r->key_types |= types[i].bit;
+            return true;
+        }
+    PyErr_SetString(gpy__names.error, "unknown key type");
+    return false;
+}
+
+static bool take_on_registered(PyObject *kwargs, struct greg_request *r)
+{
+    PyObject *o = kwargs ? PyDict_GetItemString(kwargs, "onRegistered") : NULL;
+    if (!o || o == Py_None) return true;
+    if (!PyFunction_Check(o)) {
+        PyErr_SetString(gpy__names.error, "OnRegistered argument must be a function");
+        return false;
+    }
+    struct buf pickle = {0};
+    r->on_registered = own_copy(o, &pickle);
+    buf_release(&pickle);
+    return r->on_registered != NULL;
+}
+
+static bool fill_request(struct greg_request *r, PyObject *prefix, PyObject *kwargs)
+{
+    struct gplan *plan = r->plan;
+    if (plan->reader != GREADER_KEYS) {
+        PyErr_SetString(gpy__names.error,
+                        "given reader does not exists or does not support register");
+        return false;
+    }
+    if (!take_mode(kwargs, true, &plan->mode) ||
+        !take_text(prefix, "regex argument must be a string", &r->prefix, &r->prefix_len) ||
+        !take_bool(kwargs, "readValue", "readValue is not boolean", &plan->read_value) ||
+        !take_strings(kwargs, "eventTypes", "given eventTypes is not iterable",
+                      "given event type is not string", add_event_type, r) ||
+        !take_strings(kwargs, "keyTypes", "given keyTypes is not iterable",
+                      "given key type is not string", add_key_type, r) ||
+        !take_on_registered(kwargs, r))
+        return false;
+    if (r->prefix_len == 0) {
+        PyErr_SetString(gpy__names.error, "the prefix must not be empty");
+        return false;
+    }
+    PyObject *commands = kwargs ? PyDict_GetItemString(kwargs, "commands") : NULL;
+    if (commands && commands != Py_None) {
+        PyErr_SetString(gpy__names.error, "the commands argument is not supported");
+        return false;
+    }
+    return true;
+}
+
+/* Inside of a step the registration takes effect at once. */
+static bool hand_over(struct greg_request *take_r)
+{
+    struct gpy_thread *me = gpy__me();
+    if (me->script) {
+        *me->script->requests_tail = take_r;
+        me->script->requests_tail = &take_r->next;
+        return true;
+    }
+    if (me->unit) {
+        greg_request_free(take_r);
+        PyErr_SetString(gpy__names.error, "can not register inside a sync callback");
+        return false;
+    }
+    PyThreadState *state = gpy__release_gil(me);
+    enum status st = greg_apply_one(take_r);
+    gpy__retake_gil(me, state);
+    if (st == STATUS_OK) return true;
+    PyErr_SetString(gpy__names.error, "the registration was refused");
+    return false;
+}
+
+static PyObject *do_register(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    PyObject *prefix = Py_None;
+    int to_str = 1, collect = 1;
+    if (!PyArg_ParseTuple(args, "|Opp:register", &prefix, &to_str, &collect)) return NULL;
+    struct gplan *plan = make_plan((struct builder *)self, to_str, collect);
+    if (!plan) return NULL;
+    struct greg_request *r = mem_zalloc(sizeof(*r));
+    r->plan = plan;
+    if (!fill_request(r, prefix, kwargs)) {
+        greg_request_free(r);
+        return NULL;
+    }
+    plan->number = gplan_next_number();
+    char id[GEARS_ID_SIZE];
+    grun_format_id(id, plan->number);
+    if (!hand_over(r)) return NULL;
+    return PyUnicode_FromString(id);
+}
+
+/* ---- the type ---- */
+
+static PyObject *builder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    UNUSED(kwargs);
+    PyObject *reader, *desc = Py_None;
+    if (!PyArg_ParseTuple(args, "O|O", &reader, &desc)) return NULL;
+    if (!PyUnicode_Check(reader)) {
+        PyErr_SetString(gpy__names.error, "reader argument must be a string");
+        return NULL;
+    }
+    if (desc != Py_None && !PyUnicode_Check(desc)) {
+        PyErr_SetString(gpy__names.error, "desc argument must be a string");
+        return NULL;
+    }
+    const char *name = PyUnicode_AsUTF8(reader);
+    enum greader r = name ? greader_of(name) : GREADER_COUNT;
+    if (r == GREADER_COUNT) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(gpy__names.error, "The given reader does not exists");
+        return NULL;
+    }
+    struct builder *b = (struct builder *)type->tp_alloc(type, 0);
+    if (!b) return NULL;
+    b->reader = r;
+    b->desc = Py_NewRef(desc);
+    gplan_next_number(); /* numbers of plans count builders, too */
+    return (PyObject *)b;
+}
+
+static int builder_clear(PyObject *self)
+{
+    struct builder *b = (struct builder *)self;
+    size_t count = b->count;
+    b->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        Py_XDECREF(b->steps[i].fn);
+        Py_XDECREF(b->steps[i].zero);
+    }
+    return 0;
+}
+
+static int builder_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    struct builder *b = (struct builder *)self;
+    for (size_t i = 0; i < b->count; i++) {
+        Py_VISIT(b->steps[i].fn);
+        Py_VISIT(b->steps[i].zero);
+    }
+    return 0;
+}
+
+static void builder_free(PyObject *self)
+{
+    struct builder *b = (struct builder *)self;
+    PyObject_GC_UnTrack(self);
+    builder_clear(self);
+    mem_free(b->steps);
+    Py_XDECREF(b->desc);
+    Py_TYPE(self)->tp_free(self);
+}
+
+#define METHOD(fn) ((PyCFunction)(void (*)(void))(fn))
+static PyMethodDef builder_methods[] = {
+    {"map", METHOD(do_map), METH_FASTCALL, "map(f)"},
+    {"filter", METHOD(do_filter), METH_FASTCALL, "filter(f)"},
+    {"foreach", METHOD(do_foreach), METH_FASTCALL, "foreach(f)"},
+    {"flatmap", METHOD(do_flatmap), METH_FASTCALL, "flatmap(f)"},
+    {"accumulate", METHOD(do_accumulate), METH_FASTCALL, "accumulate(f)"},
+    {"localgroupby", METHOD(do_localgroupby), METH_FASTCALL, "localgroupby(extractor, reducer)"},
+    {"groupby", METHOD(do_groupby), METH_FASTCALL, "groupby(extractor, reducer)"},
+    {"batchgroupby", METHOD(do_batchgroupby), METH_FASTCALL, "batchgroupby(extractor, reducer)"},
+    {"repartition", METHOD(do_repartition), METH_FASTCALL, "repartition(extractor)"},
+    {"collect", METHOD(do_collect), METH_FASTCALL, "collect()"},
+    {"limit", METHOD(do_limit), METH_FASTCALL, "limit(length, start=0)"},
+    {"run", METHOD(do_run), METH_VARARGS | METH_KEYWORDS, "run(arg, convertToStr, collect, ...)"},
+    {"register", METHOD(do_register), METH_VARARGS | METH_KEYWORDS,
+     "register(prefix, convertToStr, collect, ...)"},
+    {"_step", METHOD(do_step), METH_FASTCALL, "Adds one op."},
+    {"_function", METHOD(do_function), METH_FASTCALL, "Checks arguments to be functions."},
+    {NULL, NULL, 0, NULL}};
+
+PyTypeObject gpy__builder_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "redisgears.PyFlatExecution",
+    .tp_basicsize = sizeof(struct builder),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_doc = "PyFlatExecution(reader, desc): the operations that a plan is made of.",
+    .tp_methods = builder_methods,
+    .tp_new = builder_new,
+    .tp_dealloc = builder_free,
+    .tp_traverse = builder_traverse,
+    .tp_clear = builder_clear};

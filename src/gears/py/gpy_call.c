@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * execute() and atomic(): how Python reaches the data.
+ *
+ * execute() is as cheap as the token allows: it is tried with the GIL held, which succeeds
+ * whenever main sleeps; only if that fails is the GIL given up to wait. The reply comes as a
+ * tape, and objects are made of it when the token has been given back, since making objects may
+ * run any code of the script's (the garbage collector calls __del__).
+ *
+ * atomic() holds the token over Python code: nobody else touches the data meanwhile. It is the
+ * one place that does, so it keeps its own account of what the thread holds, and gives it back
+ * even if the block's body was ended by a stop between two instructions.
+ */
+#include "base/log.h"
+#include "exec/command.h"
+#include "exec/token.h"
+#include "gears/py/gpy_core.h"
+
+#define ARGS_ON_STACK 32
+#define TAPE_KEEP_BYTES (256 * 1024)
+
+static const atomic_bool *stop_flag(const struct gpy_thread *me)
+{
+    return me->stop ? &me->stop->wanted : NULL;
+}
+
+/* Waits for the token, without the GIL meanwhile. False with gears.forcestopped raised. */
+static bool take_token(struct gpy_thread *me)
+{
+    if (token_try()) return true;
+    PyThreadState *state = gpy__release_gil(me);
+    enum status st = token_take(stop_flag(me));
+    gpy__retake_gil(me, state);
+    if (st == STATUS_OK) return true;
+    PyErr_SetNone(gpy__names.force_stopped);
+    return false;
+}
+
+/* ---- execute ---- */
+
+/* One word of the command: bytes as they are, anything else as str(). hold keeps them alive. */
+static bool argument(PyObject *o, PyObject **hold, struct arg *out)
+{
+    struct view v;
+    if (PyUnicode_Check(o)) {
+        if (!gpy__utf8(o, hold, &v)) return false;
+        if (!*hold) *hold = Py_NewRef(o);
+    } else if (PyBytes_Check(o)) {
+        *hold = Py_NewRef(o);
+        v = view_of(PyBytes_AS_STRING(o), (size_t)PyBytes_GET_SIZE(o));
+    } else if (PyByteArray_Check(o)) {
+        /* Copied: another thread may resize it while the command runs. */
+        *hold = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(o), PyByteArray_GET_SIZE(o));
+        if (!*hold) return false;
+        v = view_of(PyBytes_AS_STRING(*hold), (size_t)PyBytes_GET_SIZE(*hold));
+    } else {
+        PyObject *s = PyObject_Str(o), *bytes = NULL;
+        if (!s) return false;
+        if (!gpy__utf8(s, &bytes, &v)) {
+            Py_DECREF(s);
+            return false;
+        }
+        if (bytes) Py_SETREF(s, bytes);
+        *hold = s;
+    }
+    *out = arg_of_view(v);
+    return true;
+}
+
+/* What the engine itself says about a call, in the words of the operating system's errors that
+ * users know from it. True if there's nothing to say. */
+static bool command_exists(const struct arg *argv, int argc)
+{
+    const struct command *cmd;
+    if (command_resolve(argv, argc, &cmd)) {
+        if (cmd) return true; /* an unknown subcommand: its container has a text */
+        PyErr_SetString(gpy__names.error, "No such file or directory");
+        return false;
+    }
+    if (command_arity_ok(cmd, argc)) return true;
+    PyErr_SetString(gpy__names.error, "Invalid argument");
+    return false;
+}
+
+/* Runs the command into the tape; false with an exception if the token can't be had. */
+static bool run_command(struct gpy_thread *me, struct arg *argv, int argc, struct tape *tape)
+{
+    struct exec_call call = {.flags = EXEC_FROM_GEARS | EXEC_DENY_BLOCKING,
+                             .event_depth = me->depth + 1,
+                             .unit = me->unit,
+                             .resp = 2};
+    if (me->unit) {
+        exec_run(&call, argv, argc, tape);
+        return true;
+    }
+    if (token_try()) {
+        exec_run(&call, argv, argc, tape);
+        token_give();
+        return true;
+    }
+    PyThreadState *state = gpy__release_gil(me);
+    enum status st = token_take(stop_flag(me));
+    if (st == STATUS_OK) {
+        exec_run(&call, argv, argc, tape);
+        token_give();
+    }
+    gpy__retake_gil(me, state);
+    if (st == STATUS_OK) return true;
+    PyErr_SetNone(gpy__names.force_stopped);
+    return false;
+}
+
+static PyObject *execute_words(struct gpy_thread *me, struct arg *argv, int argc)
+{
+    if (!command_exists(argv, argc)) return NULL;
+    /* The scratch tape is taken: making objects of it may come back here. */
+    struct tape tape = me->tape;
+    me->tape = (struct tape){0};
+    tape_clear(&tape);
+    PyObject *reply = NULL;
+    size_t pos = 0;
+    if (run_command(me, argv, argc, &tape)) reply = gpy__from_tape(&tape, &pos);
+    if (me->attached && tape.bytes.cap <= TAPE_KEEP_BYTES && !me->tape.bytes.ptr)
+        me->tape = tape;
+    else
+        tape_release(&tape);
+    return reply;
+}
+
+PyObject *gpy__execute(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    UNUSED(self);
+    if (nargs == 0) return PyList_New(0);
+    if (!PyUnicode_Check(args[0])) {
+        PyErr_SetString(gpy__names.error, "the given command must be a string");
+        return NULL;
+    }
+    if (nargs > INT32_MAX) return PyErr_NoMemory();
+    struct arg argv_stack[ARGS_ON_STACK], *argv = argv_stack;
+    PyObject *hold_stack[ARGS_ON_STACK], **hold = hold_stack;
+    if (nargs > ARGS_ON_STACK) {
+        argv = mem_alloc(sizeof(*argv) * (size_t)nargs);
+        hold = mem_alloc(sizeof(*hold) * (size_t)nargs);
+    }
+    PyObject *reply = NULL;
+    Py_ssize_t n = 0;
+    while (n < nargs && argument(args[n], &hold[n], &argv[n])) n++;
+    if (n == nargs) reply = execute_words(gpy__here(), argv, (int)nargs);
+    while (n > 0) Py_DECREF(hold[--n]);
+    if (argv != argv_stack) {
+        mem_free(argv);
+        mem_free(hold);
+    }
+    return reply;
+}
+
+/* ---- atomic ---- */
+
+static PyObject *atomic_enter(PyObject *self, PyObject *unused)
+{
+    UNUSED(unused);
+    struct gpy_thread *me = gpy__here();
+    if (me->in_atomic) {
+        PyErr_SetString(gpy__names.error, "Already inside an atomic block");
+        return NULL;
+    }
+    /* In a sync callback the token is ours already, and so is the unit. */
+    if (!me->unit) {
+        if (!take_token(me)) return NULL;
+        me->atomic_owns = true;
+        memset(&me->atomic_unit, 0, sizeof(me->atomic_unit));
+        exec_unit_begin(&me->atomic_unit);
+        me->unit = &me->atomic_unit;
+    }
+    me->in_atomic = true;
+    return Py_NewRef(self);
+}
+
+static void atomic_leave(struct gpy_thread *me)
+{
+    me->in_atomic = false;
+    if (!me->atomic_owns) return;
+    me->atomic_owns = false;
+    me->unit = NULL;
+    if (me->atomic_unit.event_count == 0) {
+        exec_unit_end(&me->atomic_unit, me->depth + 1);
+        token_give();
+        return;
+    }
+    /* Subscribers are told: that may take its time, and needs no GIL. */
+    PyThreadState *state = gpy__release_gil(me);
+    exec_unit_end(&me->atomic_unit, me->depth + 1);
+    token_give();
+    gpy__retake_gil(me, state);
+}
+
+static PyObject *atomic_exit(PyObject *self, PyObject *args)
+{
+    UNUSED(self);
+    UNUSED(args);
+    struct gpy_thread *me = gpy__here();
+    if (me->in_atomic) atomic_leave(me);
+    Py_RETURN_FALSE;
+}
+
+void gpy__atomic_abandon(struct gpy_thread *me)
+{
+    if (!me->in_atomic) return;
+    log_warning("Gears: a script left an atomic block open; it has been ended");
+    atomic_leave(me);
+}
+
+static PyMethodDef atomic_methods[] = {
+    {"__enter__", atomic_enter, METH_NOARGS, "Takes the data for this thread alone."},
+    {"__exit__", atomic_exit, METH_VARARGS, "Gives it back; exceptions pass."},
+    {NULL, NULL, 0, NULL}};
+
+PyTypeObject gpy__atomic_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "redisgears.PyAtomic",
+    .tp_basicsize = sizeof(PyObject),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_doc = "What atomic() returns: a context in which nobody else touches the data.",
+    .tp_methods = atomic_methods};

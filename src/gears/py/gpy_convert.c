@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Between Python objects and the server's own forms: bytes to str, tapes to objects (replies of
+ * execute), objects to tapes (results), batches to records.
+ *
+ * Objects belong to scripts: a list may contain itself, change while it is read, or be a million
+ * deep. So depth is bounded here, lengths are read anew at each element, and elements are held
+ * by a reference of our own while they are looked at.
+ */
+#include "gears/py/gpy_core.h"
+
+/* Deeper results are an error. Clients have their own limits, of 8 to some hundreds. */
+#define NESTING_MAX 128
+
+/* ---- text ---- */
+
+PyObject *gpy__text(struct view v)
+{
+    PyObject *s = PyUnicode_DecodeUTF8(v.ptr, (Py_ssize_t)v.len, NULL);
+    if (likely(s != NULL)) return s;
+    if (!PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) return NULL;
+    PyErr_Clear();
+    return PyByteArray_FromStringAndSize(v.ptr, (Py_ssize_t)v.len);
+}
+
+/* As gpy__text for the keys of a dict, which must be hashable. */
+static PyObject *field_name(struct view v)
+{
+    PyObject *s = PyUnicode_DecodeUTF8(v.ptr, (Py_ssize_t)v.len, NULL);
+    if (likely(s != NULL)) return s;
+    if (!PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) return NULL;
+    PyErr_Clear();
+    return PyBytes_FromStringAndSize(v.ptr, (Py_ssize_t)v.len);
+}
+
+bool gpy__utf8(PyObject *str, PyObject **hold, struct view *out)
+{
+    Py_ssize_t len;
+    *hold = NULL;
+    const char *p = PyUnicode_AsUTF8AndSize(str, &len);
+    if (likely(p != NULL)) {
+        *out = view_of(p, (size_t)len);
+        return true;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) return false;
+    PyErr_Clear();
+    *hold = PyUnicode_AsEncodedString(str, "utf-8", "surrogatepass");
+    if (!*hold) return false;
+    *out = view_of(PyBytes_AS_STRING(*hold), (size_t)PyBytes_GET_SIZE(*hold));
+    return true;
+}
+
+/* ---- tape to objects ---- */
+
+static PyObject *from_tape(const struct tape *t, size_t *pos, int depth);
+
+static PyObject *list_from_tape(const struct tape *t, size_t *pos, uint64_t count, int depth)
+{
+    PyObject *list = PyList_New(0);
+    for (uint64_t i = 0; list && i < count; i++) {
+        PyObject *item = from_tape(t, pos, depth + 1);
+        if (!item || PyList_Append(list, item)) Py_CLEAR(list);
+        Py_XDECREF(item);
+    }
+    return list;
+}
+
+static PyObject *double_text(double d)
+{
+    char text[NUM_DOUBLE_LEN];
+    size_t len = num_format_double(text, d);
+    return PyUnicode_DecodeUTF8(text, (Py_ssize_t)len, NULL);
+}
+
+static PyObject *raise_error(struct view text)
+{
+    PyObject *s = PyUnicode_DecodeUTF8(text.ptr, (Py_ssize_t)text.len, "replace");
+    if (s) PyErr_SetObject(gpy__names.error, s);
+    Py_XDECREF(s);
+    return NULL;
+}
+
+static PyObject *from_tape(const struct tape *t, size_t *pos, int depth)
+{
+    struct tape_node n;
+    if (depth > NESTING_MAX || !tape_next(t, pos, &n)) {
+        PyErr_SetString(gpy__names.error, "the reply is nested too deeply");
+        return NULL;
+    }
+    switch (n.type) {
+    case TAPE_INT: return PyLong_FromLongLong(n.u.i64);
+    case TAPE_DOUBLE: return double_text(n.u.f64);
+    case TAPE_BOOL: return PyLong_FromLong(n.u.boolean);
+    case TAPE_NULL:
+    case TAPE_NULL_ARRAY: Py_RETURN_NONE;
+    case TAPE_BULK:
+    case TAPE_STATUS:
+    case TAPE_BIGNUM: return gpy__text(n.u.bytes);
+    case TAPE_VERBATIM: return gpy__text(view_of(n.u.bytes.ptr + 3, n.u.bytes.len - 3));
+    case TAPE_ERROR: return raise_error(n.u.bytes);
+    case TAPE_MAP: return list_from_tape(t, pos, n.u.count * 2, depth);
+    case TAPE_ARRAY:
+    case TAPE_SET:
+    case TAPE_PUSH: return list_from_tape(t, pos, n.u.count, depth);
+    }
+    Py_UNREACHABLE();
+}
+
+PyObject *gpy__from_tape(const struct tape *t, size_t *pos)
+{
+    return from_tape(t, pos, 0);
+}
+
+/* ---- objects to tape ---- */
+
+/* Nodes between two looks at whether a stop is wanted. */
+#define STOP_LOOK_NODES 4096
+
+struct writer {
+    struct tape *out;
+    size_t max_bytes; /* of the whole tape; 0: any */
+    unsigned nodes;
+};
+
+static bool to_tape(struct writer *w, PyObject *o, int depth);
+
+/* A list that contains another twice, and so on, is small and its text is not: both size and a
+ * stop are looked at on the way. */
+static bool may_go_on(struct writer *w)
+{
+    if (w->max_bytes && w->out->bytes.len > w->max_bytes) {
+        PyErr_SetString(gpy__names.error, "the results are larger than gears-max-memory");
+        return false;
+    }
+    if (++w->nodes % STOP_LOOK_NODES) return true;
+    struct gstop *stop = gpy__me()->stop;
+    if (!stop || !atomic_load_explicit(&stop->wanted, memory_order_relaxed)) return true;
+    PyErr_SetNone(gpy__names.force_stopped);
+    return false;
+}
+
+static bool list_to_tape(struct writer *w, PyObject *list, int depth)
+{
+    if (depth >= NESTING_MAX) {
+        PyErr_Format(gpy__names.error, "the result is nested more than %d deep", NESTING_MAX);
+        return false;
+    }
+    size_t head = tape_aggregate(w->out, TAPE_ARRAY, 0);
+    uint64_t count = 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++, count++) {
+        PyObject *item = Py_NewRef(PyList_GET_ITEM(list, i));
+        bool done = to_tape(w, item, depth + 1);
+        Py_DECREF(item);
+        if (!done) return false;
+    }
+    tape_patch(w->out, head, TAPE_ARRAY, count);
+    return true;
+}
+
+/* A first character '+' or '-' makes a status or an error of the rest, as long as there is one. */
+static void text_to_tape(struct view v, struct tape *out)
+{
+    if (v.len > 1 && (v.ptr[0] == '+' || v.ptr[0] == '-')) {
+        enum tape_type type = v.ptr[0] == '+' ? TAPE_STATUS : TAPE_ERROR;
+        tape_bytes(out, type, v.ptr + 1, v.len - 1);
+        for (size_t i = out->bytes.len - (v.len - 1); i < out->bytes.len; i++)
+            if (out->bytes.ptr[i] == '\r' || out->bytes.ptr[i] == '\n') out->bytes.ptr[i] = ' ';
+        return;
+    }
+    tape_bytes(out, TAPE_BULK, v.ptr, v.len);
+}
+
+static bool str_to_tape(PyObject *s, struct tape *out)
+{
+    PyObject *hold;
+    struct view v;
+    if (!gpy__utf8(s, &hold, &v)) return false;
+    text_to_tape(v, out);
+    Py_XDECREF(hold);
+    return true;
+}
+
+/* An integer beyond 64 bits has no RESP2 type: its digits go as a string. */
+static bool int_to_tape(PyObject *o, struct tape *out)
+{
+    int overflow;
+    long long n = PyLong_AsLongLongAndOverflow(o, &overflow);
+    if (!overflow) {
+        if (n == -1 && PyErr_Occurred()) return false;
+        tape_int(out, n);
+        return true;
+    }
+    PyObject *digits = PyLong_Type.tp_repr(o);
+    if (!digits) return false;
+    Py_ssize_t len;
+    const char *p = PyUnicode_AsUTF8AndSize(digits, &len);
+    if (p) tape_bytes(out, TAPE_BULK, p, (size_t)len);
+    Py_DECREF(digits);
+    return p != NULL;
+}
+
+/* Six decimals, whatever the locale says. */
+static bool float_to_tape(double d, struct tape *out)
+{
+    char *text = PyOS_double_to_string(d, 'f', 6, 0, NULL);
+    if (!text) return false;
+    tape_bytes(out, TAPE_BULK, text, strlen(text));
+    PyMem_Free(text);
+    return true;
+}
+
+static bool to_tape(struct writer *w, PyObject *o, int depth)
+{
+    struct tape *out = w->out;
+    if (!may_go_on(w)) return false;
+    if (PyUnicode_Check(o)) return str_to_tape(o, out);
+    if (PyLong_Check(o)) return int_to_tape(o, out);
+    if (PyList_Check(o)) return list_to_tape(w, o, depth);
+    if (PyFloat_Check(o)) return float_to_tape(PyFloat_AS_DOUBLE(o), out);
+    if (PyBytes_Check(o))
+        tape_bytes(out, TAPE_BULK, PyBytes_AS_STRING(o), (size_t)PyBytes_GET_SIZE(o));
+    else
+        tape_bytes(out, TAPE_BULK, "PY RECORD", 9);
+    return true;
+}
+
+bool gpy__to_tape(PyObject *o, struct tape *out, size_t max_bytes)
+{
+    struct writer w = {.out = out, .max_bytes = max_bytes};
+    size_t start = out->bytes.len;
+    if (to_tape(&w, o, 0)) return true;
+    out->bytes.len = start;
+    return false;
+}
+
+/* ---- records ---- */
+
+static PyObject *list_value(const struct gread_batch *b, const struct gread_record *r)
+{
+    PyObject *list = PyList_New((Py_ssize_t)r->part_count);
+    for (size_t i = 0; list && i < r->part_count; i++) {
+        PyObject *item = gpy__text(gread_view(b, b->parts[r->first_part + i]));
+        if (item)
+            PyList_SET_ITEM(list, (Py_ssize_t)i, item);
+        else
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+static PyObject *hash_value(const struct gread_batch *b, const struct gread_record *r)
+{
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict && i + 1 < r->part_count; i += 2) {
+        PyObject *field = field_name(gread_view(b, b->parts[r->first_part + i]));
+        PyObject *value = field ? gpy__text(gread_view(b, b->parts[r->first_part + i + 1])) : NULL;
+        if (!value || PyDict_SetItem(dict, field, value)) Py_CLEAR(dict);
+        Py_XDECREF(field);
+        Py_XDECREF(value);
+    }
+    return dict;
+}
+
+static PyObject *record_value(const struct gread_batch *b, const struct gread_record *r)
+{
+    switch (r->type) {
+    case GREAD_STRING: return gpy__text(gread_view(b, b->parts[r->first_part]));
+    case GREAD_LIST: return list_value(b, r);
+    case GREAD_HASH: return hash_value(b, r);
+    default: Py_RETURN_NONE;
+    }
+}
+
+/* Puts a new reference into a dict and gives it away. */
+static inline bool put(PyObject *dict, PyObject *name, PyObject *take_value)
+{
+    if (!take_value) return false;
+    bool done = PyDict_SetItem(dict, name, take_value) == 0;
+    Py_DECREF(take_value);
+    return done;
+}
+
+/* The dict is a copy of one that has all names already: a copy is one allocation, and replacing
+ * a value doesn't grow it. */
+PyObject *gpy__record(const struct gread_batch *b, size_t i, bool with_value)
+{
+    const struct gread_record *r = &b->records[i];
+    PyObject *dict = PyDict_Copy(with_value ? gpy__names.one_record : gpy__names.one_key);
+    if (!dict) return NULL;
+    bool done = put(dict, gpy__names.key, gpy__text(gread_view(b, r->key)));
+    if (done && with_value)
+        done = PyDict_SetItem(dict, gpy__names.type, gpy__names.type_names[r->type]) == 0 &&
+               put(dict, gpy__names.value, record_value(b, r));
+    if (done) return dict;
+    Py_DECREF(dict);
+    return NULL;
+}
+
+PyObject *gpy__event_record(const struct gpy_input *input)
+{
+    bool with_value = input->has_value && input->value && input->value->count;
+    PyObject *dict = PyDict_Copy(with_value ? gpy__names.one_record : gpy__names.one_key);
+    if (!dict) return NULL;
+    bool done = put(dict, gpy__names.event, gpy__text(input->event)) &&
+                put(dict, gpy__names.key, gpy__text(input->key));
+    if (done && with_value) {
+        const struct gread_record *r = &input->value->records[0];
+        done = PyDict_SetItem(dict, gpy__names.type, gpy__names.type_names[r->type]) == 0 &&
+               put(dict, gpy__names.value, record_value(input->value, r));
+    }
+    if (done) return dict;
+    Py_DECREF(dict);
+    return NULL;
+}

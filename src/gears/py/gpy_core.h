@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of this folder share. Every function here needs the GIL unless it says
+ * otherwise.
+ */
+#ifndef GEARS_PY_CORE_H
+#define GEARS_PY_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "gears/gpy.h"
+#include "gears/gread.h"
+#include "gears/grun.h"
+#include "gears/gscript.h"
+
+/*
+ * What a thread has to do with Python. Attached threads (workers, the interpreter's thread, the
+ * sync runner) own their state; a thread that a script started gets a struct on first use, with
+ * `foreign` set.
+ */
+struct gpy_thread {
+    struct gpy_thread *prev, *next; /* attached threads; guard: the GIL */
+    PyThreadState *state;
+    unsigned long ident;
+    bool attached;
+    bool has_gil; /* attached threads only */
+
+    /* Guard: the GIL. What runs here and can be stopped; NULL: nothing, or not now. */
+    struct gstop *stop;
+    int64_t stop_since_us; /* when the stop exception was raised first; 0: not yet */
+    bool traced;           /* the trace function that raises is set */
+
+    /* This thread's alone. */
+    struct gscript *script;    /* its body runs: run() and register() collect here */
+    struct gsession *session;  /* whose code runs */
+    struct kv_unit *unit;      /* what commands join: a sync callback's or an atomic block's */
+    bool in_atomic;
+    bool atomic_owns; /* the block took the token, and gives it back */
+    struct kv_unit atomic_unit;
+    unsigned depth; /* of events: what execute() passes on */
+    struct tape tape; /* scratch of execute() */
+};
+
+/* The calling thread's; never NULL. Any thread. */
+struct gpy_thread *gpy__me(void);
+
+/* As gpy__me, in a function that Python called: notes the state of a thread that we didn't make. */
+static inline struct gpy_thread *gpy__here(void)
+{
+    struct gpy_thread *me = gpy__me();
+    if (unlikely(!me->attached)) {
+        me->state = PyThreadState_Get();
+        me->has_gil = true;
+    }
+    return me;
+}
+
+/* Gives the GIL and takes it again, on any thread; keeps has_gil. */
+static inline PyThreadState *gpy__release_gil(struct gpy_thread *me)
+{
+    me->has_gil = false;
+    return PyEval_SaveThread();
+}
+
+static inline void gpy__retake_gil(struct gpy_thread *me, PyThreadState *state)
+{
+    PyEval_RestoreThread(state);
+    me->has_gil = true;
+}
+
+/* For attached threads: into Python and out of it. */
+void gpy__enter(struct gpy_thread *me);
+void gpy__leave(struct gpy_thread *me);
+
+/* From begin to end the thread can be stopped; end clears what was raised too late. */
+void gpy__stop_begin(struct gpy_thread *me, struct gstop *stop);
+void gpy__stop_end(struct gpy_thread *me);
+
+/* ---- objects that the prelude and the modules give ---- */
+
+struct gpy_names {
+    PyObject *error, *flat_error, *force_stopped; /* exception classes */
+    PyObject *module;   /* redisgears */
+    PyObject *prelude;  /* dict of the prelude */
+    PyObject *pack, *unpack, *deepcopy, *format_exception;
+    PyObject *event, *key, *type, *value; /* interned */
+    PyObject *type_names[GREAD_TYPE_COUNT];
+    PyObject *one_key; /* {"event": None, "key": None} and so on: copied for each record */
+    PyObject *one_record;
+    PyObject *one_group; /* {"key": None, "value": None} */
+};
+extern struct gpy_names gpy__names;
+
+/* Makes the modules `redisgears` and `gears`; false with an exception. */
+bool gpy__module_create(void);
+/* Fills gpy__names from the modules and the prelude; false with an exception. */
+bool gpy__names_fill(PyObject *prelude);
+
+/* Types of the module, ready for use. */
+extern PyTypeObject gpy__builder_type;
+extern PyTypeObject gpy__atomic_type;
+extern PyTypeObject gpy__log_file_type;
+
+/* The module's functions of gpy_call.c. */
+PyObject *gpy__execute(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
+
+/* Puts away what an atomic block left open: the body ended inside of it. */
+void gpy__atomic_abandon(struct gpy_thread *me);
+
+/* ---- protection of the process ---- */
+
+/* Before Py_Initialize: the audit hook. */
+void gpy__guard_install(void);
+/* After it: functions of posix, signal, _locale … that would hurt the process are replaced. */
+bool gpy__guard_modules(void);
+
+/* Counts what Python allocates, and bounds it. Before Py_Initialize, after pre-initialisation. */
+void gpy__memory_install(void);
+
+/* ---- conversions ---- */
+
+/* str, or bytearray if the bytes are no UTF-8. */
+PyObject *gpy__text(struct view v);
+/* The object of the node at *pos of a tape. An error node raises gears.error. */
+PyObject *gpy__from_tape(const struct tape *t, size_t *pos);
+/* Appends an object as RG.PYEXECUTE shows it. False with an exception (nested too deep, the tape
+ * would exceed max_bytes, a stop is wanted): then nothing was appended. */
+bool gpy__to_tape(PyObject *o, struct tape *out, size_t max_bytes);
+/* The bytes of a str, lone surrogates included, as a bytes-like view: borrowed from *hold, a new
+ * reference. False with an exception. */
+bool gpy__utf8(PyObject *str, PyObject **hold, struct view *out);
+/* A record of a batch, as its reader gives it. */
+PyObject *gpy__record(const struct gread_batch *b, size_t i, bool with_value);
+PyObject *gpy__event_record(const struct gpy_input *input);
+
+/* ---- errors ---- */
+
+/* Appends the text of the current exception, as clients see it, and clears it. */
+void gpy__error_text(bool traceback, struct buf *out);
+/* Logs and clears it. */
+void gpy__error_log(const char *what);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a script must not do to the process it shares with the database: end it, fork it, move
+ * its working directory, close its descriptors, change its locale, its limits, its identity or
+ * its signals.
+ *
+ * Two nets. Functions of the modules concerned are replaced by ones that raise PermissionError
+ * (before any script can have kept the old ones); and an audit hook, which sees calls whichever
+ * name they were found under, refuses what CPython announces. Neither is a sandbox: who can send
+ * scripts can load ctypes. They keep honest mistakes from taking the data along.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/futex.h"
+#include "gears/py/gpy_core.h"
+
+/* Frames of C that fit the stacks of our threads with room to spare. */
+#define RECURSION_MAX 5000
+
+/* ---- audit hook: any thread, GIL held ---- */
+
+static int refuse(const char *event)
+{
+    PyErr_Format(PyExc_PermissionError, "%s is not allowed inside the server", event);
+    return -1;
+}
+
+/* A signal to ourselves, our group or everybody. */
+static bool hits_us(const char *event, PyObject *args)
+{
+    if (PyTuple_GET_SIZE(args) < 1) return true;
+    long pid = PyLong_AsLong(PyTuple_GET_ITEM(args, 0));
+    PyErr_Clear();
+    if (strcmp(event, "os.killpg") == 0) return pid <= 1 || pid == getpgrp();
+    return pid == getpid() || pid <= 0;
+}
+
+static int audit(const char *event, PyObject *args, void *data)
+{
+    UNUSED(data);
+    static const char *const refused[] = {
+        "os.fork",           "os.forkpty", "os.exec",  "os.chdir", "resource.setrlimit",
+        "resource.prlimit",  "os.fchdir",  "pty.spawn", NULL};
+    /* Most events are `import`, `open`, `compile`, `object.__getattr__`: one look tells. */
+    if ((event[0] != 'o' && event[0] != 'r' && event[0] != 'p' && event[0] != 's')) return 0;
+    for (int i = 0; refused[i]; i++)
+        if (strcmp(event, refused[i]) == 0) return refuse(event);
+    if (strcmp(event, "os.kill") == 0 || strcmp(event, "os.killpg") == 0)
+        return hits_us(event, args) ? refuse(event) : 0;
+    if (strcmp(event, "signal.pthread_kill") == 0) return refuse(event);
+    return 0;
+}
+
+void gpy__guard_install(void)
+{
+    PySys_AddAuditHook(audit, NULL);
+}
+
+/* ---- replaced functions ---- */
+
+/* self is the name under which it is refused. */
+static PyObject *refused_call(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    UNUSED(args);
+    UNUSED(kwargs);
+    return PyErr_Format(PyExc_PermissionError, "%U is not allowed inside the server", self);
+}
+
+static PyMethodDef refused_def = {"refused", (PyCFunction)(void (*)(void))refused_call,
+                                  METH_VARARGS | METH_KEYWORDS,
+                                  "Not allowed inside the server: it would hurt the process."};
+
+struct replaced {
+    const char *module;
+    const char *names; /* separated by blanks */
+};
+
+static const struct replaced replaced[] = {
+    {"posix", "_exit abort fork forkpty closerange chdir fchdir chroot umask nice setuid setgid "
+              "seteuid setegid setreuid setregid setresuid setresgid setgroups initgroups setsid "
+              "setpgid setpgrp setpriority tcsetpgrp execv execve "
+              "sched_setaffinity sched_setscheduler sched_setparam"},
+    {"os", "_exit abort fork forkpty closerange chdir fchdir chroot umask nice setuid setgid "
+           "seteuid setegid setreuid setregid setresuid setresgid setgroups initgroups setsid "
+           "setpgid setpgrp setpriority tcsetpgrp execv execve execl execle execlp execlpe execvp "
+           "execvpe sched_setaffinity sched_setscheduler sched_setparam"},
+    {"signal", "alarm setitimer raise_signal signal siginterrupt set_wakeup_fd pthread_kill"},
+    {"_signal", "alarm setitimer raise_signal signal siginterrupt set_wakeup_fd pthread_kill"},
+    {"resource", "setrlimit prlimit"},
+    {"faulthandler", "_sigsegv _sigabrt _sigfpe _fatal_error_c_thread _read_null _stack_overflow "
+                     "enable disable register dump_traceback_later"},
+    {"_thread", "interrupt_main stack_size"},
+    {"threading", "stack_size"},
+    {"sys", "setswitchinterval"},
+};
+
+/* Replaces one function, if this Python has it. */
+static bool replace(PyObject *module, const char *module_name, const char *name)
+{
+    if (!PyObject_HasAttrString(module, name)) return true;
+    PyObject *label = PyUnicode_FromFormat("%s.%s", module_name, name);
+    PyObject *fn = label ? PyCFunction_New(&refused_def, label) : NULL;
+    bool done = fn && PyObject_SetAttrString(module, name, fn) == 0;
+    Py_XDECREF(fn);
+    Py_XDECREF(label);
+    return done;
+}
+
+static bool replace_all(const struct replaced *row)
+{
+    PyObject *module = PyImport_ImportModule(row->module);
+    if (!module) {
+        PyErr_Clear(); /* a Python without it needs no protection from it */
+        return true;
+    }
+    char name[64];
+    bool done = true;
+    for (const char *p = row->names; done && *p;) {
+        size_t len = strcspn(p, " ");
+        ASSERT(len < sizeof(name));
+        memcpy(name, p, len);
+        name[len] = 0;
+        done = replace(module, row->module, name);
+        p += len + strspn(p + len, " ");
+    }
+    Py_DECREF(module);
+    return done;
+}
+
+/* ---- functions that keep half of what they did ---- */
+
+static PyObject *set_recursion_limit(PyObject *self, PyObject *arg)
+{
+    UNUSED(self);
+    long n = PyLong_AsLong(arg);
+    if (n == -1 && PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_OverflowError)) return NULL;
+        PyErr_Clear();
+        n = RECURSION_MAX;
+    }
+    if (n < 1) {
+        PyErr_SetString(PyExc_ValueError, "recursion limit must be greater or equal than 1");
+        return NULL;
+    }
+    /* Below what the interpreter's own code needs, every script of the server would fail. */
+    Py_SetRecursionLimit((int)MAX(MIN(n, (long)RECURSION_MAX), 200L));
+    Py_RETURN_NONE;
+}
+
+/* The locale may be asked for, not changed: it is the process's. */
+static PyObject *set_locale(PyObject *self, PyObject *args)
+{
+    PyObject *category, *locale = Py_None;
+    if (!PyArg_ParseTuple(args, "O|O:setlocale", &category, &locale)) return NULL;
+    if (locale == Py_None) return PyObject_CallFunctionObjArgs(self, category, NULL);
+    PyErr_SetString(PyExc_PermissionError, "_locale.setlocale is not allowed inside the server");
+    return NULL;
+}
+
+/* time.sleep in a thread that can be stopped: a stop must not wait for the sleeper. */
+static PyObject *interruptible_sleep(PyObject *self, PyObject *arg)
+{
+    struct gpy_thread *me = gpy__me();
+    if (!me->stop) return PyObject_CallOneArg(self, arg);
+    double seconds = PyFloat_AsDouble(arg);
+    if (seconds == -1.0 && PyErr_Occurred()) return NULL;
+    if (!(seconds >= 0)) {
+        PyErr_SetString(PyExc_ValueError, "sleep length must be non-negative");
+        return NULL;
+    }
+    static _Atomic uint32_t never;
+    int64_t until_us = clock_mono_us() + (int64_t)MIN(seconds * 1e6, 9e15);
+    PyThreadState *state = gpy__release_gil(me);
+    for (int64_t left_us; (left_us = until_us - clock_mono_us()) > 0;) {
+        if (atomic_load(&me->stop->wanted)) break;
+        futex_wait(&never, 0, MIN(left_us, 10000) * 1000);
+    }
+    gpy__retake_gil(me, state);
+    if (!atomic_load(&me->stop->wanted)) Py_RETURN_NONE;
+    PyErr_SetNone(gpy__names.force_stopped);
+    return NULL;
+}
+
+static PyMethodDef wrapped_defs[] = {
+    {"setrecursionlimit", set_recursion_limit, METH_O,
+     "Sets the recursion limit, at most to what the server's stacks can bear."},
+    {"setlocale", set_locale, METH_VARARGS, "Tells the locale; it can't be changed here."},
+    {"sleep", interruptible_sleep, METH_O, "Delays for a number of seconds."},
+};
+
+/* The new function gets the old one as its self. */
+static bool wrap(const char *module_name, PyMethodDef *def)
+{
+    PyObject *module = PyImport_ImportModule(module_name);
+    PyObject *old = module ? PyObject_GetAttrString(module, def->ml_name) : NULL;
+    PyObject *fn = old ? PyCFunction_New(def, old) : NULL;
+    bool done = fn && PyObject_SetAttrString(module, def->ml_name, fn) == 0;
+    Py_XDECREF(fn);
+    Py_XDECREF(old);
+    Py_XDECREF(module);
+    return done;
+}
+
+bool gpy__guard_modules(void)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(replaced); i++)
+        if (!replace_all(&replaced[i])) return false;
+    PyThread_set_stacksize(GPY_STACK_BYTES); /* of threads that scripts start */
+    return wrap("sys", &wrapped_defs[0]) && wrap("_locale", &wrapped_defs[1]) &&
+           wrap("time", &wrapped_defs[2]);
+}

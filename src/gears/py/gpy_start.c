@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The interpreter's life: configuration, the thread it lives on, the threads attached to it, and
+ * stopping what runs in them.
+ *
+ * The configuration is isolated: no environment, no user site, no signal handlers, the locale
+ * left alone (UTF-8 mode makes Python independent of it). Home and executable are those of the
+ * libpython that we are linked with, since otherwise Python would search from the server's own
+ * path, or, worse, from a python3 that happens to come first in PATH.
+ *
+ * Python is never finalized: threads of scripts may sit in C code that will not return.
+ *
+ * Stopping: the interpreter's thread raises gears.forcestopped in the thread once a millisecond.
+ * Code that catches everything survives that, so after a tenth of a second a trace function is
+ * set in its thread that raises at every line and call. Both are taken back before the thread
+ * goes on with other work. What sits in one C call for long can't be stopped at all.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/futex.h"
+#include "base/log.h"
+#include "base/mpsc.h"
+#include "gears/gsync.h"
+#include "gears/py/gpy_core.h"
+#include "gears_prelude.h"
+
+#define SWITCH_INTERVAL_S 0.00025
+#define STOP_AGAIN_NS 1000000
+#define STOP_TRACE_US 100000
+#define WATCH_NS 50000000
+
+struct trash {
+    struct mpsc_node node;
+    PyObject *object;
+};
+
+static _Thread_local struct gpy_thread me_of_thread;
+static struct gpy_thread *threads; /* guard: the GIL */
+static struct mpsc trash;
+static _Atomic uint32_t serve_word; /* changes when the interpreter's thread has work */
+static atomic_bool serve_sleeps;
+static atomic_int stops_wanted;
+
+struct gpy_thread *gpy__me(void)
+{
+    return &me_of_thread;
+}
+
+bool gpy_thread_is_attached(void)
+{
+    return me_of_thread.state != NULL;
+}
+
+const char *gpy_version(void)
+{
+    return PY_VERSION;
+}
+
+/* ---- start ---- */
+
+/* The directory above lib/pythonX.Y/os.py, seen from the shared library; false if it isn't where
+ * Debian puts it. */
+static bool find_prefix(char out[PATH_MAX])
+{
+    Dl_info info;
+    char probe[PATH_MAX + 64];
+    if (!dladdr((void *)(uintptr_t)Py_IsInitialized, &info) || !info.dli_fname) return false;
+    if (!realpath(info.dli_fname, out)) return false;
+    for (;;) {
+        char *slash = strrchr(out, '/');
+        if (!slash || slash == out) return false;
+        *slash = 0;
+        snprintf(probe, sizeof(probe), "%s/lib/python%d.%d/os.py", out, PY_MAJOR_VERSION,
+                 PY_MINOR_VERSION);
+        if (access(probe, R_OK) == 0) return true;
+    }
+}
+
+static PyStatus pre_initialize(void)
+{
+    PyPreConfig pre;
+    PyPreConfig_InitIsolatedConfig(&pre);
+    pre.utf8_mode = 1;
+    pre.configure_locale = 0;
+    pre.coerce_c_locale = 0;
+#if defined(COG_DEBUG)
+    pre.allocator = PYMEM_ALLOCATOR_MALLOC;
+#endif
+    return Py_PreInitialize(&pre);
+}
+
+static PyStatus configure(PyConfig *config)
+{
+    char prefix[PATH_MAX], path[PATH_MAX + 64];
+    config->site_import = 1;
+    config->user_site_directory = 0;
+    config->install_signal_handlers = 0;
+    config->write_bytecode = 0;
+    config->pathconfig_warnings = 0;
+    config->parse_argv = 0;
+    PyStatus st = PyStatus_Ok();
+    if (!find_prefix(prefix)) return st;
+    st = PyConfig_SetBytesString(config, &config->home, prefix);
+    if (PyStatus_Exception(st)) return st;
+    snprintf(path, sizeof(path), "%s/bin/python%d.%d", prefix, PY_MAJOR_VERSION, PY_MINOR_VERSION);
+    return PyConfig_SetBytesString(config, &config->executable, path);
+}
+
+static PyStatus initialize(void)
+{
+    PyStatus st = pre_initialize();
+    if (PyStatus_Exception(st)) return st;
+    gpy__memory_install();
+    gpy__guard_install();
+    PyConfig config;
+    PyConfig_InitIsolatedConfig(&config);
+    st = configure(&config);
+    if (!PyStatus_Exception(st)) st = Py_InitializeFromConfig(&config);
+    PyConfig_Clear(&config);
+    return st;
+}
+
+/* Runs the prelude as a module of its own; NULL with an exception. Borrowed. */
+static PyObject *run_prelude(void)
+{
+    PyObject *code = Py_CompileString(gpy_prelude, "<prelude>", Py_file_input);
+    if (!code) return NULL;
+    PyObject *module = PyImport_ExecCodeModule("redisgears_prelude", code);
+    Py_DECREF(code);
+    if (!module) return NULL;
+    PyObject *dict = PyModule_GetDict(module);
+    Py_DECREF(module); /* sys.modules holds it */
+    return dict;
+}
+
+static bool settle(PyObject *prelude)
+{
+    PyObject *fn = PyDict_GetItemString(prelude, "_settle");
+    PyObject *done = fn ? PyObject_CallFunction(fn, "d", SWITCH_INTERVAL_S) : NULL;
+    Py_XDECREF(done);
+    return done && PyDict_DelItemString(prelude, "_settle") == 0;
+}
+
+enum status gpy_start(char *error, size_t error_size)
+{
+    PyStatus st = initialize();
+    if (PyStatus_Exception(st)) {
+        snprintf(error, error_size, "%s", st.err_msg ? st.err_msg : "initialization failed");
+        return STATUS_ERR;
+    }
+    struct gpy_thread *me = gpy__me();
+    me->attached = me->has_gil = true;
+    me->state = PyThreadState_Get();
+    me->ident = PyThread_get_thread_ident();
+    PyObject *prelude = NULL;
+    if (!gpy__module_create() || !(prelude = run_prelude()) || !gpy__names_fill(prelude) ||
+        !settle(prelude) || !gpy__guard_modules()) {
+        struct buf text = {0};
+        gpy__error_text(true, &text);
+        snprintf(error, error_size, "%s", buf_cstr(&text));
+        buf_release(&text);
+        gpy__leave(me);
+        return STATUS_ERR;
+    }
+    gpy__leave(me);
+    log_notice("Gears: Python %s is ready", PY_VERSION);
+    return STATUS_OK;
+}
+
+void gpy_thread_attach(void)
+{
+    struct gpy_thread *me = gpy__me();
+    ASSERT(!me->attached);
+    me->state = PyThreadState_New(PyInterpreterState_Main());
+    ASSERT(me->state);
+    me->attached = true;
+    gpy__enter(me);
+    me->ident = PyThread_get_thread_ident();
+    /* PyThreadState_New noted the thread that made it, which is this one. */
+    me->next = threads;
+    if (threads) threads->prev = me;
+    threads = me;
+    gpy__leave(me);
+}
+
+/* ---- references given back without the GIL ---- */
+
+static void drain_trash(void)
+{
+    if (mpsc_is_empty(&trash)) return;
+    struct mpsc_node *next;
+    for (struct mpsc_node *n = mpsc_take_all(&trash); n; n = next) {
+        struct trash *t = CONTAINER_OF(n, struct trash, node);
+        next = n->next;
+        Py_DECREF(t->object);
+        mem_free(t);
+    }
+}
+
+static void serve_wake(void)
+{
+    atomic_fetch_add(&serve_word, 1);
+    if (atomic_load(&serve_sleeps)) futex_wake(&serve_word, 1);
+}
+
+void gpy_wake(void)
+{
+    serve_wake();
+}
+
+void gpy_discard(void *object)
+{
+    if (!object) return;
+    if (me_of_thread.has_gil) {
+        Py_DECREF((PyObject *)object);
+        return;
+    }
+    struct trash *t = mem_alloc(sizeof(*t));
+    t->object = object;
+    if (mpsc_push(&trash, &t->node)) serve_wake();
+}
+
+void gpy__enter(struct gpy_thread *me)
+{
+    DEBUG_ASSERT(me->state && !me->has_gil);
+    PyEval_RestoreThread(me->state);
+    me->has_gil = true;
+}
+
+void gpy__leave(struct gpy_thread *me)
+{
+    DEBUG_ASSERT(me->has_gil);
+    me->has_gil = false;
+    PyEval_SaveThread();
+}
+
+bool gpy_hold(void)
+{
+    struct gpy_thread *me = gpy__me();
+    if (me->has_gil) return false;
+    gpy__enter(me);
+    return true;
+}
+
+void gpy_release(bool took)
+{
+    if (took) gpy__leave(gpy__me());
+}
+
+/* ---- stopping ---- */
+
+void gpy__stop_begin(struct gpy_thread *me, struct gstop *stop)
+{
+    me->stop = stop;
+    me->stop_since_us = 0;
+    me->traced = false;
+}
+
+void gpy__stop_end(struct gpy_thread *me)
+{
+    me->stop = NULL;
+    if (me->stop_since_us) PyThreadState_SetAsyncExc(me->ident, NULL);
+    /* Also what a script has set with sys.settrace and sys.setprofile. */
+    if (me->traced || me->state->c_tracefunc) _PyEval_SetTrace(me->state, NULL, NULL);
+    if (me->state->c_profilefunc) _PyEval_SetProfile(me->state, NULL, NULL);
+    me->stop_since_us = 0;
+    me->traced = false;
+}
+
+static int raise_stop(PyObject *self, PyFrameObject *frame, int what, PyObject *arg)
+{
+    UNUSED(self);
+    UNUSED(frame);
+    UNUSED(what);
+    UNUSED(arg);
+    PyErr_SetNone(gpy__names.force_stopped);
+    return -1;
+}
+
+void gpy_stop(struct gstop *stop)
+{
+    if (atomic_exchange(&stop->wanted, true)) return;
+    atomic_fetch_add(&stops_wanted, 1);
+    serve_wake();
+}
+
+/* Raises where it is wanted; true if there is such a thread, which will be looked at again. */
+static bool stop_threads(int64_t now_us)
+{
+    bool again = false;
+    for (struct gpy_thread *t = threads; t; t = t->next) {
+        if (!t->stop || !atomic_load(&t->stop->wanted)) continue;
+        again = true;
+        if (!t->stop_since_us) t->stop_since_us = now_us;
+        if (!t->traced && now_us - t->stop_since_us > STOP_TRACE_US) {
+            t->traced = _PyEval_SetTrace(t->state, raise_stop, NULL) == 0;
+            PyErr_Clear();
+        }
+        PyThreadState_SetAsyncExc(t->ident, gpy__names.force_stopped);
+    }
+    return again;
+}
+
+void gpy_serve(void)
+{
+    struct gpy_thread *me = gpy__me();
+    bool again = false;
+    for (;;) {
+        uint32_t seen = atomic_load(&serve_word);
+        if (again || atomic_exchange(&stops_wanted, 0) || !mpsc_is_empty(&trash)) {
+            gpy__enter(me);
+            drain_trash();
+            again = stop_threads(clock_mono_us());
+            gpy__leave(me);
+        }
+        int64_t sleep_ns = gsync_watch() ? WATCH_NS : -1;
+        atomic_store(&serve_sleeps, true);
+        futex_wait(&serve_word, seen, again ? STOP_AGAIN_NS : sleep_ns);
+        atomic_store(&serve_sleeps, false);
+    }
+}

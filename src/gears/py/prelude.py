@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What every script finds in its globals.
+
+This file is embedded in the server and run once, as the module `redisgears_prelude`, when the
+interpreter starts. A session's globals are a copy of this module's. Callbacks are pickled by
+value; what they refer to of this module is pickled by reference, because it can be imported.
+
+The builder checks as little as it can: the native side (`redisgears.PyFlatExecution`) knows the
+operations, their number of arguments and their error texts. Operations that are made of others
+are put together here, of native steps where no function of the user's is involved.
+"""
+import copy
+import io as _io
+import pickle as _pickle
+import sys as _sys
+import traceback as _traceback
+
+import cloudpickle as _cloudpickle
+
+import redisgears
+import redisgears as rg
+from redisgears import PyFlatExecution
+from redisgears import atomicCtx as atomic
+from redisgears import config_get as configGet
+from redisgears import executeCommand as execute
+from redisgears import flatError as flat_error
+from redisgears import gearsCtx
+from redisgears import getMyHashTag as hashtag
+from redisgears import isAsyncAllow
+from redisgears import isInAtomicBlock
+
+# Readers that RG.GETEXECUTION's users know as a PythonReader with a function of ours.
+_BUILT_ON_PYTHON = ('KeysOnlyReader', 'ShardsIDReader')
+_LEVELS = ('debug', 'verbose', 'notice', 'warning')
+
+
+def gearsConfigGet(key, default=None):
+    """The value of a gears setting as a string, or `default` if there is none of that name."""
+    value = configGet(key)
+    return default if value is None else value
+
+
+def log(message, level='notice'):
+    """Writes a line to the server's log; level is debug, verbose, notice or warning.
+
+    log(level, message) is understood as well.
+    """
+    if message in _LEVELS and level not in _LEVELS:
+        message, level = level, message
+    redisgears.log(message, level)
+
+
+def Log(level, message):
+    """Deprecated: use log(message, level)."""
+    redisgears.log('Log is deprecated, use log instead', 'warning')
+    log(message, level)
+
+
+def ConfigGet(key):
+    """Deprecated: use configGet(key)."""
+    redisgears.log('ConfigGet is deprecated, use configGet instead', 'warning')
+    return configGet(key)
+
+
+def GearsConfigGet(key, default=None):
+    """Deprecated: use gearsConfigGet(key, default)."""
+    redisgears.log('GearsConfigGet is deprecated, use gearsConfigGet instead', 'warning')
+    return gearsConfigGet(key, default)
+
+
+def _identity(record):
+    return record
+
+
+def _mean_of(record):
+    """The mean of a sum and a count."""
+    return record[0] / record[1]
+
+
+def _add_to_mean(acc, record):
+    return (acc[0] + record, acc[1] + 1)
+
+
+def _join_means(acc, record):
+    return (acc[0] + record[0], acc[1] + record[1])
+
+
+class GearsBuilder:
+    """A pipeline of operations on the records of a reader; run() or register() ends it.
+
+    Each operation changes the builder and returns it. Callbacks must be functions (def or
+    lambda); they run on a worker thread, with their own copy of the globals they refer to.
+    """
+
+    def __init__(self, reader='KeysReader', defaultArg='*', desc=None):
+        self.gearsCtx = gearsCtx(reader, desc)
+        self.realReader = reader
+        self.reader = 'PythonReader' if reader in _BUILT_ON_PYTHON else reader
+        self.defaultArg = defaultArg
+
+    # ---- one to one, one to few ----
+
+    def map(self, f):
+        """Each record r becomes f(r)."""
+        self.gearsCtx.map(f)
+        return self
+
+    def filter(self, f):
+        """Keeps the records for which f(r) is true."""
+        self.gearsCtx.filter(f)
+        return self
+
+    def flatmap(self, f):
+        """f(r) as a list gives its elements, last one first; as anything else, one record."""
+        self.gearsCtx.flatmap(f)
+        return self
+
+    def foreach(self, f):
+        """Calls f(r) for each record, which passes unchanged."""
+        self.gearsCtx.foreach(f)
+        return self
+
+    def limit(self, length, start=0):
+        """Skips `start` records and passes the next `length`; then nothing more is read."""
+        self.gearsCtx.limit(length, start)
+        return self
+
+    # ---- many to one ----
+
+    def accumulate(self, f):
+        """One record f(f(f(None, r1), r2), ...); none if there was no input."""
+        self.gearsCtx.accumulate(f)
+        return self
+
+    def aggregate(self, zero, seqOp, combOp):
+        """seqOp(a, r) on each shard, then combOp(a, partial) over the shards.
+
+        A false accumulator is replaced by a copy of zero, each time.
+        """
+        ctx = self.gearsCtx
+        ctx._function('aggregate', seqOp, combOp)
+        ctx._step('fold', seqOp, zero)
+        ctx._step('collect')
+        ctx._step('fold', combOp, zero)
+        return self
+
+    def count(self):
+        """The number of records; none if there was no input."""
+        ctx = self.gearsCtx
+        ctx._step('count')
+        ctx._step('collect')
+        ctx._step('sum')
+        return self
+
+    def avg(self, extractor=None):
+        """The mean of extractor(r), by default float(r), as one float."""
+        ctx = self.gearsCtx
+        if extractor is None:
+            def extractor(record):
+                return float(record)
+        ctx._function('avg', extractor)
+        ctx._step('map', extractor)
+        ctx._step('fold', _add_to_mean, (0, 0))
+        ctx._step('collect')
+        ctx._step('fold', _join_means, (0, 0))
+        ctx._step('map', _mean_of)
+        return self
+
+    def sort(self, reverse=True):
+        """All records in order. Since a list is spread last element first, reverse=True, the
+        default, gives ascending order."""
+        ctx = self.gearsCtx
+        ctx._step('append')
+        ctx._step('collect')
+        ctx._step('extend')
+        ctx._step('sorted', None, None, 1 if reverse else 0)
+        ctx._step('flatmap')
+        return self
+
+    def distinct(self):
+        """Each record once; records must be hashable."""
+        ctx = self.gearsCtx
+        ctx._step('add')
+        ctx._step('collect')
+        ctx._step('union')
+        ctx._step('list_of')
+        ctx._step('flatmap')
+        return self
+
+    # ---- by key: records {'key': text, 'value': value} come out ----
+
+    def localgroupby(self, extractor, reducer):
+        """For each key extractor(r): a = reducer(key, a, r), on each shard."""
+        self.gearsCtx.localgroupby(extractor, reducer)
+        return self
+
+    def groupby(self, extractor, reducer):
+        """For each key extractor(r): a = reducer(key, a, r), over all shards."""
+        self.gearsCtx.groupby(extractor, reducer)
+        return self
+
+    def batchgroupby(self, extractor, reducer):
+        """For each key extractor(r): value = reducer(key, list of records)."""
+        self.gearsCtx.batchgroupby(extractor, reducer)
+        return self
+
+    def aggregateby(self, extractor, zero, seqOp, combOp):
+        """As aggregate, for each key: seqOp(key, a, r), combOp(key, a, partial)."""
+        ctx = self.gearsCtx
+        ctx._function('aggregateby', extractor, seqOp, combOp)
+        ctx._step('extract', extractor)
+        ctx._step('fold_by_key', seqOp, zero)
+        ctx._step('to_py')
+        ctx._step('extract_key')
+        ctx._step('repartition')
+        ctx._step('merge_by_key', combOp, zero)
+        ctx._step('to_py')
+        return self
+
+    def countby(self, extractor=_identity):
+        """How many records there are for each key extractor(r)."""
+        ctx = self.gearsCtx
+        ctx._function('countby', extractor)
+        if extractor is _identity:
+            ctx._step('extract_self')
+        else:
+            ctx._step('extract', extractor)
+        ctx._step('count_by_key')
+        ctx._step('to_py')
+        ctx._step('extract_key')
+        ctx._step('repartition')
+        ctx._step('sum_by_key')
+        ctx._step('to_py')
+        return self
+
+    # ---- between shards ----
+
+    def repartition(self, extractor):
+        """Moves each record to the shard that owns the key extractor(r)."""
+        self.gearsCtx.repartition(extractor)
+        return self
+
+    def collect(self):
+        """Moves all records to the shard where the execution began."""
+        self.gearsCtx.collect()
+        return self
+
+    # ---- the end ----
+
+    def run(self, arg=None, convertToStr=True, collect=True, **kargs):
+        """Runs the pipeline once; a script may do so once."""
+        return self.gearsCtx.run(arg if arg else self.defaultArg, convertToStr, collect, **kargs)
+
+    def register(self, prefix='*', convertToStr=True, collect=True, **kargs):
+        """Runs the pipeline for each event from now on; returns the registration's id."""
+        if 'regex' in kargs:
+            redisgears.log('The regex argument is deprecated, use prefix instead', 'warning')
+            prefix = kargs.pop('regex')
+        return self.gearsCtx.register(prefix, convertToStr, collect, **kargs)
+
+
+GB = GearsBuilder
+
+
+# ---- for the native side ----
+
+def _pack(value):
+    """Pickles by value what belongs to a script, by reference what can be imported."""
+    out = _io.BytesIO()
+    _cloudpickle.CloudPickler(out).dump(value)
+    return out.getvalue()
+
+
+def dumps(value):
+    """A pickle of value, functions of the script included."""
+    return _pack(value)
+
+
+loads = _pickle.loads
+
+
+def _format_exception(kind, value, trace):
+    return _traceback.format_exception(kind, value, trace)
+
+
+def _settle(switch_interval_s):
+    """Once, at the start of the interpreter: what a process-wide Python must not touch."""
+    _sys.setswitchinterval(switch_interval_s)
+    _sys.stdin = _sys.__stdin__ = open('/dev/null', encoding='utf-8')
+    _sys.stdout = _sys.__stdout__ = redisgears._LogFile('notice')
+    _sys.stderr = _sys.__stderr__ = redisgears._LogFile('warning')
