@@ -110,8 +110,9 @@ static inline struct kv_entry *kv_peek_expired(struct kv_db *db, struct arg *key
 static inline void kv_prefetch_bucket(struct kv_db *db, struct arg *key);
 static inline void kv_prefetch_entry(struct kv_db *db, struct arg *key);
 
-/* Both stages for `count` keys, about KV_PREFETCH_WINDOW at a time: for commands of many keys. */
 #define KV_PREFETCH_WINDOW 16
+
+/* Both stages for `count` keys, about KV_PREFETCH_WINDOW at a time: for commands of many keys. */
 void kv_prefetch_keys(struct kv_db *db, struct arg *keys, int count);
 
 /* The entry's time has come. */
