@@ -6,6 +6,7 @@
  *  - a class that is never closed ends with the pattern, and what it named counts;
  *  - in a class "a-" takes whatever byte comes next as the range's end, "]" included;
  *  - a range of which one end is above 127 orders bytes as signed numbers;
+ *  - an escaped byte in a class is not folded, whatever `nocase` says;
  *  - a backslash with nothing behind it stands for itself, in and outside of a class;
  *  - the empty text is matched by the empty pattern only, not even by "*": KEYS * and its like
  *    never ask.
@@ -25,14 +26,15 @@ struct verdict {
 };
 
 /* `p` is behind the opening bracket. */
-static struct verdict match_class(const char *p, const char *end, int c, bool nocase)
+static struct verdict match_class(const char *p, const char *end, char raw, bool nocase)
 {
+    int c = fold(raw, nocase);
     bool negated = p < end && *p == '^', found = false;
     p += negated;
     while (p < end && *p != ']') {
         signed char low = (signed char)p[0];
         if (low == '\\' && end - p >= 2) {
-            found = found || fold(p[1], nocase) == c;
+            found = found || p[1] == raw;
             p += 2;
         } else if (end - p >= 3 && p[1] == '-') {
             signed char high = (signed char)p[2];
@@ -47,17 +49,17 @@ static struct verdict match_class(const char *p, const char *end, int c, bool no
     return (struct verdict){.next = p < end ? p + 1 : end, .matches = found != negated};
 }
 
-/* The element at `p`, which is not a star; `c` is folded. */
-static struct verdict match_element(const char *p, const char *end, int c, bool nocase)
+/* The element at `p`, which is not a star. */
+static struct verdict match_element(const char *p, const char *end, char raw, bool nocase)
 {
     switch (*p) {
     case '?': return (struct verdict){.next = p + 1, .matches = true};
-    case '[': return match_class(p + 1, end, c, nocase);
+    case '[': return match_class(p + 1, end, raw, nocase);
     case '\\':
         if (end - p >= 2) p++;
         break;
     }
-    return (struct verdict){.next = p + 1, .matches = fold(*p, nocase) == c};
+    return (struct verdict){.next = p + 1, .matches = fold(*p, nocase) == fold(raw, nocase)};
 }
 
 bool glob_match(struct view pattern, struct view text, bool nocase)
@@ -76,7 +78,7 @@ bool glob_match(struct view pattern, struct view text, bool nocase)
             continue;
         }
         if (p < p_end) {
-            struct verdict v = match_element(p, p_end, fold(*t, nocase), nocase);
+            struct verdict v = match_element(p, p_end, *t, nocase);
             if (v.matches) {
                 p = v.next;
                 t++;

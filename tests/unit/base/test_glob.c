@@ -64,6 +64,8 @@ TEST(case_folding)
     CHECK(glob_match(VIEW_LIT("[A-C]\\D"), VIEW_LIT("bd"), true));
     CHECK(glob_match(VIEW_LIT("[^A-C]"), VIEW_LIT("d"), true));
     CHECK(!glob_match(VIEW_LIT("[^A-C]"), VIEW_LIT("B"), true));
+    CHECK(glob_match(VIEW_LIT("[\\B]"), VIEW_LIT("B"), true));
+    CHECK(!glob_match(VIEW_LIT("[\\B]"), VIEW_LIT("b"), true));
 }
 
 TEST(literals)
