@@ -387,11 +387,12 @@ enum status cmd_hrandfield(struct exec_ctx *ctx)
     if (with_values && (count > INT64_MAX / 2 || count < -INT64_MAX / 2)) {
         return reply_out_of_range(ctx);
     }
-    if (random_check_repeat(ctx, count) || open_read(ctx, &v, &found)) return STATUS_ERR;
-    if (found) {
-        reply_random(ctx, v, count, with_values);
-    } else {
+    if (open_read(ctx, &v, &found)) return STATUS_ERR;
+    if (!found) {
         reply_array(ctx, 0);
+        return STATUS_OK;
     }
+    if (random_check_repeat(ctx, count)) return STATUS_ERR;
+    reply_random(ctx, v, count, with_values);
     return STATUS_OK;
 }

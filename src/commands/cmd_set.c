@@ -280,13 +280,11 @@ enum status cmd_srandmember(struct exec_ctx *ctx)
     int64_t count;
     if (ctx->argc == 2) return srandmember_one(ctx);
     if (ctx->argc > 3) return reply_syntax_error(ctx);
-    if (random_count(ctx, 2, &count) || random_check_repeat(ctx, count) ||
-        open_read(ctx, &v, &found)) {
-        return STATUS_ERR;
-    }
+    if (random_count(ctx, 2, &count) || open_read(ctx, &v, &found)) return STATUS_ERR;
     if (!found || count == 0) {
         reply_array(ctx, 0);
     } else if (count < 0) {
+        if (random_check_repeat(ctx, count)) return STATUS_ERR;
         reply_array(ctx, (size_t)-count);
         random_in_slices(ctx, (size_t)-count, draw_slice, &v);
     } else {

@@ -225,7 +225,7 @@ with_server {} {
         r SADD s 1 2 3
         foreach count {-9223372036854775807 -1000000000000 -67108865} {
             expect_error "ERR value is out of range" {r SRANDMEMBER s $count}
-            expect_error "ERR value is out of range" {r SRANDMEMBER none $count}
+            expect [r SRANDMEMBER none $count] {}
         }
     }
 
