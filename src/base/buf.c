@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Growable byte buffer; see buf.h. */
+/*
+ * Growable byte buffer; see buf.h. Capacity grows by half: a buffer that is appended to byte by
+ * byte is copied twice over, and wastes a third at most.
+ */
 #include "base/buf.h"
 
 #include <stdarg.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Rate of the time-stamp counter, measured against the monotonic clock; see ticks.h. */
+/*
+ * The rate of the time-stamp counter, measured against the monotonic clock; see ticks.h. A counter
+ * that the processor doesn't call invariant isn't used at all.
+ */
 #include "base/ticks.h"
 
 #include <time.h>

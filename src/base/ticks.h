@@ -19,6 +19,7 @@ extern double ticks_ns_per_tick;
 /* Finds out which counter to use and its rate (about 2 ms). Main, at boot. */
 void ticks_setup(void);
 
+/* The monotonic clock in nanoseconds: the fallback of ticks_now. Any thread. */
 uint64_t ticks_clock_ns(void);
 
 static inline uint64_t ticks_now(void)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* CLIENT and its subcommands. Main only: all of them are refused in scripts and gears steps. */
+/*
+ * CLIENT and its subcommands: words over exec/client.h. Main only: all of them are refused in
+ * scripts and gears steps, so ctx->client is never NULL here.
+ */
 #include "commands_table.h"
 #include "exec/client.h"
 #include "exec/reply.h"

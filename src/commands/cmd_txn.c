@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* MULTI, EXEC, DISCARD, WATCH, UNWATCH: the words over txn/. Main only. */
+/*
+ * MULTI, EXEC, DISCARD, WATCH, UNWATCH: words over txn/. Main only: refused in scripts and gears
+ * steps, so ctx->client is never NULL here.
+ */
 #include "commands_table.h"
 #include "exec/reply.h"
 #include "txn/txn.h"
-
 
 enum status cmd_multi(struct exec_ctx *ctx)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The chain of admission filters; see admit.h. */
+/*
+ * The chain of admission filters; see admit.h. It begins with exec's own two: authentication, and
+ * commands that an option must allow.
+ */
 #include "exec/admit.h"
 
 #include "exec/client.h"
@@ -78,9 +81,10 @@ static enum admit_verdict protected_filter(struct exec_ctx *ctx)
     if (strcmp(top->name, "debug") ||
         client_access_ok(ctx, (enum exec_access)exec_settings.enable_debug_command))
         return ADMIT_PASS;
-    return admit_refuse(ctx, "DEBUG command not allowed. If the enable-debug-command option is set to "
-                     "\"local\", you can run it from a local connection, otherwise you need to set "
-                     "this option in the configuration file, and then restart the server.");
+    return admit_refuse(
+        ctx, "DEBUG command not allowed. If the enable-debug-command option is set to "
+             "\"local\", you can run it from a local connection, otherwise you need to set "
+             "this option in the configuration file, and then restart the server.");
 }
 
 void admit_setup(void)

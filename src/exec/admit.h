@@ -16,7 +16,7 @@ enum admit_bit {
     ADMIT_AUTH = 1 << 0,      /* the client has not authenticated */
     ADMIT_PROTECTED = 1 << 1, /* implied for admin commands: some need an option's leave */
     ADMIT_MULTI = 1 << 2,     /* the client is queueing a transaction */
-    ADMIT_SHUTDOWN = 1 << 3
+    ADMIT_PAUSE = 1 << 3 /* for a service that holds everybody back */
 };
 
 enum admit_verdict {

@@ -17,11 +17,11 @@
 #include "exec/token.h"
 #include "net/sock.h"
 
-#define INPUT_BLOCK_BYTES ((size_t)16 * 1024)
-#define INPUT_POOL_MAX 64
-#define INPUT_KEEP_SMALL 512 /* leftover bytes up to this move to a block of their own size */
-#define WRITE_IOV_MAX 64
-#define WRITE_TURN_BYTES ((size_t)256 * 1024) /* of one client, so that others get their turn */
+#define INPUT_BLOCK_BYTES   ((size_t)16 * 1024)
+#define INPUT_POOL_MAX      64
+#define INPUT_KEEP_SMALL    512 /* leftover bytes up to this move to a block of their own size */
+#define WRITE_IOV_MAX       64
+#define WRITE_TURN_BYTES    ((size_t)256 * 1024) /* of one client, so that others get their turn */
 #define UNAUTH_OUTPUT_BYTES 1024
 
 struct client_set client__set;
@@ -101,7 +101,8 @@ void client__free(struct client *c)
         if (c->gone) c->gone(c->gone_ctx, c->id);
     }
     if (clients.on_free) clients.on_free(c);
-    table_remove(&clients.by_id, &client_table, client_id_key(c), hash_bytes(&c->id, sizeof(c->id)));
+    table_remove(&clients.by_id, &client_table, client_id_key(c),
+                 hash_bytes(&c->id, sizeof(c->id)));
     loop_remove(&c->source);
     close(c->source.fd);
     list_unlink(&c->all);
@@ -274,8 +275,9 @@ void client__check_output(struct client *c)
     if (c->admit & ADMIT_AUTH) over |= pending > UNAUTH_OUTPUT_BYTES;
     if (soft_limit_passed(c, limit, pending)) over = true;
     if (!over || (c->flags & CLIENT_CLOSE_ASAP)) return;
-    log_warning("Client id=%llu scheduled to be closed ASAP for overcoming of output buffer limits.",
-                (unsigned long long)c->id);
+    log_warning(
+        "Client id=%llu scheduled to be closed ASAP for overcoming of output buffer limits.",
+        (unsigned long long)c->id);
     clients.stats.output_limit_disconnections++;
     client__close_asap(c);
 }
@@ -330,11 +332,6 @@ void client_unblock_post(uint64_t client_id, struct tape *take_reply)
 uint64_t client_id(const struct client *c)
 {
     return c->id;
-}
-
-void client_addr(const struct client *c, char *out, size_t cap)
-{
-    sock_peer_name(c->source.fd, out, cap);
 }
 
 bool client_is_local(const struct client *c)
@@ -404,7 +401,8 @@ void client_stats(struct client_stats *out)
     struct client_stats s = clients.stats;
     s.connected = client__set.count;
     s.blocked = client__set.blocked;
-    LIST_EACH(&client__set.all, n) {
+    LIST_EACH(&client__set.all, n)
+    {
         const struct client *c = CLIENT_OF(n, all);
         s.longest_in = MAX(s.longest_in, c->in.len - c->in.pos);
         s.longest_out = MAX(s.longest_out, outbuf_pending(&c->out));

@@ -16,9 +16,6 @@
 /* The connection's id, unique while the server lives. */
 uint64_t client_id(const struct client *c);
 
-/* Peer address "ip:port" or "path:0", written to out (of cap bytes, 128 are enough). */
-void client_addr(const struct client *c, char *out, size_t cap);
-
 /* The peer is on this machine: loopback or unix socket. */
 bool client_is_local(const struct client *c);
 
@@ -68,7 +65,9 @@ uint32_t client_admit(const struct client *c);
 const char *client_name(const struct client *c);
 /* Copies; len 0 removes it. STATUS_SYNTAX: a character outside '!'..'~'. */
 enum status client_set_name(struct client *c, struct view name) MUST_CHECK;
+/* The protocol version of its replies: 2 or 3. */
 void client_set_resp(struct client *c, int resp);
+/* The database that its next commands see. */
 void client_set_db(struct client *c, struct kv_db *db);
 /* No more commands; the connection ends when its output is sent. */
 void client_close_after_reply(struct client *c);
@@ -100,6 +99,7 @@ enum status driver_setup(void) MUST_CHECK;
 void driver_teardown(void);
 /* Takes a listening socket; its connections become clients. */
 enum status driver_listen(int fd) MUST_CHECK;
+/* Stops accepting; connections stay. */
 void driver_close_listeners(void);
 /* A slice of the periodic work on clients (idle timeouts, soft output limits); hz times a
  * second. Under the token. */

@@ -79,7 +79,8 @@ static bool filter_matches(const struct client_filter *f, const struct client *c
 
 void client_each(const struct client_filter *f, void (*fn)(void *ctx, struct client *c), void *ctx)
 {
-    LIST_EACH(&client__set.all, n) {
+    LIST_EACH(&client__set.all, n)
+    {
         struct client *c = CLIENT_OF(n, all);
         if (filter_matches(f, c)) fn(ctx, c);
     }

@@ -26,19 +26,19 @@
 #include "exec/token.h"
 #include "net/sock.h"
 
-#define WAVE_COMMANDS 128      /* a wave ends when it holds so many */
-#define WAVE_PER_CLIENT 64     /* of one client, so that a long pipeline lets others in */
-#define PREFETCH_KEYS 4        /* of one command; more (MGET) is the handler's own business */
+#define WAVE_COMMANDS    128 /* a wave ends when it holds so many */
+#define WAVE_PER_CLIENT  64  /* of one client, so that a long pipeline lets others in */
+#define PREFETCH_KEYS    4   /* of one command; more (MGET) is the handler's own business */
 #define ACCEPTS_PER_TURN 1000
-#define LISTENERS_MAX 32
-#define BUSY_POLL_MS 5
+#define LISTENERS_MAX    32
+#define BUSY_POLL_MS     5
 
 struct wave_entry {
     struct client *client;
     const struct command *cmd; /* NULL: unknown, or a protocol error */
     const char *protocol_error;
-    size_t first, argc;        /* in wave.args */
-    size_t start;              /* of the request, in the client's input */
+    size_t first, argc; /* in wave.args */
+    size_t start;       /* of the request, in the client's input */
 };
 
 static struct {
@@ -100,7 +100,8 @@ static void refuse(int fd, const char *text)
 
 static bool protected_from(int fd)
 {
-    return exec_settings.protected_mode && !exec_settings.requirepass.len && !sock_peer_is_local(fd);
+    return exec_settings.protected_mode && !exec_settings.requirepass.len &&
+           !sock_peer_is_local(fd);
 }
 
 static const char protected_text[] =
@@ -128,7 +129,8 @@ static void accepted(int fd)
         return;
     }
     sock_tune(fd, (int)exec_settings.tcp_keepalive_s);
-    if (!client__new(fd)) log_warning("Error registering fd event for the new client: %s", strerror(errno));
+    if (!client__new(fd))
+        log_warning("Error registering fd event for the new client: %s", strerror(errno));
 }
 
 static void listener_ready(struct loop_source *s, uint32_t ready)
@@ -259,8 +261,7 @@ static void refuse_unknown(struct exec_ctx *ctx)
 static bool resolve_sub(struct exec_ctx *ctx)
 {
     if (ctx->argc < 2) return true;
-    const struct command *sub =
-        command_lookup_sub(ctx->cmd, ctx->argv[1].ptr, ctx->argv[1].len);
+    const struct command *sub = command_lookup_sub(ctx->cmd, ctx->argv[1].ptr, ctx->argv[1].len);
     if (!sub) {
         refuse_unknown(ctx);
         return false;
@@ -350,7 +351,8 @@ static void wave_run(void)
         run_entry(e);
 #ifdef COG_DEBUG
         bool next_is_his = i + 1 < wave.count && wave.entries[i + 1].client == c;
-        if (!e->protocol_error) poison_input(e, next_is_his ? wave.entries[i + 1].start : c->in.pos);
+        if (!e->protocol_error)
+            poison_input(e, next_is_his ? wave.entries[i + 1].start : c->in.pos);
 #endif
     }
 }
@@ -478,7 +480,8 @@ void driver__client_ready(struct loop_source *s, uint32_t ready)
         if (c->flags & CLIENT_CLOSE_ASAP) return;
     }
     if (!(ready & LOOP_READ)) return;
-    if (c->flags & CLIENT_IN_WAVE) { /* busy mode within a wave: its turn comes when the wave ends */
+    if (c->flags &
+        CLIENT_IN_WAVE) { /* busy mode within a wave: its turn comes when the wave ends */
         loop_change(&c->source, c->source.interest & ~(uint32_t)LOOP_READ);
         return;
     }
@@ -511,7 +514,8 @@ static void before_sleep(void)
     while ((n = list_pop(&client__set.closing))) client__free(CLIENT_OF(n, closing));
     token_main_give();
     while ((n = list_pop(&client__set.writes))) client__write(CLIENT_OF(n, writes));
-    if (client__set.ready.next != &client__set.ready || client__set.closing.next != &client__set.closing)
+    if (client__set.ready.next != &client__set.ready ||
+        client__set.closing.next != &client__set.closing)
         loop_dont_sleep();
 }
 

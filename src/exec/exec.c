@@ -17,7 +17,7 @@
 #define SUBSCRIBERS_MAX 8
 #define EVENT_DEPTH_MAX 64
 #define ERROR_CODES_MAX 128
-#define ERROR_CODE_LEN 32
+#define ERROR_CODE_LEN  32
 
 static struct {
     struct {
@@ -118,7 +118,8 @@ void exec_event_mask(void (*fn)(void *ctx, const struct exec_event *e), uint32_t
 static void deliver_one(const struct exec_event *e)
 {
     for (int i = 0; i < exec.subscriber_count; i++)
-        if (exec.subscribers[i].mask & e->class_) exec.subscribers[i].fn(exec.subscribers[i].ctx, e);
+        if (exec.subscribers[i].mask & e->class_)
+            exec.subscribers[i].fn(exec.subscribers[i].ctx, e);
 }
 
 /* A generation of events is taken out of the unit before the first of them is delivered, so that
@@ -145,8 +146,9 @@ static COLD void deliver(struct kv_unit *unit, unsigned depth)
                 deliver_one(&e);
             }
         } else {
-            log_warning("Dropping %zu keyspace events: subscribers cause each other beyond %d levels",
-                        taken.event_count, EVENT_DEPTH_MAX);
+            log_warning(
+                "Dropping %zu keyspace events: subscribers cause each other beyond %d levels",
+                taken.event_count, EVENT_DEPTH_MAX);
         }
         if (unit->events) {
             kv_unit_release(&taken);

@@ -72,6 +72,7 @@ enum status exec_call(struct exec_ctx *ctx);
 
 /* ---- statistics ---- */
 
+/* Commands run and error replies sent since the last reset, by whatever context. */
 uint64_t exec_commands_processed(void);
 uint64_t exec_errors_total(void);
 /* Counts an error line (without '-') under its code word. Called where errors leave. */

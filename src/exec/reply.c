@@ -316,8 +316,7 @@ enum status reply_errorf(struct exec_ctx *ctx, const char *fmt, ...)
 
 enum status reply_wrongtype(struct exec_ctx *ctx)
 {
-    return reply_error(ctx,
-                       "-WRONGTYPE Operation against a key holding the wrong kind of value");
+    return reply_error(ctx, "-WRONGTYPE Operation against a key holding the wrong kind of value");
 }
 
 enum status reply_syntax_error(struct exec_ctx *ctx)
@@ -359,8 +358,8 @@ void reply_help(struct exec_ctx *ctx, const char *const *lines)
     for (; ctx->argv[0].len > n && n < sizeof(upper) - 1; n++)
         upper[n] = (char)toupper((unsigned char)ctx->argv[0].ptr[n]);
     upper[n] = '\0';
-    snprintf(head, sizeof(head), "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-             upper);
+    snprintf(head, sizeof(head),
+             "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", upper);
     reply_array(ctx, count + 3);
     reply_status(ctx, head);
     for (size_t i = 0; i < count; i++) reply_status(ctx, lines[i]);
@@ -376,8 +375,8 @@ enum status arg_i64(struct exec_ctx *ctx, int i, int64_t *out)
     return STATUS_OK;
 }
 
-enum status arg_i64_range(struct exec_ctx *ctx, int i, int64_t min, int64_t max,
-                          const char *error, int64_t *out)
+enum status arg_i64_range(struct exec_ctx *ctx, int i, int64_t min, int64_t max, const char *error,
+                          int64_t *out)
 {
     if (arg_i64(ctx, i, out)) return STATUS_ERR;
     if (*out >= min && *out <= max) return STATUS_OK;

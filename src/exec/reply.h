@@ -45,6 +45,7 @@ static inline void reply_bulk_view(struct exec_ctx *ctx, struct view v)
 {
     reply_bulk(ctx, v.ptr, v.len);
 }
+/* A bulk string up to the NUL. */
 void reply_bulk_cstr(struct exec_ctx *ctx, const char *s);
 /* An integer as a bulk string. */
 void reply_bulk_int(struct exec_ctx *ctx, int64_t n);
@@ -65,6 +66,7 @@ void reply_verbatim(struct exec_ctx *ctx, const char *ext, const char *ptr, size
 
 /* ---- aggregates: n elements follow ---- */
 
+/* An array of n elements. */
 void reply_array(struct exec_ctx *ctx, size_t n);
 /* n pairs; in RESP2 an array of 2n. */
 void reply_map(struct exec_ctx *ctx, size_t n);
@@ -79,7 +81,9 @@ struct reply_deferred {
     struct out_block *gap;
     size_t tape_offset;
 };
+/* Begins one. */
 struct reply_deferred reply_defer(struct exec_ctx *ctx);
+/* Ends it, saying what it is and how many elements (of a map: pairs) came. */
 void reply_defer_array(struct exec_ctx *ctx, struct reply_deferred d, size_t n);
 void reply_defer_map(struct exec_ctx *ctx, struct reply_deferred d, size_t n);
 void reply_defer_set(struct exec_ctx *ctx, struct reply_deferred d, size_t n);
@@ -119,6 +123,7 @@ enum status arg_ld(struct exec_ctx *ctx, int i, long double *out) MUST_CHECK;
 
 /* ---- inline bodies ---- */
 
+/* The rare half of reply_int and reply_bulk: tapes, discarded and long replies. */
 void reply_int_slow(struct exec_ctx *ctx, int64_t n);
 void reply_bulk_slow(struct exec_ctx *ctx, const char *ptr, size_t len);
 

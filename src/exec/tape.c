@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Writing and reading tapes; see tape.h. */
+/*
+ * Writing and reading tapes, and replaying one as a reply; see tape.h. Reading asserts that a node
+ * lies within the tape: a breach is our own bug, for no tape comes from outside.
+ */
 #include "exec/tape.h"
 
 #include "exec/reply.h"
@@ -75,12 +78,9 @@ bool tape_next(const struct tape *t, size_t *pos, struct tape_node *out)
     case TAPE_PUSH:
         out->u.count = tape_u64(t, pos); /* the union's members share their bytes */
         break;
-    case TAPE_BOOL:
-        out->u.boolean = t->bytes.ptr[(*pos)++];
-        break;
+    case TAPE_BOOL: out->u.boolean = t->bytes.ptr[(*pos)++]; break;
     case TAPE_NULL:
-    case TAPE_NULL_ARRAY:
-        break;
+    case TAPE_NULL_ARRAY: break;
     default:
         out->u.bytes.len = tape_u64(t, pos);
         out->u.bytes.ptr = t->bytes.ptr + *pos;

@@ -50,6 +50,7 @@ static inline void tape_clear(struct tape *t)
     buf_clear(&t->bytes);
 }
 
+/* A node of its own payload. */
 void tape_int(struct tape *t, int64_t n);
 void tape_double(struct tape *t, double d);
 void tape_bool(struct tape *t, bool b);

@@ -9,18 +9,13 @@
 #include "base/clock.h"
 #include "base/futex.h"
 
-enum token_word {
-    TOKEN_FREE = 0,
-    TOKEN_MAIN,
-    TOKEN_WORKER,
-    TOKEN_LENT
-};
+enum token_word { TOKEN_FREE = 0, TOKEN_MAIN, TOKEN_WORKER, TOKEN_LENT };
 
 #define WORKER_SPIN_NS 20000
-#define LENT_SPIN_NS 50000
-#define MAIN_SPIN_NS 5000
-#define ABORT_LOOK_NS 10000000
-#define BUSY_LOOK_NS 5000000
+#define LENT_SPIN_NS   50000
+#define MAIN_SPIN_NS   5000
+#define ABORT_LOOK_NS  10000000
+#define BUSY_LOOK_NS   5000000
 
 static _Atomic uint32_t word;
 static _Atomic uint32_t workers_waiting; /* workers inside token_take */
@@ -105,8 +100,7 @@ static COLD void main_take_slow(void)
         if (seen == TOKEN_LENT || waited_ns < MAIN_SPIN_NS) {
             cpu_relax();
         } else if (seen == TOKEN_WORKER) {
-            if (busy_fn && *busy_threshold_ms > 0 &&
-                waited_ns > *busy_threshold_ms * 1000000)
+            if (busy_fn && *busy_threshold_ms > 0 && waited_ns > *busy_threshold_ms * 1000000)
                 busy_fn();
             else
                 word_wait(seen, BUSY_LOOK_NS);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Worker threads that use the token as gears does; see token_stress.h. */
+/*
+ * Worker threads that use the token as gears does; see token_stress.h. Half of the rounds try it
+ * first, as a step that holds the GIL must, the other half wait at once.
+ */
 #include "exec/token_stress.h"
 
 #include <pthread.h>

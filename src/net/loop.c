@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The event loop over epoll; see loop.h. */
+/*
+ * The event loop over epoll; see loop.h. Timers are few, so they are an array that is walked; a
+ * source that is removed within a turn has its fetched events blanked.
+ */
 #include "net/loop.h"
 
 #include <errno.h>

@@ -39,11 +39,14 @@ struct loop_hooks {
 };
 
 enum status loop_setup(void) MUST_CHECK;
+/* Closes what loop_setup opened. */
 void loop_teardown(void);
+/* What runs around the poll; copied. */
 void loop_set_hooks(const struct loop_hooks *hooks);
 
 /* Registers a descriptor; STATUS_IO if the kernel refuses. The source must stay where it is. */
 enum status loop_add(struct loop_source *s, uint32_t interest) MUST_CHECK;
+/* Changes what is waited for. */
 void loop_change(struct loop_source *s, uint32_t interest);
 /* Forgets it; events of the running turn that were already fetched for it are dropped. */
 void loop_remove(struct loop_source *s);

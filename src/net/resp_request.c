@@ -19,7 +19,8 @@ void resp_args_release(struct resp_args *a)
     *a = (struct resp_args){0};
 }
 
-void resp_args_grow(struct resp_args *a, size_t extra)
+/* Room for `extra` more arguments. */
+static void resp_args_grow(struct resp_args *a, size_t extra)
 {
     if (a->cap - a->argc >= extra) return;
     size_t cap = MAX(a->cap * 2, a->argc + extra);

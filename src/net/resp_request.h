@@ -29,8 +29,8 @@ struct resp_args {
     size_t argc, cap;
 };
 
+/* Frees the array, leaving an empty one. */
 void resp_args_release(struct resp_args *a);
-void resp_args_grow(struct resp_args *a, size_t extra);
 
 /* What is known of a request that has begun; zero it to begin. While a request is incomplete its
  * arguments are offsets from the request's first byte, since the input may move. */
@@ -42,6 +42,7 @@ struct resp_state {
     struct resp_args partial; /* offsets in .ptr */
 };
 
+/* Frees what an incomplete request holds, leaving a state that can begin. */
 void resp_state_release(struct resp_state *s);
 
 struct resp_result {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Listening, accepting and naming sockets; see sock.h. */
+/*
+ * Listening, accepting and naming sockets; see sock.h. Names are asked for when somebody wants to
+ * see them, not kept: a client that nobody looks at pays nothing for them.
+ */
 #include "net/sock.h"
 
 #include <arpa/inet.h>
@@ -66,8 +69,8 @@ enum status sock_listen_tcp(const char *addr, int port, int backlog, int *fd_out
     return st;
 }
 
-enum status sock_listen_unix(const char *path, unsigned perm, int backlog, int *fd_out,
-                             char *error, size_t error_cap)
+enum status sock_listen_unix(const char *path, unsigned perm, int backlog, int *fd_out, char *error,
+                             size_t error_cap)
 {
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(sa.sun_path)) {
@@ -79,7 +82,8 @@ enum status sock_listen_unix(const char *path, unsigned perm, int backlog, int *
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return sock_fail(fd, "socket", error, error_cap);
     /* Nobody can connect before listen(), so the mode is final by then. */
-    if (bind(fd, (struct sockaddr *)&sa, sizeof(sa))) return sock_fail(fd, "bind", error, error_cap);
+    if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)))
+        return sock_fail(fd, "bind", error, error_cap);
     if (perm && chmod(path, perm)) return sock_fail(fd, "chmod", error, error_cap);
     if (listen(fd, backlog)) return sock_fail(fd, "listen", error, error_cap);
     *fd_out = fd;

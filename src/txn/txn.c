@@ -194,7 +194,8 @@ static void run_queue(struct exec_ctx *ctx, struct txn *t)
 /* A watched key that was there and has since run out counts as changed, deleted or not yet. */
 static bool watched_expired(const struct exec_ctx *ctx, const struct txn *t)
 {
-    LIST_EACH(&t->watches, n) {
+    LIST_EACH(&t->watches, n)
+    {
         const struct watch *w = CONTAINER_OF(n, struct watch, by_txn);
         struct arg key = arg_of(w->key->bytes, w->key->len);
         if (w->was_live && !kv_peek(ctx->unit, w->key->db, &key)) return true;
@@ -262,7 +263,7 @@ void txn_watch(struct exec_ctx *ctx, struct arg *key)
     struct watched_key *k = watched_find(ctx->db, key);
     if (!k) k = watched_new(ctx->db, key);
     LIST_EACH(&k->watchers, n)
-        if (CONTAINER_OF(n, struct watch, by_key)->txn == t) return;
+    if (CONTAINER_OF(n, struct watch, by_key)->txn == t) return;
     struct watch *w = mem_alloc(sizeof(*w));
     w->txn = t;
     w->key = k;

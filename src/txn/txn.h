@@ -15,7 +15,9 @@
 /* Attaches the hooks: filter, touch, refusal, end of a client. Main, at boot. */
 void txn_setup(void);
 
+/* The client is in MULTI. */
 bool txn_active(const struct client *c);
+/* MULTI. */
 void txn_begin(struct client *c);
 /* Ends the MULTI without running it and forgets the watches. */
 void txn_discard(struct client *c);
@@ -23,7 +25,9 @@ void txn_discard(struct client *c);
 /* Replies what EXEC replies, runs the queue in ctx's unit, ends the MULTI. */
 enum status txn_exec(struct exec_ctx *ctx);
 
+/* Watches a key of ctx's database, once. */
 void txn_watch(struct exec_ctx *ctx, struct arg *key);
+/* Forgets all watched keys and that one of them changed. */
 void txn_unwatch(struct client *c);
 
 #endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The data token under threads: a counter that is no atomic is changed by main and by workers,
+ * and comes out right; a wait ends when its abort flag is raised; main's own hold can be lent.
+ */
+#include "exec/token.h"
+
+#include <pthread.h>
+
+#include "../unit.h"
+#include "base/clock.h"
+#include "base/futex.h"
+
+static long guarded; /* by the token */
+
+struct worker {
+    pthread_t thread;
+    long rounds;
+    atomic_bool abort;
+    enum status ended;
+};
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    for (long i = 0; i < w->rounds; i++) {
+        if (i % 3 == 0 && token_try()) {
+            guarded++;
+        } else {
+            w->ended = token_take(&w->abort);
+            if (w->ended) return NULL;
+            guarded++;
+            if (i % 7 == 0 && !token_wanted()) guarded += 0;
+        }
+        if (!token_is_mine()) w->ended = STATUS_ERR;
+        token_give();
+    }
+    return NULL;
+}
+
+TEST(nothing_is_lost_between_main_and_workers)
+{
+    enum { WORKERS = 3 };
+    struct worker workers[WORKERS] = {0};
+    long rounds = unit_rounds(20000), mine = 0;
+    guarded = 0;
+    token_setup();
+    for (int i = 0; i < WORKERS; i++) {
+        workers[i].rounds = rounds;
+        pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+    }
+    for (long i = 0; i < rounds; i++) {
+        guarded++;
+        mine++;
+        token_main_give();
+        token_main_take();
+    }
+    token_main_give();
+    for (int i = 0; i < WORKERS; i++) {
+        pthread_join(workers[i].thread, NULL);
+        CHECK_INT(workers[i].ended, STATUS_OK);
+    }
+    token_main_take();
+    CHECK_INT(guarded, mine + WORKERS * rounds);
+    CHECK(token_stats().worker_takes >= (uint64_t)rounds);
+}
+
+static void *wait_in_vain(void *arg)
+{
+    struct worker *w = arg;
+    w->ended = token_take(&w->abort);
+    return NULL;
+}
+
+TEST(an_abort_ends_the_wait)
+{
+    struct worker w = {0};
+    token_setup();
+    pthread_create(&w.thread, NULL, wait_in_vain, &w);
+    while (!token_wanted()) continue;
+    atomic_store(&w.abort, true);
+    pthread_join(w.thread, NULL);
+    CHECK_INT(w.ended, STATUS_ABORTED);
+    CHECK(token_is_mine());
+    CHECK(!token_wanted());
+}
+
+struct loan {
+    _Atomic uint32_t done;
+    bool had_it;
+};
+
+static void *work_in_mains_place(void *arg)
+{
+    struct loan *loan = arg;
+    token_borrow_begin();
+    loan->had_it = token_is_mine();
+    guarded++;
+    token_borrow_end();
+    atomic_store(&loan->done, 1);
+    futex_wake(&loan->done, 1);
+    return NULL;
+}
+
+TEST(main_lends_its_own_hold)
+{
+    struct loan loan = {0};
+    pthread_t thread;
+    token_setup();
+    guarded = 0;
+    token_lend_begin();
+    CHECK(!token_is_mine());
+    pthread_create(&thread, NULL, work_in_mains_place, &loan);
+    while (!atomic_load(&loan.done)) futex_wait(&loan.done, 0, 1000000);
+    token_lend_end();
+    pthread_join(thread, NULL);
+    CHECK(loan.had_it);
+    CHECK(token_is_mine());
+    CHECK_INT(guarded, 1);
+}
+
+static int busy_turns;
+static int64_t busy_after_ms;
+
+static void busy(void)
+{
+    busy_turns++;
+}
+
+static void *hold_until_busy(void *arg)
+{
+    struct worker *w = arg;
+    w->ended = token_take(NULL);
+    atomic_store(&w->abort, true);
+    /* Main counts; we only look at what it may change while it waits. */
+    int64_t end_ns = clock_mono_ns() + 50000000;
+    while (clock_mono_ns() < end_ns) continue;
+    token_give();
+    return NULL;
+}
+
+TEST(main_is_busy_while_it_waits_too_long)
+{
+    struct worker w = {0};
+    token_setup();
+    busy_turns = 0;
+    busy_after_ms = 1;
+    token_on_busy(busy, &busy_after_ms);
+    pthread_create(&w.thread, NULL, hold_until_busy, &w);
+    token_main_give();
+    while (!atomic_load(&w.abort)) continue;
+    token_main_take();
+    pthread_join(w.thread, NULL);
+    CHECK(busy_turns > 0);
+    CHECK(token_stats().main_waits > 0);
+    token_on_busy(NULL, &busy_after_ms);
+}
