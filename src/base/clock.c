@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Time and its seam; see clock.h. */
+/*
+ * Time and its seam; see clock.h. The seam is one pointer that is tested at every reading: a
+ * function pointer that is always called would cost the vDSO path an indirect call for nothing.
+ * Any thread reads.
+ */
 #include "base/clock.h"
 
 #include <stddef.h>

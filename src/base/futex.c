@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The two futex calls; see futex.h. Private: the word is never shared between processes. */
+/*
+ * The two futex calls; see futex.h. They are the private kind, which spares the kernel a look at
+ * the mapping: no word is shared between processes. POSIX semaphores and condition variables are
+ * built of the same calls, but hide the word, and with it who sleeps. Any thread.
+ */
 #include "base/futex.h"
 
 #include <errno.h>

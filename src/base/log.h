@@ -47,8 +47,8 @@ void log_teardown(void);
 /* Opens the log file anew under its path. STATUS_IO leaves the old one in use. */
 enum status log_reopen(void) MUST_CHECK;
 
+/* Lines below this level are not written from here on. LOG_LEVEL_NOTICE at first. */
 void log_set_level(enum log_level level);
-enum log_level log_get_level(void);
 
 /* The letter behind the pid: 'M' master, 'S' replica, 'C' child. 'M' at first. */
 void log_set_role(char role);

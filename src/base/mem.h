@@ -58,6 +58,8 @@ size_t mem_rss(void);
 struct mem_stats {
     size_t allocated, active, resident;
 };
+
+/* Reads them all. Any thread. */
 void mem_stats(struct mem_stats *out);
 
 /* "jemalloc-5.3.0" or "libc". */

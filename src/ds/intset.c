@@ -63,7 +63,8 @@ int64_t intset_get(const struct intset *set, size_t index)
     return load(set->bytes, set->width, index);
 }
 
-bool intset_search(const struct intset *set, int64_t value, size_t *index_out)
+/* Where `value` is (true), or would have to be put (false). */
+static bool search(const struct intset *set, int64_t value, size_t *index_out)
 {
     size_t low = 0, high = set->length;
     /* Ascending insertions, the usual way to fill one, end here. */
@@ -75,13 +76,14 @@ bool intset_search(const struct intset *set, int64_t value, size_t *index_out)
         else
             high = middle;
     }
-    if (index_out) *index_out = low;
+    *index_out = low;
     return low < set->length && load(set->bytes, set->width, low) == value;
 }
 
 bool intset_contains(const struct intset *set, int64_t value)
 {
-    return width_of(value) <= set->width && intset_search(set, value, NULL);
+    size_t index;
+    return width_of(value) <= set->width && search(set, value, &index);
 }
 
 /* Rewrites all members `width` wide. The last goes first, so none is overwritten unread. */
@@ -98,7 +100,7 @@ enum status intset_add(struct intset **set_inout, int64_t value)
 {
     struct intset *set = *set_inout;
     size_t index, count = set->length;
-    if (intset_search(set, value, &index)) return STATUS_EXISTS;
+    if (search(set, value, &index)) return STATUS_EXISTS;
     if (count >= INTSET_MAX_COUNT) return STATUS_LIMIT;
 
     uint32_t width = width_of(value);
@@ -128,7 +130,7 @@ void intset_remove_at(struct intset **set_inout, size_t index)
 bool intset_remove(struct intset **set, int64_t value)
 {
     size_t index;
-    if (!intset_search(*set, value, &index)) return false;
+    if (!search(*set, value, &index)) return false;
     intset_remove_at(set, index);
     return true;
 }

@@ -49,11 +49,6 @@ int64_t intset_get(const struct intset *set, size_t index);
 /* Whether `value` is a member. O(log n). */
 bool intset_contains(const struct intset *set, int64_t value);
 
-/*
- * Where `value` is (true), or would have to be put (false). O(log n); `index_out` may be NULL.
- */
-bool intset_search(const struct intset *set, int64_t value, size_t *index_out);
-
 /* Adds a member. STATUS_EXISTS: it was there; STATUS_LIMIT: full. O(n). */
 enum status intset_add(struct intset **set, int64_t value) MUST_CHECK;
 

@@ -205,7 +205,8 @@ static void change_at_random(uint8_t **lp, struct model *m)
     static struct text t;
     uint64_t choice = unit_rand_below(m->count == 0 ? 2 : m->count < 190 ? 8 : 4);
     size_t index = m->count ? unit_rand_below(m->count) : 0;
-    uint8_t *pos = listpack_seek(*lp, (int64_t)index - (unit_rand_below(2) ? (int64_t)m->count : 0));
+    int64_t base = unit_rand_below(2) ? (int64_t)m->count : 0;
+    uint8_t *pos = listpack_seek(*lp, (int64_t)index - base);
     int64_t number = (int64_t)unit_rand();
     rand_text(&t);
     if (m->count >= 190) choice += 4;
