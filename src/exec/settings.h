@@ -47,4 +47,7 @@ extern struct exec_settings exec_settings;
 /* Registers the rows of all of the above, with their defaults. Main, at boot. */
 void exec_options_register(void);
 
+/* Registers INFO's rows of the data token. Main, at boot. */
+void exec_metrics_register(void);
+
 #endif

@@ -56,6 +56,7 @@ enum status server_wire(void)
     if (wire_exec()) return STATUS_ERR;
     wire_services();
     server_metrics_register();
+    exec_metrics_register();
     if (server_listen_all()) return STATUS_ERR;
     server_cron_start();
     server_state.startup_bytes = mem_used();

@@ -7,6 +7,7 @@
  */
 #include "txn/txn.h"
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "exec/admit.h"
@@ -304,7 +305,7 @@ static void txn_touch(void *unused, struct kv_db *db, const struct arg *key)
     UNUSED(unused);
     if (!db->watches) return;
     if (!key) {
-        struct kv_unit now = {.now_ms = exec_now_ms()};
+        struct kv_unit now = {.now_ms = clock_wall_ms()}; /* maybe a worker: not the turn's clock */
         uint64_t cursor = 0;
         do cursor = table_scan(db->watches, cursor, SIZE_MAX, SIZE_MAX, touch_if_present, &now);
         while (cursor);

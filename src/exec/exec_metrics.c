@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What INFO shows of the data token: how often main waited for it and for how long, how often
+ * workers took it, waited for it, were lent it. They stand in the section `gears`, since gears'
+ * workers are who main shares the data with.
+ */
+#include "conf/metric.h"
+#include "exec/settings.h"
+#include "exec/token.h"
+
+static struct token_stats now;
+
+static void read_stats(void)
+{
+    now = token_stats();
+}
+
+static const struct metric_row rows[] = {
+    {METRIC_GEARS, "token_main_waits", METRIC_U64, {.u64 = &now.main_waits}, 0},
+    {METRIC_GEARS, "token_main_wait_usec", METRIC_U64, {.u64 = &now.main_wait_us}, 0},
+    {METRIC_GEARS, "token_main_wait_max_usec", METRIC_U64, {.u64 = &now.main_wait_max_us}, 0},
+    {METRIC_GEARS, "token_worker_takes", METRIC_U64, {.u64 = &now.worker_takes}, 0},
+    {METRIC_GEARS, "token_worker_waits", METRIC_U64, {.u64 = &now.worker_waits}, 0},
+    {METRIC_GEARS, "token_lends", METRIC_U64, {.u64 = &now.lends}, 0},
+};
+
+void exec_metrics_register(void)
+{
+    metric_on_print(read_stats);
+    metric_register(rows, ARRAY_COUNT(rows));
+}
