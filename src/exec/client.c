@@ -396,18 +396,22 @@ size_t client__memory(const struct client *c)
            c->request.partial.cap * sizeof(struct arg) + (c->name ? mem_usable(c->name) : 0);
 }
 
-void client_stats(struct client_stats *out)
+static void client_stats_walk(struct client_stats *s)
+{
+    LIST_EACH(&client__set.all, n) {
+        const struct client *c = CLIENT_OF(n, all);
+        s->longest_in = MAX(s->longest_in, c->in.len - c->in.pos);
+        s->longest_out = MAX(s->longest_out, outbuf_pending(&c->out));
+        s->memory += client__memory(c);
+    }
+}
+
+void client_stats(struct client_stats *out, bool walk)
 {
     struct client_stats s = clients.stats;
     s.connected = client__set.count;
     s.blocked = client__set.blocked;
-    LIST_EACH(&client__set.all, n)
-    {
-        const struct client *c = CLIENT_OF(n, all);
-        s.longest_in = MAX(s.longest_in, c->in.len - c->in.pos);
-        s.longest_out = MAX(s.longest_out, outbuf_pending(&c->out));
-        s.memory += client__memory(c);
-    }
+    if (walk) client_stats_walk(&s);
     s.commands = exec_commands_processed();
     s.errors = exec_errors_total();
     *out = s;

@@ -113,8 +113,9 @@ struct client_stats {
     uint64_t query_limit_disconnections, output_limit_disconnections;
     size_t longest_in, longest_out, memory;
 };
-/* Memory and longest_* walk over the clients. */
-void client_stats(struct client_stats *out);
+/* Main, under the token. `walk`: also memory and longest_*, for which it looks at every client;
+ * else they are 0. */
+void client_stats(struct client_stats *out, bool walk);
 void client_stats_reset(void);
 
 /* Wall and monotonic clock of the turn. */

@@ -25,6 +25,7 @@
 
 static struct {
     struct metric_rate ops, net_in, net_out;
+    struct client_stats clients; /* as of the last sample; guard: the data token */
     int64_t sample_at_ms, slow_at_ms;
 } cron;
 
@@ -44,34 +45,34 @@ static void expire_keys(int hz)
     exec_unit_end(&unit, 0);
 }
 
-static void sample(const struct client_stats *stats, int64_t now_ms)
+static void sample(int64_t now_ms)
 {
+    const struct client_stats *stats = &cron.clients;
+    client_stats(&cron.clients, false);
     metric_rate_sample(&cron.ops, stats->commands, now_ms);
     metric_rate_sample(&cron.net_in, stats->net_in_bytes, now_ms);
     metric_rate_sample(&cron.net_out, stats->net_out_bytes, now_ms);
     mem_used(); /* notes the peak */
 }
 
-static void slow_work(const struct client_stats *stats)
+static void slow_work(void)
 {
     log_refresh_timezone();
-    log_debug("%zu clients connected (0 replicas), %zu bytes in use", stats->connected,
+    log_debug("%zu clients connected (0 replicas), %zu bytes in use", cron.clients.connected,
               mem_used());
 }
 
 static int server_cron(void *ctx)
 {
     UNUSED(ctx);
-    struct client_stats stats;
     int64_t now_ms = clock_mono_ms();
     if (server_signal_taken() && server_request_end(0) == STATUS_OK) return -1;
     if (now_ms >= cron.sample_at_ms) {
-        client_stats(&stats);
-        sample(&stats, now_ms);
+        sample(now_ms);
         cron.sample_at_ms = now_ms + SAMPLE_MS;
-        server_state.hz = effective_hz(stats.connected);
+        server_state.hz = effective_hz(cron.clients.connected);
         if (now_ms >= cron.slow_at_ms) {
-            slow_work(&stats);
+            slow_work();
             cron.slow_at_ms = now_ms + SLOW_MS;
         }
     }
@@ -89,6 +90,7 @@ void server_cron_start(void)
 
 void server_rates_get(struct server_rates *out)
 {
+    out->clients = cron.clients;
     out->ops = metric_rate_get(&cron.ops);
     out->net_in = metric_rate_get(&cron.net_in);
     out->net_out = metric_rate_get(&cron.net_out);

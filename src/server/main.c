@@ -32,7 +32,7 @@ static void boot_base(void)
     log_set_role('C');
     random_hex_id(server_state.run_id);
     random_hex_id(server_state.replication_id);
-    server_state.start_wall_us = clock_wall_us();
+    server_state.main_thread = pthread_self();
     server_state.start_mono_us = clock_mono_us();
 }
 

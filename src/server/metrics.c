@@ -42,11 +42,24 @@ static size_t tables_bytes(void)
     return sum;
 }
 
+/* The clients are main's. A gears step that asks for INFO is told of the last sample, and of the
+ * last look that main took at their buffers. */
+static void take_client_figures(void)
+{
+    size_t memory = now.clients.memory;
+    if (pthread_equal(pthread_self(), server_state.main_thread)) {
+        client_stats(&now.clients, true);
+    } else {
+        now.clients = now.rates.clients;
+        now.clients.memory = memory;
+    }
+}
+
 static void take_figures(void)
 {
-    client_stats(&now.clients);
     mem_stats(&now.mem);
     server_rates_get(&now.rates);
+    take_client_figures();
     now.used = now.mem.allocated;
     now.peak = mem_peak();
     now.rss = mem_rss();

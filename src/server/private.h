@@ -6,12 +6,14 @@
 #ifndef SERVER_PRIVATE_H
 #define SERVER_PRIVATE_H
 
+#include <pthread.h>
 #include <signal.h>
 
 #include "base/buf.h"
 #include "base/random.h"
 #include "base/status.h"
 #include "base/view.h"
+#include "exec/client.h"
 
 #define SERVER_BIND_MAX 16
 #define SERVER_HZ_MIN 1
@@ -41,10 +43,10 @@ struct server_state {
     char replication_id[RANDOM_ID_LEN + 1];
     char *executable;      /* absolute */
     char *config_file;     /* absolute, or NULL */
-    int64_t start_wall_us; /* when it was started */
     int64_t start_mono_us;
     int hz;                /* of this moment */
     size_t startup_bytes;  /* memory in use before the first client came */
+    pthread_t main_thread;
     bool pidfile_written;
     bool ending;           /* server_request_end has said yes */
 };
@@ -83,6 +85,7 @@ void server_cron_start(void);
 /* Figures that the cron samples, for INFO. */
 struct server_rates {
     uint64_t ops, net_in, net_out; /* per second; bytes */
+    struct client_stats clients;   /* what can be told without looking at each client */
 };
 
 /* As of the last samples. */
