@@ -53,14 +53,17 @@ proc with_server {options body} {
 #   -tags   in addition to the file's
 #   -resp   run once per protocol version; [resp] tells which one it is
 #   -only   for what one of the two servers doesn't have or does otherwise
+#   -needs  python or nopython: for builds with gears, or without (and never for stock)
 #   -down   the body ends the server; the next test gets a new one
 #   -keep   don't empty the server before
 proc test {name args} {
     set body [lindex $args end]
-    array set opt {-tags {} -resp 2 -only "" -down no -keep no}
+    array set opt {-tags {} -resp 2 -only "" -needs "" -down no -keep no}
     array set opt [lrange $args 0 end-1]
     set tags [concat $::suite::file_tags $opt(-tags)]
     if {$opt(-only) ne "" && $opt(-only) ne $::server::kind} return
+    if {$opt(-needs) ne "" && ($::server::kind ne "cogwheel" ||
+        $opt(-needs) ne [expr {$::server::has_python ? "python" : "nopython"}])} return
     foreach version $opt(-resp) {
         set title $name
         if {[llength $opt(-resp)] > 1} { append title " (RESP$version)" }

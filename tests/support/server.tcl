@@ -9,6 +9,7 @@ namespace eval server {
     variable count 0
     variable binary ""       ;# set by the runner
     variable kind cogwheel   ;# or stock
+    variable has_python 1    ;# the build has gears
     variable root ""         ;# folder for the servers' folders
     variable start_ms 60000
     variable stop_ms 60000
