@@ -155,7 +155,9 @@ $(B)/obj/%.o: src/%.c $(B)/.flags | $(gen_stamp)
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
 # Python.h is for this folder only: nobody else gets its include path.
-$(B)/obj/gears/py/%.o: private CPPFLAGS += $(DEP_PYTHON_CFLAGS)
+# Its data is reached through the GOT: else the linker copies libpython's objects into the
+# program, which then exports them.
+$(B)/obj/gears/py/%.o: private CPPFLAGS += $(DEP_PYTHON_CFLAGS) -fPIC
 
 # The Python half of gears' builder travels inside the binary.
 $(GEN)/gears_prelude.h: src/gears/py/prelude.py utils/embed | $(B)/.checked
