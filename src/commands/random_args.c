@@ -4,6 +4,7 @@
  */
 #include "commands/random_args.h"
 
+#include "exec/client.h"
 #include "exec/reply.h"
 
 enum status random_count(struct exec_ctx *ctx, int i, int64_t *count_out)
@@ -19,7 +20,7 @@ enum status random_check_repeat(struct exec_ctx *ctx, int64_t count)
 void random_in_slices(struct exec_ctx *ctx, size_t count,
                       void (*draw)(struct exec_ctx *ctx, size_t n, void *arg), void *arg)
 {
-    while (count && !ctx->sink->discard) {
+    while (count && client_reply_goes_on(ctx)) {
         size_t n = MIN(count, RANDOM_SLICE);
         draw(ctx, n, arg);
         count -= n;

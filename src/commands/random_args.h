@@ -9,8 +9,8 @@
 #include "exec/exec.h"
 
 /* With repetition a reply may be larger than the collection, so its length needs a bound of its
- * own: 64 Mi elements. (Stock accepts any number and dies of it.) */
-#define RANDOM_REPEAT_MAX ((int64_t)1 << 26)
+ * own: 16 Mi elements. (Stock accepts any number and dies of it.) */
+#define RANDOM_REPEAT_MAX ((int64_t)1 << 24)
 
 /* Elements that are drawn between two looks at whether anybody still wants them. */
 #define RANDOM_SLICE 1024

@@ -282,6 +282,12 @@ void client__check_output(struct client *c)
     client__close_asap(c);
 }
 
+bool client_reply_goes_on(struct exec_ctx *ctx)
+{
+    if (ctx->client) client__check_output(ctx->client);
+    return !ctx->sink->discard;
+}
+
 /* ---- waiting ---- */
 
 void client_block(struct exec_ctx *ctx, client_gone_fn *gone, void *gone_ctx)

@@ -38,6 +38,10 @@ void client_block(struct exec_ctx *ctx, client_gone_fn *gone, void *gone_ctx);
  * does not wait is left alone. */
 void client_unblock_post(uint64_t client_id, struct tape *take_reply);
 
+/* Between the slices of a very long reply: applies the output limits now rather than after the
+ * command. False when nobody reads the reply any more. */
+bool client_reply_goes_on(struct exec_ctx *ctx);
+
 /* Runs fn(ctx) on main, under the token, soon. Any thread. */
 void exec_post(void (*fn)(void *ctx), void *ctx);
 

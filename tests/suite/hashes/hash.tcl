@@ -265,7 +265,7 @@ with_server {} {
 
     test "more repetitions than any reply may have" -only cogwheel {
         fill h 3
-        foreach count {-9223372036854775807 -4611686018427387903 -1000000000000 -67108865} {
+        foreach count {-9223372036854775807 -4611686018427387903 -1000000000000 -16777217} {
             expect_error "ERR value is out of range" {r HRANDFIELD h $count}
             expect_error "ERR value is out of range" {r HRANDFIELD h $count WITHVALUES}
             expect [r HRANDFIELD none $count] {}

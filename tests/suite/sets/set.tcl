@@ -223,10 +223,21 @@ with_server {} {
 
     test "more repetitions than any reply may have" -only cogwheel {
         r SADD s 1 2 3
-        foreach count {-9223372036854775807 -1000000000000 -67108865} {
+        foreach count {-9223372036854775807 -1000000000000 -16777217} {
             expect_error "ERR value is out of range" {r SRANDMEMBER s $count}
             expect [r SRANDMEMBER none $count] {}
         }
+    }
+
+    test "a long reply ends at the output limit" -only cogwheel {
+        r SADD s [string repeat x 1000]
+        with_config {client-output-buffer-limit "normal 10000000 0 0"} {
+            set c [client]
+            set before [srv rss]
+            expect_error "connection closed*" {$c SRANDMEMBER s -16777216}
+            expect_true {[srv rss] - $before < 64 * 1024 * 1024}
+        }
+        expect [llength [r SRANDMEMBER s -5000]] 5000
     }
 
     test "a client that leaves in the middle of a long reply" -only cogwheel {
