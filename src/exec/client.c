@@ -94,12 +94,19 @@ static void input_release(struct client *c)
     c->in = (struct inbuf){0};
 }
 
+/* As soon as it is known, even in busy mode: what the client waits for may be what keeps main
+ * from the token. */
+static void tell_gone(struct client *c)
+{
+    client_gone_fn *gone = c->gone;
+    c->gone = NULL;
+    if (gone) gone(c->gone_ctx, c->id);
+}
+
 void client__free(struct client *c)
 {
-    if (c->flags & CLIENT_BLOCKED) {
-        client__set.blocked--;
-        if (c->gone) c->gone(c->gone_ctx, c->id);
-    }
+    if (c->flags & CLIENT_BLOCKED) client__set.blocked--;
+    tell_gone(c);
     if (clients.on_free) clients.on_free(c);
     table_remove(&clients.by_id, &client_table, client_id_key(c),
                  hash_bytes(&c->id, sizeof(c->id)));
@@ -127,6 +134,7 @@ void client__close_asap(struct client *c)
     if (c->flags & CLIENT_CLOSE_ASAP) return;
     c->flags |= CLIENT_CLOSE_ASAP;
     c->sink.discard = true;
+    tell_gone(c);
     list_unlink(&c->ready);
     list_push(&client__set.closing, &c->closing);
 }

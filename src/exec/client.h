@@ -24,8 +24,8 @@ bool client_access_ok(const struct exec_ctx *ctx, enum exec_access access);
 
 /* ---- waiting for a reply that comes later ---- */
 
-/* Who is told when a waiting client goes away (disconnect, kill, server end). Main, under the
- * token. NULL: nobody. */
+/* Who is told when a waiting client goes away (disconnect, kill, server end). Main, in busy mode
+ * without the token. NULL: nobody. */
 typedef void client_gone_fn(void *ctx, uint64_t client_id);
 
 /* Blocks the client of ctx: no further command of it runs until client_unblock_post. The handler

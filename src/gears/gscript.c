@@ -99,11 +99,17 @@ static void post_error(struct gscript *s, struct view text)
 
 /* ---- what a body asked for ---- */
 
-/* The execution of a script that also registered, or that doesn't wait: it stays on the list. */
-static void run_unanswered(struct gexec *e)
+static void start_posted(void *ctx)
 {
-    grun_execute(e, NULL, NULL, 0);
-    grun_exec_unref(e);
+    grun_start(ctx);
+}
+
+/* The execution of a script that also registered, or that doesn't wait: it stays on the list. It
+ * begins when main has delivered the answer, which it couldn't do while a step holds the token in
+ * an atomic block; who doesn't know the id couldn't stop it. */
+static void run_unanswered(struct gexec *take_e)
+{
+    exec_post(start_posted, take_e);
 }
 
 static void run_and_answer(struct gscript *s)
