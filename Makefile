@@ -143,9 +143,9 @@ $(B)/.checked: deps/check deps/packages
 	$(Q)touch $@
 
 # Objects depend on the flags they were built with, so a changed CFLAGS rebuilds them.
+all_flags = $(COMPILE) $(PYTHON_CPPFLAGS) $(LDFLAGS) $(LDLIBS)
 $(B)/.flags: FORCE | $(B)/.checked
-	$(Q)echo '$(COMPILE) $(LDFLAGS) $(LDLIBS)' | cmp -s - $@ || \
-	  echo '$(COMPILE) $(LDFLAGS) $(LDLIBS)' > $@
+	$(Q)echo '$(all_flags)' | cmp -s - $@ || echo '$(all_flags)' > $@
 .PHONY: FORCE
 FORCE:
 
@@ -154,10 +154,11 @@ $(B)/obj/%.o: src/%.c $(B)/.flags | $(gen_stamp)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
-# Python.h is for this folder only: nobody else gets its include path.
-# Its data is reached through the GOT: else the linker copies libpython's objects into the
-# program, which then exports them.
-$(B)/obj/gears/py/%.o: private CPPFLAGS += $(DEP_PYTHON_CFLAGS) -fPIC
+# Python.h is for this folder only: nobody else gets its include path. Its data is reached
+# through the GOT: else the linker copies libpython's objects into the program, which then
+# exports them.
+PYTHON_CPPFLAGS = $(DEP_PYTHON_CFLAGS) -fPIC
+$(B)/obj/gears/py/%.o: private CPPFLAGS += $(PYTHON_CPPFLAGS)
 
 # The Python half of gears' builder travels inside the binary.
 $(GEN)/gears_prelude.h: src/gears/py/prelude.py utils/embed | $(B)/.checked
