@@ -4,6 +4,7 @@
  * scripts and gears steps, so ctx->client is never NULL here.
  */
 #include "commands_table.h"
+#include "exec/blocking.h"
 #include "exec/client.h"
 #include "exec/reply.h"
 
@@ -169,6 +170,21 @@ enum status cmd_client_kill(struct exec_ctx *ctx)
     return STATUS_OK;
 }
 
+enum status cmd_client_unblock(struct exec_ctx *ctx)
+{
+    int64_t id;
+    bool with_error = false;
+    if (ctx->argc > 4) return reply_arity(ctx);
+    if (ctx->argc == 4) {
+        with_error = arg_is(&ctx->argv[3], "error");
+        if (!with_error && !arg_is(&ctx->argv[3], "timeout"))
+            return reply_error(ctx, "CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    }
+    if (arg_i64(ctx, 2, &id)) return STATUS_ERR;
+    reply_int(ctx, id >= 0 && block_end((uint64_t)id, with_error));
+    return STATUS_OK;
+}
+
 enum status cmd_client_help(struct exec_ctx *ctx)
 {
     static const char *const lines[] = {
@@ -198,6 +214,8 @@ enum status cmd_client_help(struct exec_ctx *ctx)
         "      Return clients of specified type.",
         "SETNAME <name>",
         "    Assign the name <name> to the current connection.",
+        "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+        "    Unblock the specified blocked client.",
         NULL};
     reply_help(ctx, lines);
     return STATUS_OK;

@@ -308,6 +308,17 @@ void client_block(struct exec_ctx *ctx, client_gone_fn *gone, void *gone_ctx)
     client__set.blocked++;
 }
 
+void client__unblock(struct client *c)
+{
+    c->flags &= ~(uint32_t)CLIENT_BLOCKED;
+    c->gone = NULL;
+    client__set.blocked--;
+    c->active_ms = exec_now_ms();
+    client__check_output(c);
+    client__want_write(c);
+    if (c->in.len > c->in.pos) client__want_run(c);
+}
+
 struct unblock {
     uint64_t client_id;
     struct tape reply;
@@ -319,14 +330,8 @@ static void unblock_run(void *ctx)
     struct client *c = client__by_id(u->client_id);
     if (c && (c->flags & CLIENT_BLOCKED)) {
         struct exec_ctx reply_ctx = {.client = c, .db = c->db, .sink = &c->sink};
-        c->flags &= ~(uint32_t)CLIENT_BLOCKED;
-        c->gone = NULL;
-        client__set.blocked--;
-        c->active_ms = exec_now_ms();
         tape_reply(&u->reply, &reply_ctx);
-        client__check_output(c);
-        client__want_write(c);
-        if (c->in.len > c->in.pos) client__want_run(c);
+        client__unblock(c);
     }
     tape_release(&u->reply);
     mem_free(u);

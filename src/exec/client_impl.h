@@ -63,6 +63,10 @@ extern struct client_set client__set;
 struct client *client__new(int fd);
 /* The client with this id or NULL. */
 struct client *client__by_id(uint64_t id);
+/* Ends a client's wait: its reply is in its output already; it goes on. */
+void client__unblock(struct client *c);
+/* The calling thread is main. */
+bool client__is_main(void);
 /* One more connection was turned away. */
 void client__count_rejected(void);
 /* Ends it: tells who waits for it, closes, frees. Main, under the token. */

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mpsc.h"
 #include "exec/admit.h"
+#include "exec/blocking.h"
 #include "exec/client_impl.h"
 #include "exec/command.h"
 #include "exec/token.h"
@@ -61,6 +62,13 @@ struct post {
     void (*fn)(void *ctx);
     void *ctx;
 };
+
+static _Thread_local bool is_main;
+
+bool client__is_main(void)
+{
+    return is_main;
+}
 
 int64_t exec_now_ms(void)
 {
@@ -327,6 +335,7 @@ static void run_entry(struct wave_entry *e)
         return;
     }
     if (likely(run_prepare(&ctx))) exec_call(&ctx);
+    if (unlikely(block_ready_count)) block_serve();
 }
 
 #ifdef COG_DEBUG
@@ -511,6 +520,9 @@ static void before_sleep(void)
 {
     struct list_node *n;
     posts_run();
+    if (block_ready_count) block_serve();
+    int wait_ms = block_expire();
+    if (wait_ms >= 0) loop_sleep_at_most(wait_ms);
     while ((n = list_pop(&client__set.closing))) client__free(CLIENT_OF(n, closing));
     token_main_give();
     while ((n = list_pop(&client__set.writes))) client__write(CLIENT_OF(n, writes));
@@ -522,6 +534,8 @@ static void before_sleep(void)
 enum status driver_setup(void)
 {
     const struct loop_hooks hooks = {before_sleep, after_sleep, after_ready};
+    is_main = true;
+    block_setup();
     list_init(&client__set.all);
     list_init(&client__set.ready);
     list_init(&client__set.writes);

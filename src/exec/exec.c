@@ -184,10 +184,12 @@ enum status exec_call(struct exec_ctx *ctx)
     current_command = cmd;
     enum status st = cmd->handler(ctx);
     current_command = outer;
-    stats->calls++;
     stats->total_ns += ticks_to_ns(ticks_now() - start);
     if (unlikely(st == STATUS_ERR)) stats->failed++;
-    exec.commands++;
+    if (likely(!(ctx->flags & EXEC_RETRY))) { /* counted when it began to wait */
+        stats->calls++;
+        exec.commands++;
+    }
     exec.dirty += ctx->unit->dirty;
     ctx->unit->dirty = 0;
     if (unlikely(ctx->unit->event_count) && !(ctx->flags & EXEC_IN_EVENT))

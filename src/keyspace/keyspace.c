@@ -20,8 +20,11 @@ struct kv_stats kv__stats;
 uint32_t kv__access_clock;
 uint32_t kv_event_mask;
 
-static void (*touch_fn)(void *ctx, struct kv_db *db, const struct arg *key);
-static void *touch_ctx;
+static struct {
+    void (*fn)(void *ctx, struct kv_db *db, const struct arg *key);
+    void *ctx;
+} touch_hooks[4];
+static int touch_hook_count;
 
 /* ---- life ---- */
 
@@ -43,8 +46,7 @@ void kv_teardown(void)
     kv__db_count = 0;
     kv__stats = (struct kv_stats){0};
     kv_event_mask = 0;
-    touch_fn = NULL;
-    touch_ctx = NULL;
+    touch_hook_count = 0;
 }
 
 int kv_db_count(void)
@@ -115,13 +117,14 @@ void kv_event_mask_set(uint32_t mask)
 
 void kv_on_touch(void (*fn)(void *ctx, struct kv_db *db, const struct arg *key), void *ctx)
 {
-    touch_fn = fn;
-    touch_ctx = ctx;
+    ASSERT((size_t)touch_hook_count < ARRAY_COUNT(touch_hooks));
+    touch_hooks[touch_hook_count].fn = fn;
+    touch_hooks[touch_hook_count++].ctx = ctx;
 }
 
 void kv__touch_hook(struct kv_db *db, const struct arg *key)
 {
-    if (touch_fn) touch_fn(touch_ctx, db, key);
+    for (int i = 0; i < touch_hook_count; i++) touch_hooks[i].fn(touch_hooks[i].ctx, db, key);
 }
 
 /* ---- lookup: the rare cases ---- */

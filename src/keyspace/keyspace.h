@@ -64,6 +64,7 @@ struct kv_db {
     int64_t avg_ttl_ms;    /* running mean over samples, 0 when nothing expires */
     size_t expire_chunk;   /* where the active cycle goes on */
     void *watches;         /* owned by txn: keys watched here, NULL if none */
+    void *waiters;         /* owned by exec/blocking: keys that clients wait for, NULL if none */
 };
 
 struct kv_stats {
@@ -180,7 +181,7 @@ size_t kv_flush(struct kv_unit *u, struct kv_db *db, bool lazy);
 
 /* Somebody changed the key: WATCH, later client-side caching and blocked clients. All kv_set,
  * kv_delete, kv_move, kv_expire_set call it; handlers that change a value in place must. Counts
- * nothing: handlers count changes themselves with kv_dirty. One test while db->watches is NULL. */
+ * nothing: handlers count changes themselves with kv_dirty. One test while nobody watches or waits. */
 static inline void kv_touch(struct kv_unit *u, struct kv_db *db, const struct arg *key);
 
 static inline void kv_dirty(struct kv_unit *u, uint64_t changes)
@@ -209,8 +210,8 @@ static inline struct view kv_event_key(const struct kv_unit *u, const struct kv_
     return view_of(u->event_bytes.ptr + e->key_offset, e->key_len);
 }
 
-/* Hook for kv_touch; one, set in wiring. Called under the token by whoever changes a key, for
- * databases whose `watches` isn't NULL. key NULL: the database is about to be emptied, so every
+/* Hooks for kv_touch, at most 4. Called under the token by whoever changes a key, in databases
+ * that have watches or waiters. key NULL: the database is about to be emptied, so every
  * watched key that exists now changes. */
 void kv_on_touch(void (*fn)(void *ctx, struct kv_db *db, const struct arg *key), void *ctx);
 

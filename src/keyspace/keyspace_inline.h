@@ -97,7 +97,7 @@ static inline void kv_prefetch_entry(struct kv_db *db, struct arg *key)
 static inline void kv_touch(struct kv_unit *u, struct kv_db *db, const struct arg *key)
 {
     UNUSED(u);
-    if (unlikely(db->watches != NULL)) kv__touch_hook(db, key);
+    if (unlikely(db->watches || db->waiters)) kv__touch_hook(db, key);
 }
 
 #endif

@@ -25,8 +25,9 @@ static struct loop {
     int timer_count;
     struct epoll_event events[LOOP_EVENTS_MAX];
     int event_count; /* of the running turn; a removed source's events are blanked */
-    bool stop, dont_sleep;
-} loop = {.epoll_fd = -1, .wake_fd = -1};
+    bool stop;
+    int at_most_ms; /* for the next poll; -1 no limit but the timers' */
+} loop = {.epoll_fd = -1, .wake_fd = -1, .at_most_ms = -1};
 
 static void wake_drain(struct loop_source *s, uint32_t ready)
 {
@@ -48,7 +49,7 @@ void loop_teardown(void)
 {
     if (loop.wake_fd >= 0) close(loop.wake_fd);
     if (loop.epoll_fd >= 0) close(loop.epoll_fd);
-    loop = (struct loop){.epoll_fd = -1, .wake_fd = -1};
+    loop = (struct loop){.epoll_fd = -1, .wake_fd = -1, .at_most_ms = -1};
 }
 
 void loop_set_hooks(const struct loop_hooks *hooks)
@@ -105,7 +106,12 @@ void loop_wake(void)
 
 void loop_dont_sleep(void)
 {
-    loop.dont_sleep = true;
+    loop.at_most_ms = 0;
+}
+
+void loop_sleep_at_most(int ms)
+{
+    if (loop.at_most_ms < 0 || ms < loop.at_most_ms) loop.at_most_ms = ms;
 }
 
 void loop_stop(void)
@@ -115,11 +121,11 @@ void loop_stop(void)
 
 static int until_next_timer_ms(void)
 {
-    if (loop.dont_sleep) return 0;
-    if (loop.timer_count == 0) return -1;
-    int64_t now = clock_mono_ms(), next = INT64_MAX;
+    if (loop.at_most_ms == 0) return 0;
+    int64_t now = clock_mono_ms(), next = now + 60000;
+    if (loop.at_most_ms > 0) next = now + loop.at_most_ms;
     for (int i = 0; i < loop.timer_count; i++) next = MIN(next, loop.timers[i].due_ms);
-    return next <= now ? 0 : (int)MIN(next - now, 60000);
+    return next <= now ? 0 : (int)(next - now);
 }
 
 static void run_timers(void)
@@ -169,7 +175,7 @@ void loop_run(void)
     while (!loop.stop) {
         if (loop.hooks.before_sleep) loop.hooks.before_sleep();
         int timeout_ms = until_next_timer_ms();
-        loop.dont_sleep = false;
+        loop.at_most_ms = -1;
         int count = poll_events(timeout_ms);
         if (loop.hooks.after_sleep) loop.hooks.after_sleep();
         dispatch(count);

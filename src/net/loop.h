@@ -60,6 +60,9 @@ void loop_wake(void);
 /* The next poll doesn't sleep: there is work left over. */
 void loop_dont_sleep(void);
 
+/* The next poll sleeps for ms at most. */
+void loop_sleep_at_most(int ms);
+
 /* Runs turns until loop_stop. */
 void loop_run(void);
 void loop_stop(void);
