@@ -118,6 +118,10 @@ static void check_key(struct world *w, struct model_key *k)
     CHECK_INT(kv_entry_string_len(e), k->len);
     CHECK_INT(kv_entry_enc(e), k->enc);
     CHECK(kv_entry_expire_ms(e) == k->expire_ms);
+    if (!(e->flags & KV_ENTRY_PTR) && k->len > KV_ENTRY_EMBED_SHORT) {
+        /* An expiry that is set later doesn't push a string out. */
+        CHECK(kv_entry__size(e) <= KV_ENTRY_EMBED_MAX + 8);
+    }
 }
 
 static void check_all(struct world *w)
@@ -436,6 +440,29 @@ TEST(same_size_overwrites_in_place)
     kv_teardown();
 }
 
+TEST(blocks_of_their_own)
+{
+    struct kv_unit u = {.now_ms = 1};
+    char scratch[KV_SCRATCH];
+    struct arg key = arg_of("k", 1);
+    kv_setup(1);
+    struct kv_db *db = kv_db(0);
+    /* A part of the old value that overlaps its new place. */
+    struct kv_entry *e = set(&u, db, "k", 200);
+    struct view old = kv_entry_string(e, scratch);
+    ((char *)(uintptr_t)old.ptr)[199] = 'x';
+    e = kv_set_string(&u, db, &key, e, view_of(old.ptr + 1, 199), 0);
+    struct view now = kv_entry_string(e, scratch);
+    CHECK_INT(now.len, 199);
+    CHECK_INT(now.ptr[198], 'x');
+    CHECK_INT(now.ptr[197], 'v');
+    /* A much shorter value gives the memory back. */
+    set(&u, db, "k", 60000);
+    e = set(&u, db, "k", 1000);
+    CHECK(mem_usable(kv_entry__pointer(e)) < 2000);
+    kv_teardown();
+}
+
 TEST(large_strings_are_freed_in_the_background)
 {
     struct kv_unit u = {.now_ms = 1};
@@ -515,12 +542,17 @@ TEST(moving_to_another_database)
     kv_setup(2);
     struct arg from = arg_of("a", 1), to = arg_of("b", 1);
     struct kv_entry *e = set(&u, kv_db(0), "a", 3);
-    kv_expire_set(&u, kv_db(0), &from, e, 50);
+    e = kv_expire_set(&u, kv_db(0), &from, e, 50);
+    kv_entry_access_set(e, 12345);
     kv_move(&u, kv_db(0), &from, kv_db(1), &to);
     CHECK_INT(kv_db(0)->volatile_count, 0);
     CHECK_INT(kv_db(1)->volatile_count, 1);
     CHECK(!kv_peek(&u, kv_db(0), &from));
-    CHECK_INT(kv_entry_expire_ms(kv_peek(&u, kv_db(1), &to)), 50);
+    e = kv_peek(&u, kv_db(1), &to);
+    CHECK_INT(kv_entry_expire_ms(e), 50);
+    CHECK_INT(kv_entry_access(e), 12345);
+    u.now_ms = 51;
+    CHECK_INT(kv_expire_cycle(&u, 1000000), 1);
     kv_teardown();
 }
 
