@@ -174,7 +174,9 @@ enum status cmd_client_unblock(struct exec_ctx *ctx)
 {
     int64_t id;
     bool with_error = false;
-    if (ctx->argc > 4) return reply_arity(ctx);
+    if (ctx->argc > 4)
+        return reply_error(ctx, "unknown subcommand or wrong number of arguments for 'unblock'. Try "
+                                "CLIENT HELP.");
     if (ctx->argc == 4) {
         with_error = arg_is(&ctx->argv[3], "error");
         if (!with_error && !arg_is(&ctx->argv[3], "timeout"))
