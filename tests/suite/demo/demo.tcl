@@ -47,6 +47,18 @@ with_server {} {
         file delete -force $folder
     }
 
+    test "what a system lacks is left out and said" -only cogwheel {
+        set folder $scratch-bare
+        file mkdir $folder
+        set output [spawn_wait [spawn env -i TMPDIR=$folder PATH=$folder /usr/bin/python3 \
+            utils/demo/run --binary $::server::binary] 120000]
+        expect_match $output "*package:<name>       left out: there is no dpkg-query\n*"
+        expect_match $output "*  Left out: there is no redis-cli.\n*"
+        expect_match $output "*121 films in 17 genres*"
+        expect [glob -nocomplain -directory $folder *] {}
+        file delete -force $folder
+    }
+
     foreach signal {INT TERM HUP} {
         test "interrupted by SIG$signal, the demo ends its server and removes its folder" {
             set folder $scratch-$signal
@@ -79,6 +91,15 @@ with_server {} {
         set folder $scratch-false
         expect_error "process * failed:*FAILED: the server doesn't start*" {
             spawn_wait [start_demo $folder /bin/false] 20000
+        }
+        expect [glob -nocomplain -directory $folder *] {}
+        file delete -force $folder
+    }
+
+    test "a server without gears is told" -only stock {
+        set folder $scratch-stock
+        expect_error "process * failed:*FAILED: this server runs no Python:*" {
+            spawn_wait [start_demo $folder $::server::binary] 20000
         }
         expect [glob -nocomplain -directory $folder *] {}
         file delete -force $folder
