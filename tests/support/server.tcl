@@ -139,7 +139,7 @@ proc server::process_runs {id} {
 proc server::alive {id} {
     variable state
     if {$state($id,stopped) || ![process_runs $id]} { return 0 }
-    expr {![catch {ask $id PING} reply] || [string match "NOAUTH*" $reply]}
+    expr {![catch {ask $id PING} reply] || [regexp {^(NOAUTH|ERR max number)} $reply]}
 }
 
 proc server::signal {id name} {
