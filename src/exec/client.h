@@ -42,6 +42,10 @@ void client_unblock_post(uint64_t client_id, struct tape *take_reply);
  * command. False when nobody reads the reply any more. */
 bool client_reply_goes_on(struct exec_ctx *ctx);
 
+/* Main has waited for the token longer than busy-reply-threshold: it has no hold on the data, and
+ * clients are answered from the parser alone. Main. */
+bool exec_is_busy(void);
+
 /* Runs fn(ctx) on main, under the token, soon. Any thread. */
 void exec_post(void (*fn)(void *ctx), void *ctx);
 

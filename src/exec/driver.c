@@ -75,6 +75,11 @@ int64_t exec_now_ms(void)
     return driver.clock.wall_ms;
 }
 
+bool exec_is_busy(void)
+{
+    return driver.busy;
+}
+
 /* ---- posts ---- */
 
 void exec_post(void (*fn)(void *ctx), void *ctx)

@@ -72,7 +72,6 @@ static int server_cron(void *ctx)
 {
     UNUSED(ctx);
     int64_t now_ms = clock_mono_ms();
-    if (server_signal_taken() && server_request_end(0) == STATUS_OK) return -1;
     if (now_ms >= cron.sample_at_ms) {
         sample(now_ms);
         cron.sample_at_ms = now_ms + SAMPLE_MS;

@@ -105,9 +105,8 @@ static enum status boot(void)
         log_warning("Configured to not listen anywhere, exiting.");
         return STATUS_ERR;
     }
-    server_signals_setup();
     server_crash_setup();
-    if (server_wire()) return STATUS_ERR;
+    if (server_wire() || server_signals_setup()) return STATUS_ERR;
     server_write_pidfile();
     announce_ready();
     return STATUS_OK;

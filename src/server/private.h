@@ -96,11 +96,9 @@ void server_rates_reset(void);
 
 /* ---- signals.c ---- */
 
-/* Installs the handlers of the signals that end the server, and ignores SIGPIPE and SIGHUP. */
-void server_signals_setup(void);
-
-/* The signal that asked for an end since the last call, or 0. */
-int server_signal_taken(void);
+/* Installs the handlers of the signals that end the server, and ignores SIGPIPE and SIGHUP. After
+ * loop_setup. STATUS_ERR: the log says why. */
+enum status server_signals_setup(void) MUST_CHECK;
 
 /* ---- crash.c ---- */
 

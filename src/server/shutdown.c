@@ -15,7 +15,6 @@
 #include "base/log.h"
 #include "exec/client.h"
 #include "exec/lifecycle.h"
-#include "exec/token.h"
 #include "net/loop.h"
 #include "server/private.h"
 
@@ -40,7 +39,7 @@ enum status server_request_end(unsigned flags)
         log_warning("Errors trying to shut down the server. Check the logs for more information.");
         return STATUS_ERR;
     }
-    if (!token_is_mine()) {
+    if (exec_is_busy()) {
         log_removals();
         server_remove_files();
         log_warning("Redis is now ready to exit, bye bye...");

@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Signals that ask for an end. The handler notes which it was and wakes the loop, so that the end
- * comes from the loop like any other; a second SIGINT is somebody at a terminal who doesn't want
- * to wait.
+ * Signals that ask for an end. The handler counts up a descriptor that the loop watches, so that
+ * the end comes from the loop like any other, also while main is in busy mode: somebody whose
+ * script never ends must be able to stop the server. A second SIGINT is somebody at a terminal
+ * who doesn't want to wait. (signalfd would do without a handler, but hands the signals only to
+ * threads that block them, and a library's threads may not.)
  *
- * The handler runs on any thread and calls async-signal-safe functions only (log_raw and
- * loop_wake are).
+ * The handler runs on any thread and calls async-signal-safe functions only (log_raw is).
  */
 #include <signal.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "exec/client.h"
 #include "net/loop.h"
 #include "server/private.h"
 
-static atomic_int taken;
+static struct loop_source source = {.fd = -1};
 static atomic_int seen_int;
 
 /* A log line without the log's formatting, which may be under way on this very thread. */
@@ -50,12 +54,38 @@ static void on_end_signal(int signo)
     log_from_handler(signo == SIGINT    ? "Received SIGINT scheduling shutdown..."
                      : signo == SIGTERM ? "Received SIGTERM scheduling shutdown..."
                                         : "Received shutdown signal, scheduling shutdown...");
-    atomic_store(&taken, signo);
-    loop_wake();
+    uint64_t one = 1;
+    int saved = errno;
+    if (write(source.fd, &one, sizeof(one)) < 0) {
+        /* Full: there are enough of them. */
+    }
+    errno = saved;
 }
 
-void server_signals_setup(void)
+static void end_by_signal(void *ctx)
 {
+    UNUSED(ctx);
+    if (server_request_end(0)) log_warning("The signal is ignored.");
+}
+
+/* Runs without the token: what touches more than the process itself is posted. */
+static void signal_ready(struct loop_source *s, uint32_t ready)
+{
+    uint64_t count;
+    UNUSED(ready);
+    if (read(s->fd, &count, sizeof(count)) < 0) return;
+    if (exec_is_busy()) end_by_signal(NULL);
+    else exec_post(end_by_signal, NULL);
+}
+
+enum status server_signals_setup(void)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    source = (struct loop_source){.fd = fd, .fn = signal_ready};
+    if (fd < 0 || loop_add(&source, LOOP_READ)) {
+        log_warning("Can't watch for signals: %s", strerror(errno));
+        return STATUS_ERR;
+    }
     struct sigaction act = {.sa_handler = SIG_IGN};
     sigemptyset(&act.sa_mask);
     sigaction(SIGHUP, &act, NULL);
@@ -64,9 +94,5 @@ void server_signals_setup(void)
     act.sa_flags = SA_RESTART;
     sigaction(SIGTERM, &act, NULL);
     sigaction(SIGINT, &act, NULL);
-}
-
-int server_signal_taken(void)
-{
-    return atomic_exchange(&taken, 0);
+    return STATUS_OK;
 }

@@ -82,3 +82,31 @@ test "the pid file and the socket of a crashed server don't stay" -only cogwheel
     catch {spawn_wait $pid}
     expect [file exists $pidfile] 0
 }
+
+# A script that holds the data and never ends.
+proc hold_the_data {} {
+    set c [client]
+    client::send $c SET k v
+    client::send $c RG.PYEXECUTE "
+def hold(record):
+    with atomic():
+        while True: pass
+GB('KeysReader').foreach(hold).run()"
+    client::flush $c
+    set c [client]
+    wait_for {[catch {$c PING} message] && [string match BUSY* $message]}
+}
+
+with_server {busy-reply-threshold 50} {
+    test "SIGTERM ends a server whose data a script holds for ever" -only cogwheel -down yes {
+        hold_the_data
+        server::signal [srv_id] TERM
+        wait_for {![server::process_runs [srv_id]]}
+    }
+
+    test "SHUTDOWN NOSAVE does, too" -only cogwheel -down yes {
+        hold_the_data
+        expect_error "connection closed*" {[client] SHUTDOWN NOSAVE}
+        wait_for {![server::process_runs [srv_id]]}
+    }
+}
