@@ -459,6 +459,13 @@ static void busy_client(struct client *c)
     client__input_trim(c);
 }
 
+/* Clients whose requests were read before main knew that it has to wait. */
+static void busy_ready(void)
+{
+    struct list_node *node;
+    while ((node = list_pop(&client__set.ready))) busy_client(CLIENT_OF(node, ready));
+}
+
 /* One look at the sockets while main can't have the token. */
 static void busy_turn(void)
 {
@@ -466,6 +473,7 @@ static void busy_turn(void)
     wave.args = (struct resp_args){0};
     driver.busy = true;
     clock_refresh(&driver.clock);
+    busy_ready();
     loop_poll_once(BUSY_POLL_MS);
     driver.busy = false;
     resp_args_release(&wave.args);
