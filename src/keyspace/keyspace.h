@@ -181,7 +181,8 @@ size_t kv_flush(struct kv_unit *u, struct kv_db *db, bool lazy);
 
 /* Somebody changed the key: WATCH, later client-side caching and blocked clients. All kv_set,
  * kv_delete, kv_move, kv_expire_set call it; handlers that change a value in place must. Counts
- * nothing: handlers count changes themselves with kv_dirty. One test while nobody watches or waits. */
+ * nothing: handlers count changes themselves with kv_dirty. One test while nobody watches or
+ * waits. */
 static inline void kv_touch(struct kv_unit *u, struct kv_db *db, const struct arg *key);
 
 static inline void kv_dirty(struct kv_unit *u, uint64_t changes)
