@@ -136,10 +136,17 @@ proc server::process_runs {id} {
     expr {[lindex $after_name 0] ni {Z X}}
 }
 
+# It runs and answers, be it by an error reply; a moment is given for connections that are
+# still being closed.
 proc server::alive {id} {
     variable state
-    if {$state($id,stopped) || ![process_runs $id]} { return 0 }
-    expr {![catch {ask $id PING} reply] || [regexp {^(NOAUTH|ERR max number)} $reply]}
+    for {set try 0} {$try < 100} {incr try} {
+        if {$state($id,stopped) || ![process_runs $id]} { return 0 }
+        if {![catch {ask $id PING} reply info]} { return 1 }
+        if {[lindex [dict get $info -errorcode] 0] eq "REDIS"} { return 1 }
+        after 20
+    }
+    return 0
 }
 
 proc server::signal {id name} {
