@@ -123,5 +123,11 @@ int main(int argc, char **argv)
     }
     if (boot()) return 1;
     loop_run();
-    return server_end();
+    int code = server_end();
+#ifndef COG_DEBUG
+    /* A thread that couldn't be stopped (a long call of a C library) must not meet the
+     * destructors that exit() runs. */
+    _exit(code);
+#endif
+    return code;
 }
