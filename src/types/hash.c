@@ -462,4 +462,6 @@ const struct type_ops hash_type_ops = {
     .memory = ops_memory,
     .digest = ops_digest,
     .copy = ops_copy,
+    .prefetch_place = hash_prefetch_bucket,
+    .prefetch_element = hash_prefetch_entry,
 };

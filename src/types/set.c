@@ -386,4 +386,6 @@ const struct type_ops set_type_ops = {
     .memory = ops_memory,
     .digest = ops_digest,
     .copy = ops_copy,
+    .prefetch_place = set_prefetch_bucket,
+    .prefetch_element = set_prefetch_entry,
 };

@@ -11,6 +11,7 @@
 #ifndef TYPES_VALUE_H
 #define TYPES_VALUE_H
 
+#include "base/arg.h"
 #include "base/buf.h"
 #include "base/status.h"
 #include "base/view.h"
@@ -74,6 +75,10 @@ struct type_ops {
     void (*digest)(struct value v, struct digest *d);
     /* A deep copy. */
     struct value (*copy)(struct value v);
+    /* Hints that an element will be searched: first for where it hangs, then, when that is there,
+     * for itself. No effect on the value. */
+    void (*prefetch_place)(struct value v, struct arg *element);
+    void (*prefetch_element)(struct value v, struct arg *element);
 };
 
 /* Rows that are defined by the files of their types; value.c has the others. */
