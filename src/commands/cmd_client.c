@@ -175,8 +175,8 @@ enum status cmd_client_unblock(struct exec_ctx *ctx)
     int64_t id;
     bool with_error = false;
     if (ctx->argc > 4)
-        return reply_error(ctx, "unknown subcommand or wrong number of arguments for 'unblock'. Try "
-                                "CLIENT HELP.");
+        return reply_error(ctx, "unknown subcommand or wrong number of arguments for 'unblock'. "
+                                "Try CLIENT HELP.");
     if (ctx->argc == 4) {
         with_error = arg_is(&ctx->argv[3], "error");
         if (!with_error && !arg_is(&ctx->argv[3], "timeout"))

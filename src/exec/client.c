@@ -278,9 +278,11 @@ static bool soft_limit_passed(struct client *c, const struct output_limit *limit
 void client__check_output(struct client *c)
 {
     const struct output_limit *limit = &exec_settings.output_limits[CLIENT_CLASS_NORMAL];
-    size_t pending = outbuf_pending(&c->out);
+    size_t unsent = outbuf_pending(&c->out);
+    /* The first block is everybody's, as stock's reply buffer is: no limit cuts a short reply. */
+    size_t pending = unsent > OUTBUF_BLOCK_BYTES ? unsent - OUTBUF_BLOCK_BYTES : 0;
     bool over = limit->hard_bytes && pending > limit->hard_bytes;
-    if (c->admit & ADMIT_AUTH) over |= pending > UNAUTH_OUTPUT_BYTES;
+    if (c->admit & ADMIT_AUTH) over |= unsent > UNAUTH_OUTPUT_BYTES;
     if (soft_limit_passed(c, limit, pending)) over = true;
     if (!over || (c->flags & CLIENT_CLOSE_ASAP)) return;
     log_warning(
