@@ -211,6 +211,19 @@ enum status num_parse_double(struct view text, double *out)
     return status;
 }
 
+enum status num_parse_double_lenient(struct view text, double *out)
+{
+    if (!num_parse_double(text, out)) return STATUS_OK;
+    char space[256], *end;
+    char *copy = terminated(text, space, sizeof(space));
+    if (!copy) return STATUS_NOMEM;
+    double value = strtod_l(copy, &end, get_c_locale());
+    enum status status = *end != '\0' || isnan(value) ? STATUS_SYNTAX : STATUS_OK;
+    if (!status) *out = value;
+    if (copy != space) mem_free(copy);
+    return status;
+}
+
 enum status num_parse_ld(struct view text, long double *out)
 {
     struct decimal d;

@@ -74,6 +74,13 @@ size_t num_digits_u64(uint64_t value);
  */
 enum status num_parse_double(struct view text, double *out) MUST_CHECK;
 
+/*
+ * Reads a text as C's strtod would, and as stock reads the ends of a range: blanks before are
+ * skipped, nothing at all is 0, a NUL ends the text, overflow is infinite and underflow 0. NaN and
+ * anything behind the number are STATUS_SYNTAX. STATUS_NOMEM: text is huge.
+ */
+enum status num_parse_double_lenient(struct view text, double *out) MUST_CHECK;
+
 /* As num_parse_double with the range of long double; 5,120 bytes or more are STATUS_SYNTAX. */
 enum status num_parse_ld(struct view text, long double *out) MUST_CHECK;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What SRANDMEMBER and HRANDFIELD (later ZRANDMEMBER) share: the count, whose sign chooses between
+ * What SRANDMEMBER, HRANDFIELD and ZRANDMEMBER share: the count, whose sign chooses between
  * distinct elements and draws with repetition, and its limits. Thread: whoever runs the command.
  */
 #ifndef COMMANDS_RANDOM_ARGS_H

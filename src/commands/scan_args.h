@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What SCAN, HSCAN, SSCAN (and later ZSCAN) share: cursor and options, the collected elements,
+ * What SCAN, HSCAN, SSCAN and ZSCAN share: cursor and options, the collected elements,
  * the reply. The cursor comes first in the reply but is known last, so elements are copied aside
  * until the step is done; that also makes them independent of what the walk does afterwards.
  * Thread: whoever runs the command.
@@ -47,7 +47,7 @@ void scan_reply(struct exec_ctx *ctx, uint64_t cursor, struct scan_out *out);
  * cursor, 0 at the end. Must not change the value. */
 typedef uint64_t scan_step_fn(struct value v, const struct scan_args *args, struct scan_out *out);
 
-/* The whole of HSCAN, SSCAN: key cursor [MATCH p] [COUNT n]; absent keys are empty. */
+/* The whole of HSCAN, SSCAN, ZSCAN: key cursor [MATCH p] [COUNT n]; absent keys are empty. */
 enum status cmd_scan_generic(struct exec_ctx *ctx, enum value_type type, scan_step_fn *step);
 
 #endif

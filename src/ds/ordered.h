@@ -104,11 +104,13 @@ size_t ordered_rank(const struct ordered *t, const struct ordered_bound *bound);
 /* The place of a rank; past the end if there is no such. O(log n). */
 struct ordered_pos ordered_at(const struct ordered *t, size_t rank);
 
-/* Whether the place has an element, and which. */
+/* Whether the place has an element. */
 static inline bool ordered_valid(struct ordered_pos pos)
 {
     return pos.leaf != NULL;
 }
+
+/* The element of a place that has one. */
 struct ordered_element *ordered_get(struct ordered_pos pos);
 
 /* Neighbours. They ask for elements ahead, so that a walk doesn't wait for each. O(1). */

@@ -233,6 +233,13 @@ static const struct opt_row other_rows[] = {
     {.name = "set-max-intset-entries", .kind = OPT_SIZE,
      .var.size = &type_limits.set_max_intset_entries, .dflt = "512", .max = INT64_MAX,
      .section = OPT_SECTION_ENCODING, .doc = "Most members of a set of integers in compact form."},
+    {.name = "zset-max-listpack-entries", .alias = "zset-max-ziplist-entries", .kind = OPT_SIZE,
+     .var.size = &type_limits.zset_max_listpack_entries, .dflt = "128", .max = INT64_MAX,
+     .section = OPT_SECTION_ENCODING, .doc = "Most members of a sorted set in compact form."},
+    {.name = "zset-max-listpack-value", .alias = "zset-max-ziplist-value", .kind = OPT_MEMORY,
+     .var.size = &type_limits.zset_max_listpack_value, .dflt = "64", .max = INT64_MAX,
+     .section = OPT_SECTION_ENCODING,
+     .doc = "Longest member, in bytes, of a sorted set in compact form."},
 };
 
 void server_options_register(void)

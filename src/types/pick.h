@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Random choices out of a collection, for SPOP, SRANDMEMBER and HRANDFIELD: k distinct of n
- * places, each subset as likely as any other, in time and memory bounded by the choice or by the
+ * Random choices out of a collection, for SPOP, SRANDMEMBER and their kin: k distinct of n places,
+ * each subset as likely as any other, in time and memory bounded by the choice or by the
  * collection, whichever is smaller. What a collection is doesn't matter here: a place is a number
  * (an index, or an entry's address).
  *

@@ -19,6 +19,7 @@ static const struct type_ops string_type_ops = {.name = "string", .free = string
 static const struct type_ops *const rows[TYPE_COUNT] = {
     [TYPE_STRING] = &string_type_ops,
     [TYPE_SET] = &set_type_ops,
+    [TYPE_ZSET] = &zset_type_ops,
     [TYPE_HASH] = &hash_type_ops,
 };
 
@@ -34,6 +35,8 @@ struct type_limits type_limits = {
     .hash_max_listpack_entries = 512,
     .hash_max_listpack_value = 64,
     .set_max_intset_entries = 512,
+    .zset_max_listpack_entries = 128,
+    .zset_max_listpack_value = 64,
 };
 
 const struct type_ops *type_ops_of(enum value_type type)

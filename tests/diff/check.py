@@ -6,7 +6,7 @@ Replies must be equal to the byte, with these exceptions, each as narrow as it c
   order     SMEMBERS, HGETALL, HKEYS, HVALS of a hash-table encoding, and KEYS, are compared as
             multisets; a small encoding has an order of its own, which must be stock's
   times     TTL and its relatives may differ by what passes between two servers
-  chance    SPOP, SRANDMEMBER, HRANDFIELD, RANDOMKEY are checked against the collection's content;
+  chance    SPOP, SRANDMEMBER, HRANDFIELD, ZRANDMEMBER, RANDOMKEY are checked against the collection's content;
             after SPOP our server is brought to stock's state
   cursors   a SCAN is iterated to its end on both sides and compared as a set
 """
@@ -128,13 +128,19 @@ def compare_pipeline(operations, ours_raw, stock_raw):
 # ---- specials --------------------------------------------------------------------------------
 
 def content(connection, key):
-    """Members of a set or fields of a hash, as {name: value or None}; None for another type."""
+    """Members of a set or sorted set, fields of a hash, as {name: value or None}; None for another
+    type."""
     kind = connection.call(b"TYPE", key)[1]
     if kind == b"set":
         return {item[1]: None for item in connection.call(b"SMEMBERS", key)[1]}
     if kind == b"hash":
         flat = connection.call(b"HGETALL", key)[1]
         return {flat[i][1]: flat[i + 1][1] for i in range(0, len(flat), 2)}
+    if kind == b"zset":
+        found = connection.call(b"ZRANGE", key, b"0", b"-1", b"WITHSCORES")[1]
+        if found and found[0][0] == b"*":
+            found = [item for pair in found for item in pair[1]]
+        return {found[i][1]: found[i + 1][1] for i in range(0, len(found), 2)}
     return {} if kind == b"none" else None
 
 
@@ -232,7 +238,7 @@ def check_randomkey(words, ours, stock):
 def iterate(connection, words):
     """(elements as a set, or an error reply) of a full iteration; words hold cursor 0."""
     at = 1 if words[0].upper() == b"SCAN" else 2
-    pairs_wanted = words[0].upper() == b"HSCAN"
+    pairs_wanted = words[0].upper() in (b"HSCAN", b"ZSCAN")
     seen = set()
     cursor = b"0"
     for _ in range(100000):
@@ -253,14 +259,21 @@ def check_scan(words, ours, stock):
     if (seen is None or seen_stock is None) and a != b:
         raise Difference(words, a, b)
     if seen is not None and seen != seen_stock:
-        raise Difference(words, (b"*", sorted(seen - seen_stock)), (b"*", sorted(seen_stock - seen)),
+        raise Difference(words, only_in(seen, seen_stock), only_in(seen_stock, seen),
                          "elements that one has and the other hasn't")
+
+
+def only_in(seen, others):
+    """As an array reply: the elements, or pairs as arrays of their own."""
+    return b"*", [item if isinstance(item[0], bytes) else (b"*", list(item))
+                  for item in sorted(seen - others)]
 
 
 CHECKERS = {
     "spop": check_spop,
     "srandmember": check_srandmember,
     "hrandfield": check_hrandfield,
+    "zrandmember": check_hrandfield,
     "randomkey": check_randomkey,
     "scan": check_scan,
 }
