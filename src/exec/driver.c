@@ -7,9 +7,10 @@
  *
  * A wave collects the complete requests of many clients, then prefetches buckets and entries of
  * their keys, and of fields and members within large collections, then runs them: 16 cache misses
- * at once instead of one after the other. Parsing decides nothing; whatever depends on state (database, MULTI, authentication) is looked at when
- * the command runs. A client that blocks or ends in the middle of a wave has its later requests
- * put back: they are parsed again when it goes on.
+ * at once instead of one after the other. Parsing decides nothing; whatever depends on state
+ * (database, MULTI, authentication) is looked at when the command runs. A client that blocks or
+ * ends in the middle of a wave has its later requests put back: they are parsed again when it
+ * goes on.
  *
  * Main only. Reading, writing and the poll happen without the token.
  */
