@@ -309,6 +309,9 @@ enum status reply_errorf(struct exec_ctx *ctx, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text.ptr, text.cap, fmt, args);
     va_end(args);
+    /* Ends of lines that an argument brought to the end of the text go, as in stock; others become
+     * spaces. */
+    while (len && (text.ptr[len - 1] == '\r' || text.ptr[len - 1] == '\n')) len--;
     enum status st = reply_error_bytes(ctx, text.ptr, (size_t)len);
     buf_release(&text);
     return st;
