@@ -77,12 +77,13 @@ static void record_error(struct runner *r)
     buf_release(&text);
 }
 
-static void limit_error(struct runner *r, const char *what, uint64_t limit, const char *option)
+/* Reading ends with it, as with any error; what was read goes its way. */
+static void too_many_records(struct runner *r)
 {
-    char text[160];
-    int len = snprintf(text, sizeof(text), "%s %llu (%s)", what, (unsigned long long)limit, option);
+    char text[128];
+    int len = snprintf(text, sizeof(text), "the reader gave more than %llu records "
+                       "(gears-max-records)", (unsigned long long)r->exec->limits.max_records);
     add_error(r, view_of(text, (size_t)len));
-    r->closed = r->count + 1;
 }
 
 static void sink(struct runner *r, PyObject *take_record)
@@ -143,10 +144,18 @@ static PyObject *key_text(PyObject *take_key)
 
 /* ---- one to one ---- */
 
+/* A new list of the same elements. (PySequence_List of CPython 3.11 loses a reference of a list
+ * when memory is out.) */
+static PyObject *list_of(PyObject *record)
+{
+    if (PyList_Check(record)) return PyList_GetSlice(record, 0, PyList_GET_SIZE(record));
+    return PySequence_List(record);
+}
+
 /* As sorted(): equal elements keep their order, with reverse too. */
 static PyObject *sorted(PyObject *record, bool reverse)
 {
-    PyObject *list = PySequence_List(record);
+    PyObject *list = list_of(record);
     if (!list) return NULL;
     if ((reverse && PyList_Reverse(list)) || PyList_Sort(list) || (reverse && PyList_Reverse(list)))
         Py_CLEAR(list);
@@ -158,7 +167,7 @@ static PyObject *mapped(const struct cell *c, PyObject *record)
     switch (c->op) {
     case GOP_STR: return PyUnicode_CheckExact(record) ? Py_NewRef(record) : PyObject_Str(record);
     case GOP_SORTED: return sorted(record, c->a);
-    case GOP_LIST_OF: return PySequence_List(record);
+    case GOP_LIST_OF: return list_of(record);
     default: return call1(c->fn, record);
     }
 }
@@ -610,7 +619,7 @@ static void push_given(struct runner *r, PyObject *take_record)
     uint64_t most = r->exec->limits.max_records;
     if (most && r->given++ >= most) {
         Py_DECREF(take_record);
-        limit_error(r, "the reader gave more records than", most, "gears-max-records");
+        too_many_records(r);
         return;
     }
     push(r, 0, take_record);
