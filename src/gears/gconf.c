@@ -168,6 +168,11 @@ static int64_t metric_registrations(void)
     return (int64_t)greg_count();
 }
 
+static int64_t metric_wedged(void)
+{
+    return (int64_t)gpool_wedged_count();
+}
+
 static int64_t metric_memory(void)
 {
     return (int64_t)gpy_memory_used();
@@ -215,6 +220,7 @@ static const struct metric_row metrics[] = {
     {METRIC_GEARS, "gears_registrations", METRIC_INT_FN, .int_fn = metric_registrations},
     {METRIC_GEARS, "gears_scripts", METRIC_INT_FN, .int_fn = metric_scripts},
     {METRIC_GEARS, "gears_queued", METRIC_INT_FN, .int_fn = metric_queued},
+    {METRIC_GEARS, "gears_threads_wedged", METRIC_INT_FN, .int_fn = metric_wedged},
     {METRIC_GEARS, "gears_counters", METRIC_LINES_FN, .text_fn = metric_counters},
 };
 

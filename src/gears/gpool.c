@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The pool: the interpreter's thread, which starts Python and then raises stops, and workers that
- * take jobs from one queue in order. Threads are made when the first job comes, so a server that
- * is never sent a script has none of them, and no Python.
+ * The pool: the interpreter's thread, which starts Python and then raises stops, the reaper, and
+ * workers that take jobs from one queue in order. Threads are made when the first job comes, so a
+ * server that is never sent a script has none of them, and no Python.
  *
  * If Python doesn't start, jobs are told the reason, on the interpreter's thread, for ever.
  */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,12 +15,16 @@
 #include "gears/gconf.h"
 #include "gears/grun.h"
 
+/* Workers that are made in place of others that don't come back. */
+#define WEDGED_MAX 64
+
 static struct {
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t work;
     struct gjob *first, *last;
     size_t queued;
     bool threads_made;
+    size_t workers, wedged;
     int state; /* 0 not started, 1 runs, -1 failed */
     char failure[512];
 } pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
@@ -50,21 +53,19 @@ static void *worker_main(void *unused)
     return NULL;
 }
 
-/* Signals are main's: a handler must not run on a thread that may hold the GIL. */
+/* No signal is blocked: what a script starts as a subprocess would inherit that, and couldn't be
+ * told to end. The kernel gives a signal for the process to main as long as main doesn't block it,
+ * and the handlers may run on any thread. */
 enum status gpool_thread(const char *name, void *(*fn)(void *), void *arg)
 {
-    sigset_t all, before;
     pthread_attr_t attr;
     pthread_t thread;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, GPY_STACK_BYTES);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     int failed = pthread_create(&thread, &attr, fn, arg);
     if (!failed) pthread_setname_np(thread, name);
     pthread_attr_destroy(&attr);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!failed) return STATUS_OK;
     log_warning("Gears: can't make the thread %s: %s", name, strerror(failed));
     return STATUS_ERR;
@@ -87,14 +88,50 @@ static _Noreturn void refuse_jobs(void)
     }
 }
 
+static void *reaper_main(void *unused)
+{
+    UNUSED(unused);
+    gpy_thread_attach();
+    gpy_reap();
+}
+
+static bool make_worker(void)
+{
+    if (gpool_thread("gears-worker", worker_main, NULL)) return false;
+    pthread_mutex_lock(&pool.mutex);
+    pool.workers++;
+    pthread_mutex_unlock(&pool.mutex);
+    return true;
+}
+
+/* Whoever comes back to work is kept: there are never more of them than were wedged at a time. */
+void gpool_wedged(int change)
+{
+    pthread_mutex_lock(&pool.mutex);
+    pool.wedged = pool.wedged + (size_t)change;
+    bool lacking = pool.wedged <= WEDGED_MAX && pool.workers - pool.wedged < gconf_threads();
+    pthread_mutex_unlock(&pool.mutex);
+    if (change > 0) log_warning("Gears: a thread doesn't stop: it is in a call that can't be "
+                                "interrupted");
+    if (lacking && change > 0) make_worker();
+}
+
+size_t gpool_wedged_count(void)
+{
+    pthread_mutex_lock(&pool.mutex);
+    size_t n = pool.wedged;
+    pthread_mutex_unlock(&pool.mutex);
+    return n;
+}
+
 static void *interpreter_main(void *unused)
 {
     UNUSED(unused);
     if (gpy_start(pool.failure, sizeof(pool.failure))) refuse_jobs();
     int threads = (int)gconf_threads(), made = 0;
     for (int i = 0; i < threads; i++)
-        if (gpool_thread("gears-worker", worker_main, NULL) == STATUS_OK) made++;
-    if (made == 0) {
+        if (make_worker()) made++;
+    if (made == 0 || gpool_thread("gears-reaper", reaper_main, NULL)) {
         snprintf(pool.failure, sizeof(pool.failure), "no thread could be made");
         refuse_jobs();
     }

@@ -38,16 +38,19 @@ struct gstop {
 enum status gpy_start(char *error, size_t error_size) MUST_CHECK;
 
 /* The interpreter thread's duty after gpy_start: raises the stop exception in threads whose
- * gstop is wanted, and drops discarded references while nobody works. Never returns. */
+ * gstop is wanted. Never returns. */
 _Noreturn void gpy_serve(void);
+
+/* Drops discarded references, on an attached thread of its own, since their ends may run code of
+ * scripts, which is stopped if it takes long. Never returns. */
+_Noreturn void gpy_reap(void);
 
 /* Makes the calling thread one that may run Python: call once, after gpy_start succeeded. */
 void gpy_thread_attach(void);
 
 /* ---- references ---- */
 
-/* Drops a Python reference (NULL is ignored), now if this thread has the GIL, else later. Any
- * thread. */
+/* Has a Python reference dropped, soon. NULL is ignored. Any thread. */
 void gpy_discard(void *object);
 
 /* ---- work: on an attached thread, without the GIL and without the token ---- */
@@ -75,8 +78,9 @@ void gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
 bool gpy_hold(void);
 void gpy_release(bool took);
 
-/* Calls a function without arguments (onRegistered); errors are logged. */
-void gpy_call_logged(void *function, struct gsession *session);
+/* Calls a function without arguments (onRegistered); errors are logged. `stop` NULL: it runs under
+ * whatever runs here already. */
+void gpy_call_logged(void *function, struct gsession *session, struct gstop *stop);
 
 /* ---- any thread ---- */
 

@@ -19,6 +19,11 @@ _Noreturn void gpy_serve(void)
     assert_failed(__FILE__, __LINE__, "no interpreter");
 }
 
+_Noreturn void gpy_reap(void)
+{
+    assert_failed(__FILE__, __LINE__, "no interpreter");
+}
+
 void gpy_thread_attach(void)
 {
     ASSERT(!"no interpreter");
@@ -55,8 +60,9 @@ void gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     ASSERT(!"no interpreter");
 }
 
-void gpy_call_logged(void *function, struct gsession *session)
+void gpy_call_logged(void *function, struct gsession *session, struct gstop *stop)
 {
+    UNUSED(stop);
     UNUSED(function);
     UNUSED(session);
 }

@@ -206,10 +206,11 @@ static void add_all(struct greg_request *list)
 }
 
 /* Calls onRegistered of what was registered; the plans are kept alive by `plans`. */
-static void call_on_registered(struct gplan **plans, void **functions, size_t count)
+static void call_on_registered(struct gplan **plans, void **functions, size_t count,
+                               struct gstop *stop)
 {
     for (size_t i = 0; i < count; i++) {
-        if (functions[i]) gpy_call_logged(functions[i], plans[i]->session);
+        if (functions[i]) gpy_call_logged(functions[i], plans[i]->session, stop);
         gplan_unref(plans[i]);
         gpy_discard(functions[i]);
     }
@@ -290,7 +291,7 @@ enum status greg_apply(struct gscript *s, struct buf *error)
             gpy_discard(functions[i]);
         }
     } else {
-        call_on_registered(plans, functions, count);
+        call_on_registered(plans, functions, count, &s->stop);
     }
     mem_free(plans);
     mem_free(functions);
@@ -306,7 +307,7 @@ enum status greg_apply_one(struct greg_request *take_request)
     if (!st && !(st = token_take(NULL))) {
         add_all(take_request);
         token_give();
-        call_on_registered(&plan, &function, 1);
+        call_on_registered(&plan, &function, 1, NULL);
         return STATUS_OK;
     }
     greg_request_free(take_request);
@@ -421,9 +422,9 @@ struct sync_call {
 static void run_sync(void *ctx)
 {
     struct sync_call *c = ctx;
-    gsync_note(c->exec->number + 1);
+    uint64_t outer = gsync_note(c->exec->number + 1);
     grun_execute(c->exec, &c->input, c->unit, c->depth);
-    gsync_note(0);
+    gsync_note(outer);
 }
 
 static void trigger_sync(struct greg *g, const struct exec_event *e)

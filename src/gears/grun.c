@@ -15,6 +15,8 @@
 #include "gears/gconf.h"
 
 #define WORKERS_MAX 64
+/* Executions that one insertion looks at in search of some to drop. */
+#define EXCESS_LOOKS 64
 /* How long RG.ABORTEXECUTION waits for the end of what it stopped. */
 #define ABORT_WAIT_US 5000000
 
@@ -116,11 +118,13 @@ static void unlink_one(struct gexec *e)
 }
 
 /* Takes the oldest finished executions beyond the limit off the list, as a chain through next.
- * Running ones stay, however many there are. */
+ * Those that wait or run stay, however many there are; so the search is not for all of them. */
 static struct gexec *take_excess(size_t limit)
 {
     struct gexec *taken = NULL;
-    for (struct gexec *e = run.oldest, *newer; e && run.count > limit; e = newer) {
+    int looks = EXCESS_LOOKS;
+    for (struct gexec *e = run.oldest, *newer; e && run.count > limit && looks > 0; e = newer) {
+        looks--;
         newer = e->prev;
         if (!ended(e)) continue;
         unlink_one(e);

@@ -146,10 +146,11 @@ enum status gsync_run(void (*fn)(void *ctx), void *ctx)
 
 /* ---- the watch ---- */
 
-void gsync_note(uint64_t execution)
+/* A callback whose command sets off another doesn't gain time by that. */
+uint64_t gsync_note(uint64_t execution)
 {
-    if (execution) atomic_store(&sync.noted_since_us, clock_mono_us());
-    atomic_store(&sync.noted, execution);
+    if (!atomic_load(&sync.noted)) atomic_store(&sync.noted_since_us, clock_mono_us());
+    return atomic_exchange(&sync.noted, execution);
 }
 
 bool gsync_watch(void)

@@ -31,9 +31,9 @@ enum status gsync_start(void) MUST_CHECK;
  */
 enum status gsync_run(void (*fn)(void *ctx), void *ctx) MUST_CHECK;
 
-/* Says which execution runs for a command from now on, or with 0 that none does; number + 1. The
- * thread that runs it. */
-void gsync_note(uint64_t execution);
+/* Says which execution runs for a command from now on, or with 0 that none does; number + 1.
+ * Returns what was said before, to be said again at its end. The thread that runs it. */
+uint64_t gsync_note(uint64_t execution);
 
 /* Stops the noted execution if it has run for too long. True while there is something to watch:
  * call again soon. Any thread, without the token. */

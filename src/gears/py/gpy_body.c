@@ -55,6 +55,7 @@ static void forget(struct gscript *script)
 static void fail(struct gpy_thread *me, struct gscript *script)
 {
     PyObject *type, *value, *trace;
+    if (atomic_load(&script->stop.wanted)) gpy__error_bare_stop();
     PyErr_Fetch(&type, &value, &trace);
     gpy__stop_end(me);
     PyErr_Restore(type, value, trace);
@@ -70,6 +71,7 @@ void gpy_run_script(struct gscript *script)
     me->script = script;
     me->session = script->session;
     me->depth = 0;
+    gpy__tidy();
     PyObject *globals = new_globals();
     script->outcome = GSCRIPT_OK;
     if (!globals || !run_code(script, globals)) fail(me, script);
@@ -86,16 +88,19 @@ void gpy_run_script(struct gscript *script)
     gpy__leave(me);
 }
 
-void gpy_call_logged(void *function, struct gsession *session)
+void gpy_call_logged(void *function, struct gsession *session, struct gstop *stop)
 {
     struct gpy_thread *me = gpy__me();
     bool had_gil = me->has_gil;
     if (!had_gil) gpy__enter(me);
     struct gsession *outer = me->session;
     me->session = session;
+    if (stop) gpy__stop_begin(me, stop);
     PyObject *result = PyObject_CallNoArgs(function);
-    if (!result) gpy__error_log("onRegistered failed");
+    if (!result && stop && atomic_load(&stop->wanted)) gpy__error_bare_stop();
     Py_XDECREF(result);
+    if (stop) gpy__stop_end(me);
+    if (!result) gpy__error_log("onRegistered failed");
     me->session = outer;
     if (!had_gil) gpy__leave(me);
 }

@@ -149,7 +149,7 @@ static PyObject *do_step(PyObject *self, PyObject *const *args, Py_ssize_t nargs
         return NULL;
     }
     PyObject *fn = nargs > 1 && args[1] != Py_None ? args[1] : NULL;
-    PyObject *zero = nargs > 2 ? args[2] : NULL;
+    PyObject *zero = fn && nargs > 2 ? args[2] : NULL;
     long a = nargs > 3 ? PyLong_AsLong(args[3]) : 0;
     if (a == -1 && PyErr_Occurred()) return NULL;
     add_step((struct builder *)self, op, fn, zero, a, 0);
@@ -210,14 +210,64 @@ static bool fill_step(struct gstep *s, const struct built_step *from)
     if (!from->fn) return true;
     if (!from->zero) return (s->callable = own_copy(from->fn, &s->pickle)) != NULL;
     PyObject *pair = PyTuple_Pack(2, from->fn, from->zero);
-    if (pair) s->callable = own_copy(pair, &s->pickle);
+    PyObject *copy = pair ? own_copy(pair, &s->pickle) : NULL;
+    s->callable = copy;
     Py_XDECREF(pair);
-    return s->callable != NULL;
+    if (!copy || (PyTuple_Check(copy) && PyTuple_GET_SIZE(copy) == 2)) return copy != NULL;
+    PyErr_SetString(gpy__names.error, "a callback's pickle is of something else");
+    return false;
+}
+
+static bool is_by_key(enum gstep_op op)
+{
+    return op == GOP_GROUP || op == GOP_ACCUMULATE_BY_KEY || op == GOP_FOLD_BY_KEY ||
+           op == GOP_MERGE_BY_KEY || op == GOP_COUNT_BY_KEY || op == GOP_SUM_BY_KEY;
+}
+
+static bool folds(enum gstep_op op)
+{
+    return op == GOP_FOLD || op == GOP_FOLD_BY_KEY || op == GOP_MERGE_BY_KEY;
+}
+
+/* Whether step i can stand where it does. Operations see to that; a script that calls _step may
+ * not, and what runs a plan relies on it. */
+static bool step_fits(const struct builder *b, size_t i, bool *has_key)
+{
+    const struct built_step *s = &b->steps[i];
+    enum gstep_op before = i ? b->steps[i - 1].op : GOP_TO_PY;
+    if ((op_calls(s->op) || folds(s->op)) != (s->fn != NULL)) return false;
+    if (s->fn && !PyFunction_Check(s->fn)) return false;
+    if (folds(s->op) != (s->zero != NULL)) return false;
+    if (is_by_key(s->op) && !*has_key) return false;
+    if ((s->op == GOP_REDUCE) != (i > 0 && before == GOP_GROUP)) return false;
+    if (s->op == GOP_EXTEND || s->op == GOP_UNION) {
+        enum gstep_op from = s->op == GOP_EXTEND ? GOP_APPEND : GOP_ADD;
+        if (i < 2 || before != GOP_COLLECT || b->steps[i - 2].op != from) return false;
+    }
+    if (s->op == GOP_EXTRACT || s->op == GOP_EXTRACT_SELF || s->op == GOP_EXTRACT_KEY)
+        *has_key = true;
+    else if (s->op != GOP_REPARTITION)
+        *has_key = false;
+    return true;
+}
+
+static bool steps_fit(const struct builder *b)
+{
+    bool has_key = false;
+    for (size_t i = 0; i < b->count; i++)
+        if (!step_fits(b, i, &has_key)) {
+            PyErr_SetString(gpy__names.error, "the steps don't fit together");
+            return false;
+        }
+    if (!b->count || b->steps[b->count - 1].op != GOP_GROUP) return true;
+    PyErr_SetString(gpy__names.error, "the steps don't fit together");
+    return false;
 }
 
 /* The plan of a builder with what run() and register() add; NULL with an exception. */
 static struct gplan *make_plan(struct builder *b, bool to_str, bool collect)
 {
+    if (!steps_fit(b)) return NULL;
     size_t count = 1 + b->count + to_str + collect;
     struct gplan *plan = gplan_new(b->reader, count, gpy__me()->session);
     size_t i = 0;
@@ -377,6 +427,9 @@ static PyObject *do_run(PyObject *self, PyObject *args, PyObject *kwargs)
 
 /* ---- register ---- */
 
+/* An iterable may be without end. */
+#define STRINGS_MAX 1024
+
 /* Calls each(r, item) for the strings of an iterable keyword; absent or None: nothing. */
 static bool take_strings(PyObject *kwargs, const char *name, const char *not_iterable,
                          const char *not_string, bool (*each)(struct greg_request *, const char *),
@@ -391,7 +444,13 @@ static bool take_strings(PyObject *kwargs, const char *name, const char *not_ite
     }
     bool done = true;
     PyObject *item;
+    int count = 0;
     while (done && (item = PyIter_Next(it))) {
+        if (++count > STRINGS_MAX) {
+            PyErr_Format(gpy__names.error, "too many %s, more than %d", name, STRINGS_MAX);
+            Py_DECREF(item);
+            break;
+        }
         const char *s = PyUnicode_Check(item) ? PyUnicode_AsUTF8(item) : NULL;
         if (!s && !PyErr_Occurred()) PyErr_SetString(gpy__names.error, not_string);
         done = s && each(r, s);

@@ -164,6 +164,11 @@ static PyObject *atomic_enter(PyObject *self, PyObject *unused)
         PyErr_SetString(gpy__names.error, "Already inside an atomic block");
         return NULL;
     }
+    /* Nobody could stop it there, or end the block when the thread ends. */
+    if (!me->attached) {
+        PyErr_SetString(gpy__names.error, "atomic is not allowed in a thread of the script's own");
+        return NULL;
+    }
     /* In a sync callback the token is ours already, and so is the unit. */
     if (!me->unit) {
         if (!take_token(me)) return NULL;

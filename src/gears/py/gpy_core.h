@@ -30,6 +30,7 @@ struct gpy_thread {
     struct gstop *stop;
     int64_t stop_since_us; /* when the stop exception was raised first; 0: not yet */
     bool traced;           /* the trace function that raises is set */
+    bool wedged;           /* told to the pool: nothing stops it */
 
     /* This thread's alone. */
     struct gscript *script;    /* its body runs: run() and register() collect here */
@@ -76,6 +77,8 @@ void gpy__leave(struct gpy_thread *me);
 /* From begin to end the thread can be stopped; end clears what was raised too late. */
 void gpy__stop_begin(struct gpy_thread *me, struct gstop *stop);
 void gpy__stop_end(struct gpy_thread *me);
+/* After an inner begin and end: back to the outer stop, which may be wanted by now, or NULL. */
+void gpy__stop_resume(struct gpy_thread *me, struct gstop *outer);
 
 /* ---- objects that the prelude and the modules give ---- */
 
@@ -118,6 +121,11 @@ bool gpy__guard_modules(void);
 /* Counts what Python allocates, and bounds it. Before Py_Initialize, after pre-initialisation. */
 void gpy__memory_install(void);
 
+/* What scripts share of Python is noted once, and before each script put back as it was. False
+ * with an exception. */
+bool gpy__tidy_note(void);
+void gpy__tidy(void);
+
 /* ---- conversions ---- */
 
 /* str, or bytearray if the bytes are no UTF-8. */
@@ -138,6 +146,9 @@ PyObject *gpy__event_record(const struct gpy_input *input);
 
 /* Appends the text of the current exception, as clients see it, and clears it. */
 void gpy__error_text(bool traceback, struct buf *out);
+/* The current exception becomes a bare gears.forcestopped with the same traceback: before a stop is
+ * called off for gpy__error_text. */
+void gpy__error_bare_stop(void);
 /* Logs and clears it. */
 void gpy__error_log(const char *what);
 

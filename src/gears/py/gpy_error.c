@@ -92,6 +92,17 @@ void gpy__error_text(bool traceback, struct buf *out)
     PyErr_Clear(); /* what their end may have left */
 }
 
+/* What the script raised meanwhile, or hung on to the stop, is dropped while it can still be
+ * stopped: formatting it would run its code. */
+void gpy__error_bare_stop(void)
+{
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    PyErr_Restore(Py_NewRef(gpy__names.force_stopped), NULL, trace);
+}
+
 void gpy__error_log(const char *what)
 {
     struct buf text = {0};

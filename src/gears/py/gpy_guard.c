@@ -10,6 +10,8 @@
  * scripts can load ctypes. They keep honest mistakes from taking the data along.
  */
 #include <errno.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,12 +21,54 @@
 /* Frames of C that fit the stacks of our threads with room to spare. */
 #define RECURSION_MAX 5000
 
+/* Descriptors above it aren't looked after. */
+#define NOTED_MAX 1024
+
+/* ---- descriptors ---- */
+
+/* What was open when Python started and stays open: standard streams, listening sockets, what polls
+ * and wakes. Connections of clients and files come and go, and with them their numbers. Written
+ * before any script runs. */
+static bool is_ours[NOTED_MAX];
+
+static void note_descriptors(void)
+{
+    for (int fd = 0; fd < NOTED_MAX; fd++) {
+        struct stat st;
+        int listens = 0;
+        socklen_t len = sizeof(listens);
+        if (fstat(fd, &st)) continue;
+        bool anonymous = !(st.st_mode & S_IFMT); /* epoll, eventfd, timerfd */
+        if (S_ISSOCK(st.st_mode) && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len))
+            continue;
+        is_ours[fd] = fd <= STDERR_FILENO || anonymous || listens;
+    }
+}
+
+/* With PermissionError raised, if so. */
+static bool refuse_ours(int fd)
+{
+    if (fd < 0 || fd >= NOTED_MAX || !is_ours[fd]) return false;
+    PyErr_Format(PyExc_PermissionError, "descriptor %d is the server's", fd);
+    return true;
+}
+
 /* ---- audit hook: any thread, GIL held ---- */
 
 static int refuse(const char *event)
 {
     PyErr_Format(PyExc_PermissionError, "%s is not allowed inside the server", event);
     return -1;
+}
+
+/* open() of a descriptor: its end would close it. */
+static int look_at_open(PyObject *args)
+{
+    PyObject *path = PyTuple_GET_SIZE(args) ? PyTuple_GET_ITEM(args, 0) : NULL;
+    if (!path || !PyLong_Check(path)) return 0;
+    int overflow;
+    long fd = PyLong_AsLongAndOverflow(path, &overflow);
+    return !overflow && fd < NOTED_MAX && refuse_ours((int)fd) ? -1 : 0;
 }
 
 /* A signal to ourselves, our group or everybody. */
@@ -42,11 +86,12 @@ static int audit(const char *event, PyObject *args, void *data)
     UNUSED(data);
     static const char *const refused[] = {
         "os.fork",           "os.forkpty", "os.exec",  "os.chdir", "resource.setrlimit",
-        "resource.prlimit",  "os.fchdir",  "pty.spawn", NULL};
+        "resource.prlimit",  "os.fchdir",  "pty.spawn", "sys.addaudithook", NULL};
     /* Most events are `import`, `open`, `compile`, `object.__getattr__`: one look tells. */
     if ((event[0] != 'o' && event[0] != 'r' && event[0] != 'p' && event[0] != 's')) return 0;
     for (int i = 0; refused[i]; i++)
         if (strcmp(event, refused[i]) == 0) return refuse(event);
+    if (strcmp(event, "open") == 0) return look_at_open(args);
     if (strcmp(event, "os.kill") == 0 || strcmp(event, "os.killpg") == 0)
         return hits_us(event, args) ? refuse(event) : 0;
     if (strcmp(event, "signal.pthread_kill") == 0) return refuse(event);
@@ -86,8 +131,10 @@ static const struct replaced replaced[] = {
            "seteuid setegid setreuid setregid setresuid setresgid setgroups initgroups setsid "
            "setpgid setpgrp setpriority tcsetpgrp execv execve execl execle execlp execlpe execvp "
            "execvpe sched_setaffinity sched_setscheduler sched_setparam"},
-    {"signal", "alarm setitimer raise_signal signal siginterrupt set_wakeup_fd pthread_kill"},
-    {"_signal", "alarm setitimer raise_signal signal siginterrupt set_wakeup_fd pthread_kill"},
+    {"signal", "alarm setitimer raise_signal signal siginterrupt set_wakeup_fd "
+               "pthread_kill pidfd_send_signal"},
+    {"_signal", "alarm setitimer raise_signal signal siginterrupt set_wakeup_fd "
+                "pthread_kill pidfd_send_signal"},
     {"resource", "setrlimit prlimit"},
     {"faulthandler", "_sigsegv _sigabrt _sigfpe _fatal_error_c_thread _read_null _stack_overflow "
                      "enable disable register dump_traceback_later"},
@@ -183,11 +230,32 @@ static PyObject *interruptible_sleep(PyObject *self, PyObject *arg)
     return NULL;
 }
 
+static PyObject *close_descriptor(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"fd", NULL};
+    int fd;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "i:close", names, &fd)) return NULL;
+    return refuse_ours(fd) ? NULL : PyObject_CallFunction(self, "i", fd);
+}
+
+static PyObject *duplicate_descriptor(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"fd", "fd2", "inheritable", NULL};
+    int fd, onto, inheritable = 1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "ii|p:dup2", names, &fd, &onto, &inheritable))
+        return NULL;
+    return refuse_ours(onto) ? NULL : PyObject_CallFunction(self, "iii", fd, onto, inheritable);
+}
+
+#define WITH_KEYWORDS(fn) ((PyCFunction)(void (*)(void))(fn)), METH_VARARGS | METH_KEYWORDS
 static PyMethodDef wrapped_defs[] = {
     {"setrecursionlimit", set_recursion_limit, METH_O,
      "Sets the recursion limit, at most to what the server's stacks can bear."},
     {"setlocale", set_locale, METH_VARARGS, "Tells the locale; it can't be changed here."},
     {"sleep", interruptible_sleep, METH_O, "Delays for a number of seconds."},
+    {"close", WITH_KEYWORDS(close_descriptor), "Closes a descriptor, unless it is the server's."},
+    {"dup2", WITH_KEYWORDS(duplicate_descriptor),
+     "Duplicates a descriptor, but onto none of the server's."},
 };
 
 /* The new function gets the old one as its self. */
@@ -205,9 +273,12 @@ static bool wrap(const char *module_name, PyMethodDef *def)
 
 bool gpy__guard_modules(void)
 {
+    note_descriptors();
     for (size_t i = 0; i < ARRAY_COUNT(replaced); i++)
         if (!replace_all(&replaced[i])) return false;
     PyThread_set_stacksize(GPY_STACK_BYTES); /* of threads that scripts start */
     return wrap("sys", &wrapped_defs[0]) && wrap("_locale", &wrapped_defs[1]) &&
-           wrap("time", &wrapped_defs[2]);
+           wrap("time", &wrapped_defs[2]) && wrap("os", &wrapped_defs[3]) &&
+           wrap("posix", &wrapped_defs[3]) && wrap("os", &wrapped_defs[4]) &&
+           wrap("posix", &wrapped_defs[4]);
 }

@@ -13,7 +13,11 @@
  * Stopping: the interpreter's thread raises gears.forcestopped in the thread once a millisecond.
  * Code that catches everything survives that, so after a tenth of a second a trace function is
  * set in its thread that raises at every line and call. Both are taken back before the thread
- * goes on with other work. What sits in one C call for long can't be stopped at all.
+ * goes on with other work. What sits in one C call for long can't be stopped at all; after a second
+ * the pool is told that this worker can't be counted on, and makes another.
+ *
+ * Discarded references are dropped by a thread of their own, the reaper: the interpreter's thread
+ * runs nothing of a script, so that it can always stop what does.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -33,6 +37,9 @@
 #define STOP_AGAIN_NS 1000000
 #define STOP_TRACE_US 100000
 #define WATCH_NS 50000000
+#define STOP_WEDGED_US 1000000
+/* How long the end of a discarded object may take. */
+#define REAP_US 1000000
 
 struct trash {
     struct mpsc_node node;
@@ -42,6 +49,9 @@ struct trash {
 static _Thread_local struct gpy_thread me_of_thread;
 static struct gpy_thread *threads; /* guard: the GIL */
 static struct mpsc trash;
+static _Atomic uint32_t trash_word; /* changes when there is trash */
+static struct gstop reap_stop;
+static _Atomic int64_t reap_since_us; /* when the end of the object under way began, or 0 */
 static _Atomic uint32_t serve_word; /* changes when the interpreter's thread has work */
 static atomic_bool serve_sleeps;
 static atomic_int stops_wanted;
@@ -159,7 +169,7 @@ enum status gpy_start(char *error, size_t error_size)
     me->ident = PyThread_get_thread_ident();
     PyObject *prelude = NULL;
     if (!gpy__module_create() || !(prelude = run_prelude()) || !gpy__names_fill(prelude) ||
-        !settle(prelude) || !gpy__guard_modules()) {
+        !settle(prelude) || !gpy__guard_modules() || !gpy__tidy_note()) {
         struct buf text = {0};
         gpy__error_text(true, &text);
         snprintf(error, error_size, "%s", buf_cstr(&text));
@@ -190,18 +200,6 @@ void gpy_thread_attach(void)
 
 /* ---- references given back without the GIL ---- */
 
-static void drain_trash(void)
-{
-    if (mpsc_is_empty(&trash)) return;
-    struct mpsc_node *next;
-    for (struct mpsc_node *n = mpsc_take_all(&trash); n; n = next) {
-        struct trash *t = CONTAINER_OF(n, struct trash, node);
-        next = n->next;
-        Py_DECREF(t->object);
-        mem_free(t);
-    }
-}
-
 static void serve_wake(void)
 {
     atomic_fetch_add(&serve_word, 1);
@@ -213,16 +211,15 @@ void gpy_wake(void)
     serve_wake();
 }
 
+/* Never here: the end of an object may run code of a script, which may take any time. */
 void gpy_discard(void *object)
 {
     if (!object) return;
-    if (me_of_thread.has_gil) {
-        Py_DECREF((PyObject *)object);
-        return;
-    }
     struct trash *t = mem_alloc(sizeof(*t));
     t->object = object;
-    if (mpsc_push(&trash, &t->node)) serve_wake();
+    if (!mpsc_push(&trash, &t->node)) return;
+    atomic_fetch_add(&trash_word, 1);
+    futex_wake(&trash_word, 1);
 }
 
 void gpy__enter(struct gpy_thread *me)
@@ -252,13 +249,64 @@ void gpy_release(bool took)
     if (took) gpy__leave(gpy__me());
 }
 
+static void reap_one(struct gpy_thread *me, PyObject *take_object)
+{
+    atomic_store(&reap_stop.wanted, false);
+    atomic_store(&reap_since_us, clock_mono_us());
+    gpy__stop_begin(me, &reap_stop);
+    Py_DECREF(take_object);
+    PyErr_Clear();
+    gpy__atomic_abandon(me);
+    atomic_store(&reap_since_us, 0);
+    gpy__stop_end(me);
+}
+
+void gpy_reap(void)
+{
+    struct gpy_thread *me = gpy__me();
+    for (;;) {
+        uint32_t seen = atomic_load(&trash_word);
+        if (mpsc_is_empty(&trash)) {
+            futex_wait(&trash_word, seen, -1);
+            continue;
+        }
+        struct mpsc_node *next;
+        gpy__enter(me);
+        serve_wake(); /* begins to watch */
+        for (struct mpsc_node *n = mpsc_take_all(&trash); n; n = next) {
+            struct trash *t = CONTAINER_OF(n, struct trash, node);
+            next = n->next;
+            reap_one(me, t->object);
+            mem_free(t);
+        }
+        gpy__leave(me);
+    }
+}
+
+/* As gsync_watch, for the reaper. */
+static bool reap_watch(void)
+{
+    int64_t since_us = atomic_load(&reap_since_us);
+    if (since_us && clock_mono_us() - since_us > REAP_US) gpy_stop(&reap_stop);
+    return since_us || !mpsc_is_empty(&trash);
+}
+
 /* ---- stopping ---- */
+
+/* It may have been wanted before anybody could see where. */
+void gpy__stop_resume(struct gpy_thread *me, struct gstop *outer)
+{
+    me->stop = outer;
+    me->stop_since_us = 0;
+    me->traced = false;
+    if (!outer || !atomic_load(&outer->wanted)) return;
+    atomic_fetch_add(&stops_wanted, 1);
+    serve_wake();
+}
 
 void gpy__stop_begin(struct gpy_thread *me, struct gstop *stop)
 {
-    me->stop = stop;
-    me->stop_since_us = 0;
-    me->traced = false;
+    gpy__stop_resume(me, stop);
 }
 
 void gpy__stop_end(struct gpy_thread *me)
@@ -270,6 +318,9 @@ void gpy__stop_end(struct gpy_thread *me)
     if (me->state->c_profilefunc) _PyEval_SetProfile(me->state, NULL, NULL);
     me->stop_since_us = 0;
     me->traced = false;
+    if (!me->wedged) return;
+    me->wedged = false;
+    gpool_wedged(-1);
 }
 
 static int raise_stop(PyObject *self, PyFrameObject *frame, int what, PyObject *arg)
@@ -302,6 +353,9 @@ static bool stop_threads(int64_t now_us)
             PyErr_Clear();
         }
         PyThreadState_SetAsyncExc(t->ident, gpy__names.force_stopped);
+        if (t->wedged || now_us - t->stop_since_us < STOP_WEDGED_US) continue;
+        t->wedged = true;
+        gpool_wedged(1);
     }
     return again;
 }
@@ -312,13 +366,13 @@ void gpy_serve(void)
     bool again = false;
     for (;;) {
         uint32_t seen = atomic_load(&serve_word);
-        if (again || atomic_exchange(&stops_wanted, 0) || !mpsc_is_empty(&trash)) {
+        if (again || atomic_exchange(&stops_wanted, 0)) {
             gpy__enter(me);
-            drain_trash();
             again = stop_threads(clock_mono_us());
             gpy__leave(me);
         }
-        int64_t sleep_ns = gsync_watch() ? WATCH_NS : -1;
+        bool sync = gsync_watch(), reaps = reap_watch();
+        int64_t sleep_ns = sync || reaps ? WATCH_NS : -1;
         atomic_store(&serve_sleeps, true);
         futex_wait(&serve_word, seen, again ? STOP_AGAIN_NS : sleep_ns);
         atomic_store(&serve_sleeps, false);

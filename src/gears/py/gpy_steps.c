@@ -54,10 +54,18 @@ static inline bool reading(const struct runner *r)
 
 /* ---- errors and results ---- */
 
+/* Each element of a long list may be an error: they are bounded as results are. */
 static void add_error(struct runner *r, struct view text)
 {
-    tape_bytes(&r->exec->errors.tape, TAPE_BULK, text.ptr, text.len);
-    r->exec->errors.count++;
+    struct gtally *errors = &r->exec->errors;
+    size_t most = r->exec->limits.max_bytes;
+    if (most && errors->tape.bytes.len + text.len > most) {
+        if (r->closed > r->count) return;
+        r->closed = r->count + 1;
+        text = VIEW_LIT("the errors are larger than gears-max-memory");
+    }
+    tape_bytes(&errors->tape, TAPE_BULK, text.ptr, text.len);
+    errors->count++;
 }
 
 /* The current exception becomes an error record. A stop ends everything with it, and is called
@@ -67,6 +75,7 @@ static void record_error(struct runner *r)
     if (stop_wanted(r)) {
         PyObject *type, *value, *trace;
         r->closed = r->count + 1;
+        gpy__error_bare_stop();
         PyErr_Fetch(&type, &value, &trace);
         gpy__stop_end(r->me);
         PyErr_Restore(type, value, trace);
@@ -701,7 +710,7 @@ void gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     gpy__atomic_abandon(me);
     me->in_atomic = outer.in_atomic;
     gpy__stop_end(me);
-    me->stop = outer.stop; /* what is wanted there is raised anew */
+    gpy__stop_resume(me, outer.stop);
     me->script = outer.script;
     me->session = outer.session;
     me->unit = outer.unit;

@@ -85,7 +85,21 @@ def _join_means(acc, record):
     return (acc[0] + record[0], acc[1] + record[1])
 
 
-class GearsBuilder:
+class _Sealed(type):
+    """Of classes that scripts share: what one of them changed, all would meet."""
+
+    def __setattr__(cls, name, value):
+        if cls.__module__ == __name__:
+            raise AttributeError('%s can not be changed, but subclassed' % cls.__name__)
+        super().__setattr__(name, value)
+
+    def __delattr__(cls, name):
+        if cls.__module__ == __name__:
+            raise AttributeError('%s can not be changed, but subclassed' % cls.__name__)
+        super().__delattr__(name)
+
+
+class GearsBuilder(metaclass=_Sealed):
     """A pipeline of operations on the records of a reader; run() or register() ends it.
 
     Each operation changes the builder and returns it. Callbacks must be functions (def or

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Words for tests of what scripts do to the server they run in. Load with
+#     source -encoding utf-8 [file join [file dirname [info script]] ../../support/gears.tcl]
+
+# Runs a script as a client of its own and returns its reply, typed. Meanwhile another client is
+# served all the time: its second slowest request took 100 ms at most (the slowest may have met
+# the machine's own hiccups), and its slowest a second.
+proc misuse {script args} {
+    set c [client]
+    set other [client]
+    client::send $c RG.PYEXECUTE $script {*}$args
+    client::flush $c
+    set times [watch_others $other]
+    set reply [client::receive_typed $c]
+    client::close $c
+    client::close $other
+    expect_served $times
+    return $reply
+}
+
+# Keeps asking until no client is blocked; returns the milliseconds that each answer took.
+proc watch_others {other {limit_ms 60000}} {
+    set times {}
+    set end [expr {[clock milliseconds] + $limit_ms * $::suite::slow_factor}]
+    while {[clock milliseconds] < $end} {
+        set start [clock milliseconds]
+        set info [$other INFO clients]
+        lappend times [expr {[clock milliseconds] - $start}]
+        regexp {blocked_clients:(\d+)} $info -> blocked
+        if {$blocked == 0} break
+        after 2
+    }
+    return $times
+}
+
+proc expect_served {times} {
+    set sorted [lsort -integer -decreasing $times]
+    set slowest [lindex $sorted 0]
+    set second [expr {[llength $sorted] > 1 ? [lindex $sorted 1] : 0}]
+    set factor $::suite::slow_factor
+    if {$second > 100 * $factor || $slowest > 1000 * $factor} {
+        suite::unmet "others had to wait: $slowest ms, $second ms"
+    }
+}
+
+# The server and its Python are as before: a script that uses most of what scripts use gives what
+# it always gives.
+proc expect_unhurt {} {
+    expect [r PING] PONG
+    r MSET unhurt:1 1 unhurt:2 2 unhurt:3 3
+    set got [r RG.PYEXECUTE {
+import json, copy
+seen = list()
+def double(x):
+    return int(execute('get', x)) * 2
+def log_it(x):
+    log('still here')
+    print('and can print', str(x), len(json.dumps([x])), sorted([3, 1, 2]))
+GB('KeysOnlyReader').map(double).foreach(log_it).sort().run('unhurt:*')
+    }]
+    expect $got {{2 4 6} {}}
+    expect [r RG.PYEXECUTE {
+GB().filter(lambda r: r['value'] != '2').countby(lambda r: r['type']).run('unhurt:*')
+    }] {{{{'key': 'string', 'value': 2}}} {}}
+    r DEL unhurt:1 unhurt:2 unhurt:3
+    expect [r PING] PONG
+}
+
+# A script that ends in an error reply whose text matches; and nothing is hurt.
+proc expect_refused {pattern script} {
+    set reply [misuse $script]
+    if {[lindex $reply 0] ne "error"} { suite::unmet "expected an error, got: $reply" }
+    if {![string match $pattern [lindex $reply 1]]} {
+        suite::unmet "expected the error: $pattern\n     got: [suite::shown [lindex $reply 1]]"
+    }
+    expect_unhurt
+}
+
+# A script that ends in this (plain) reply; and nothing is hurt.
+proc expect_harmless {want script} {
+    set got [client::plain_inner [misuse $script]]
+    if {![string match $want $got]} { suite::unmet [suite::difference $got $want] }
+    expect_unhurt
+}
+
+# Results and errors of a script that runs, plain; nothing is hurt.
+proc run_harmless {script} {
+    set got [client::plain_inner [misuse $script]]
+    if {[llength $got] != 2} { suite::unmet "expected results and errors, got: [suite::shown $got]" }
+    expect_unhurt
+    return $got
+}
+
+# Starts a script that will not end by itself: returns its client, and the execution's id once it
+# runs.
+proc start_endless {script id_var args} {
+    upvar 1 $id_var id
+    set c [client]
+    client::send $c RG.PYEXECUTE $script {*}$args
+    client::flush $c
+    set id ""
+    wait_for {[set id [running_execution]] ne ""} -within 20000
+    return $c
+}
+
+proc running_execution {} {
+    foreach e [server::ask [srv_id] RG.DUMPEXECUTIONS] {
+        if {[dict get $e status] eq "running"} { return [dict get $e executionId] }
+    }
+    return ""
+}
