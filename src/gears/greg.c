@@ -60,6 +60,22 @@ static struct {
     atomic_size_t count;
 } regs;
 
+/* The names of register()'s keyTypes. */
+static const struct {
+    const char *name;
+    uint32_t bit;
+} key_types[] = {{"string", 1u << TYPE_STRING}, {"list", 1u << TYPE_LIST},
+                 {"hash", 1u << TYPE_HASH},     {"set", 1u << TYPE_SET},
+                 {"zset", 1u << TYPE_ZSET},     {"module", 1u << TYPE_MODULE},
+                 {"stream", 1u << TYPE_STREAM}, {"empty", GREG_TYPE_EMPTY}};
+
+uint32_t greg_key_type_of(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(key_types); i++)
+        if (strcmp(key_types[i].name, name) == 0) return key_types[i].bit;
+    return 0;
+}
+
 /* ---- life ---- */
 
 void greg_request_free(struct greg_request *r)
@@ -568,13 +584,10 @@ static void reply_names(struct exec_ctx *ctx, char *const *names, size_t count)
 
 static void reply_key_types(struct exec_ctx *ctx, uint32_t bits)
 {
-    char *names[TYPE_COUNT + 1];
+    char *names[ARRAY_COUNT(key_types)];
     size_t count = 0;
-    static char empty[] = "empty", module[] = "module";
-    for (int t = 0; t < TYPE_COUNT; t++)
-        if (bits & 1u << t)
-            names[count++] = t == TYPE_MODULE ? module : (char *)(uintptr_t)type_name(t);
-    if (bits & GREG_TYPE_EMPTY) names[count++] = empty;
+    for (size_t i = 0; i < ARRAY_COUNT(key_types); i++)
+        if (bits & key_types[i].bit) names[count++] = (char *)(uintptr_t)key_types[i].name;
     reply_names(ctx, names, count);
 }
 

@@ -37,6 +37,9 @@ struct greg_request {
     void *on_registered; /* a Python function or NULL */
 };
 
+/* The bit of a key type's name, 0 if there is none of that name. */
+uint32_t greg_key_type_of(const char *name);
+
 /* Frees a request with all it owns, its reference of the plan too. */
 void greg_request_free(struct greg_request *r);
 

@@ -473,20 +473,10 @@ static bool add_event_type(struct greg_request *r, const char *s)
 
 static bool add_key_type(struct greg_request *r, const char *s)
 {
-    static const struct {
-        const char *name;
-        uint32_t bit;
-    } types[] = {{"string", 1u << TYPE_STRING}, {"list", 1u << TYPE_LIST},
-                 {"hash", 1u << TYPE_HASH},     {"set", 1u << TYPE_SET},
-                 {"zset", 1u << TYPE_ZSET},     {"module", 1u << TYPE_MODULE},
-                 {"stream", 1u << TYPE_STREAM}, {"empty", GREG_TYPE_EMPTY}};
-    for (size_t i = 0; i < ARRAY_COUNT(types); i++)
-        if (strcmp(types[i].name, s) == 0) {
-            r->key_types |= types[i].bit;
-            return true;
-        }
-    PyErr_SetString(gpy__names.error, "unknown key type");
-    return false;
+    uint32_t bit = greg_key_type_of(s);
+    if (!bit) PyErr_SetString(gpy__names.error, "unknown key type");
+    r->key_types |= bit;
+    return bit != 0;
 }
 
 static bool take_on_registered(PyObject *kwargs, struct greg_request *r)
