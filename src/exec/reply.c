@@ -114,12 +114,6 @@ void reply_double(struct exec_ctx *ctx, double d)
         reply_bulk(ctx, digits, len);
 }
 
-void reply_bulk_ld(struct exec_ctx *ctx, long double d)
-{
-    char digits[NUM_LD_LEN];
-    reply_bulk(ctx, digits, num_format_ld_human(digits, d));
-}
-
 void reply_bool(struct exec_ctx *ctx, bool b)
 {
     struct sink *s = ctx->sink;
@@ -254,11 +248,6 @@ void reply_defer_array(struct exec_ctx *ctx, struct reply_deferred d, size_t n)
 void reply_defer_map(struct exec_ctx *ctx, struct reply_deferred d, size_t n)
 {
     defer_end(ctx, d, TAPE_MAP, '%', n);
-}
-
-void reply_defer_set(struct exec_ctx *ctx, struct reply_deferred d, size_t n)
-{
-    defer_end(ctx, d, TAPE_SET, '~', n);
 }
 
 /* ---- errors ---- */

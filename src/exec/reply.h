@@ -51,8 +51,6 @@ void reply_bulk_cstr(struct exec_ctx *ctx, const char *s);
 void reply_bulk_int(struct exec_ctx *ctx, int64_t n);
 /* RESP3 double; in RESP2 a bulk string of the same digits ("%.17g" as stock, inf, -inf, nan). */
 void reply_double(struct exec_ctx *ctx, double d);
-/* As stock prints INCRBYFLOAT's results, as a bulk string. */
-void reply_bulk_ld(struct exec_ctx *ctx, long double d);
 /* RESP3 boolean; in RESP2 1 or 0. */
 void reply_bool(struct exec_ctx *ctx, bool b);
 /* The null: `$-1` or `_`. */
@@ -86,7 +84,6 @@ struct reply_deferred reply_defer(struct exec_ctx *ctx);
 /* Ends it, saying what it is and how many elements (of a map: pairs) came. */
 void reply_defer_array(struct exec_ctx *ctx, struct reply_deferred d, size_t n);
 void reply_defer_map(struct exec_ctx *ctx, struct reply_deferred d, size_t n);
-void reply_defer_set(struct exec_ctx *ctx, struct reply_deferred d, size_t n);
 
 /* ---- errors: all return STATUS_ERR, so that a handler ends `return reply_error(…)` ---- */
 
