@@ -3,8 +3,8 @@
 
 Replies must be equal to the byte, with these exceptions, each as narrow as it can be:
 
-  order     SMEMBERS, HGETALL, HKEYS, HVALS of a hash-table encoding, and KEYS, are compared as
-            multisets; a small encoding has an order of its own, which must be stock's
+  order     SMEMBERS, HGETALL, HKEYS, HVALS of a hash-table encoding, and KEYS, SUNION, SINTER,
+            SDIFF, are compared as multisets; a small encoding has an order of its own, which must be stock's
   times     TTL and its relatives may differ by what passes between two servers
   chance    SPOP, SRANDMEMBER, HRANDFIELD, ZRANDMEMBER, RANDOMKEY are checked against the collection's content;
             after SPOP our server is brought to stock's state
@@ -16,6 +16,8 @@ from collections import Counter
 import resp
 
 UNORDERED = {b"SMEMBERS", b"HKEYS", b"HVALS", b"KEYS"}
+# Of several sets; the result has no key whose encoding could be asked.
+UNORDERED_RESULTS = {b"SUNION", b"SINTER", b"SDIFF"}
 UNORDERED_PAIRS = {b"HGETALL"}
 INTEGER = re.compile(rb"0|-?[1-9][0-9]*")
 TIMES = {b"TTL": 5, b"PTTL": 5000, b"EXPIRETIME": 5, b"PEXPIRETIME": 5000}
@@ -62,6 +64,8 @@ class Outcome:
         if command == b"EXEC" and len(queued) == len(ours[1]):
             return all(self.same(inner, a, b, ())
                        for inner, a, b in zip(queued, ours[1], stock[1]))
+        if command in UNORDERED_RESULTS:
+            return multiset(ours[1]) == multiset(stock[1])
         if command in UNORDERED:
             equal = multiset(ours[1]) == multiset(stock[1])
         elif command in UNORDERED_PAIRS:

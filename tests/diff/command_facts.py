@@ -35,7 +35,8 @@ CALLS = """
     nosuch x; nosuch; client id a; client id; client; client|id x; config get x; exec x;
     watch a b; expire k 1; ttl k; scan 0; keys a; randomkey a; command getkeys get x;
     zadd z 1 a; zunion 2 a b weights 1 2; zunion 2 a; zunionstore d 2 a b; zinterstore d x a;
-    zdiff 0 a; zmpop 2 a b min; zrangestore d s 0 1; zintercard 1 a limit 1; zscan z 0;
+    zdiff 0 a; sintercard 2 a b limit 1; sintercard 3 a b; sunionstore d a b;
+    zmpop 2 a b min; zrangestore d s 0 1; zintercard 1 a limit 1; zscan z 0;
     debug object k; flushall a; select 1; type k; persist k; expiretime k; getset k v;
     setrange k 0 v; substr k 0 1; append k v; incrbyfloat k 1; hrandfield h; sscan s 0;
     hscan h 0; srandmember s 1; smismember s a b; unwatch a b; hello 3 x; auth a b

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The set commands that the server has so far."""
+"""Every set command of stock 7.0."""
 from . import Special
 
 
@@ -35,6 +35,21 @@ def commands(pick):
             words.append(pick.count())
         return Special("srandmember", words)
 
+    def algebra():
+        command = pick.one([b"SUNION", b"SINTER", b"SDIFF"])
+        sources = [key() for _ in range(pick.one([1, 2, 2, 2, 3, 4, 6]))]
+        if pick.chance(0.5):
+            return [name(command)] + sources
+        return [name(command + b"STORE"), key()] + sources
+
+    def sintercard():
+        count = pick.one([1, 2, 2, 3])
+        words = [name(b"SINTERCARD"), b"%d" % count if pick.chance(0.95) else pick.small(0, 4)]
+        words += [key() for _ in range(count)]
+        for _ in range(pick.one([0, 1, 1, 2])):
+            words += [name(b"LIMIT"), pick.small(-1, 9)]
+        return words
+
     return [
         (16, lambda: [name(b"SADD"), key()] + members()),
         (1, grow),
@@ -46,4 +61,6 @@ def commands(pick):
         (5, lambda: [name(b"SMOVE"), key(), key(), pick.member()]),
         (2, spop),
         (2, srandmember),
+        (9, algebra),
+        (3, sintercard),
     ]
