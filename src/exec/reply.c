@@ -250,6 +250,11 @@ void reply_defer_map(struct exec_ctx *ctx, struct reply_deferred d, size_t n)
     defer_end(ctx, d, TAPE_MAP, '%', n);
 }
 
+void reply_defer_set(struct exec_ctx *ctx, struct reply_deferred d, size_t n)
+{
+    defer_end(ctx, d, TAPE_SET, '~', n);
+}
+
 /* ---- errors ---- */
 
 /* The one place where an error leaves: counts it, and keeps the line one line. */

@@ -84,6 +84,7 @@ struct reply_deferred reply_defer(struct exec_ctx *ctx);
 /* Ends it, saying what it is and how many elements (of a map: pairs) came. */
 void reply_defer_array(struct exec_ctx *ctx, struct reply_deferred d, size_t n);
 void reply_defer_map(struct exec_ctx *ctx, struct reply_deferred d, size_t n);
+void reply_defer_set(struct exec_ctx *ctx, struct reply_deferred d, size_t n);
 
 /* ---- errors: all return STATUS_ERR, so that a handler ends `return reply_error(…)` ---- */
 
