@@ -267,6 +267,12 @@ static bool steps_fit(const struct builder *b)
 /* The plan of a builder with what run() and register() add; NULL with an exception. */
 static struct gplan *make_plan(struct builder *b, bool to_str, bool collect)
 {
+    /* A plan belongs to a session; threads that a script started have none. */
+    if (!gpy__me()->session) {
+        PyErr_SetString(gpy__names.error,
+                        "run and register are not allowed in a thread of the script's own");
+        return NULL;
+    }
     if (!steps_fit(b)) return NULL;
     size_t count = 1 + b->count + to_str + collect;
     struct gplan *plan = gplan_new(b->reader, count, gpy__me()->session);
