@@ -7,6 +7,7 @@
 #include "exec/client_impl.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -181,7 +182,8 @@ bool client__read(struct client *c)
 {
     struct inbuf *in = &c->in;
     input_make_room(c);
-    ssize_t got = read(c->source.fd, in->data + in->len, in->cap - in->len);
+    /* recv and send, not read and write: the socket's own calls skip what files need. */
+    ssize_t got = recv(c->source.fd, in->data + in->len, in->cap - in->len, 0);
     if (got <= 0) {
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
             client__input_trim(c);
@@ -238,7 +240,7 @@ static bool client_send_some(struct client *c, size_t *sent_out)
 {
     struct iovec iov[WRITE_IOV_MAX];
     int count = outbuf_iov(&c->out, iov, WRITE_IOV_MAX);
-    ssize_t sent = count == 1 ? write(c->source.fd, iov[0].iov_base, iov[0].iov_len)
+    ssize_t sent = count == 1 ? send(c->source.fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL)
                               : writev(c->source.fd, iov, count);
     if (sent < 0) {
         if (errno != EAGAIN && errno != EINTR) client__close_asap(c);
