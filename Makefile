@@ -93,7 +93,7 @@ endif
 CFLAGS   += -std=gnu11 $(OPT) -g $(WARN) -fvisibility=hidden -fno-omit-frame-pointer -pthread \
             $(san_flags)
 LDFLAGS  += -pthread $(san_flags)
-LDLIBS   += $(DEP_CRYPTO_LIBS) -lm
+LDLIBS   += $(DEP_CRYPTO_LIBS) $(DEP_LZF_LIBS) -lm
 
 COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS)
 

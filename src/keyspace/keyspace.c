@@ -74,6 +74,11 @@ int64_t kv_idle_seconds(const struct kv_entry *e)
     return (kv__access_clock - kv_entry_access(e)) & 0xffffff;
 }
 
+void kv_idle_set(struct kv_entry *e, int64_t seconds)
+{
+    kv_entry_access_set(e, (kv__access_clock - (uint32_t)seconds) & 0xffffff);
+}
+
 /* Stock keeps one object for each integer below this, and says so with INT_MAX. */
 #define SHARED_INTEGERS 10000
 

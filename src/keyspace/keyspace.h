@@ -259,6 +259,8 @@ void kv_clock_set(int64_t now_ms);
 
 /* What OBJECT IDLETIME reports: seconds since the last access; wraps after 194 days. */
 int64_t kv_idle_seconds(const struct kv_entry *e);
+/* Makes it report so many seconds. */
+void kv_idle_set(struct kv_entry *e, int64_t seconds);
 
 /* What OBJECT REFCOUNT reports. Nothing here is counted; stock shares small integers. */
 int64_t kv_reported_refcount(const struct kv_entry *e);

@@ -20,6 +20,7 @@
 #include "keyspace/keyspace.h"
 #include "keyspace/settings.h"
 #include "net/loop.h"
+#include "persist/settings.h"
 #include "server/private.h"
 #include "txn/txn.h"
 
@@ -28,6 +29,7 @@ void server_register_all_options(void)
     server_options_register();
     kv_options_register();
     exec_options_register();
+    persist_options_register();
     gears_options_register();
 }
 

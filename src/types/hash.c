@@ -21,6 +21,7 @@
 #include "ds/listpack.h"
 #include "ds/table.h"
 #include "types/pick.h"
+#include "types/rdb.h"
 #include "types/varint.h"
 
 /* ---- entries of the table ---- */
@@ -464,4 +465,7 @@ const struct type_ops hash_type_ops = {
     .copy = ops_copy,
     .prefetch_place = hash_prefetch_bucket,
     .prefetch_element = hash_prefetch_entry,
+    .rdb_type = hash__rdb_type,
+    .save = hash__save,
+    .load = hash__load,
 };

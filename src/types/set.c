@@ -15,6 +15,7 @@
 #include "ds/intset.h"
 #include "ds/table.h"
 #include "types/pick.h"
+#include "types/rdb.h"
 #include "types/varint.h"
 
 /* Taking up to so many out of an intset moves its tail each time; more of them rebuild it. */
@@ -388,4 +389,7 @@ const struct type_ops set_type_ops = {
     .copy = ops_copy,
     .prefetch_place = set_prefetch_bucket,
     .prefetch_element = set_prefetch_entry,
+    .rdb_type = set__rdb_type,
+    .save = set__save,
+    .load = set__load,
 };

@@ -14,6 +14,7 @@
 #include "base/arg.h"
 #include "base/buf.h"
 #include "base/status.h"
+#include "base/stream.h"
 #include "base/view.h"
 
 /* The numbers are stock's own, which its file format and MODULE API share. */
@@ -79,6 +80,14 @@ struct type_ops {
      * for itself. No effect on the value. */
     void (*prefetch_place)(struct value v, struct arg *element);
     void (*prefetch_element)(struct value v, struct arg *element);
+    /* The byte that RDB files and DUMP payloads have before what `save` writes (types/rdb.h). */
+    uint8_t (*rdb_type)(struct value v);
+    /* Writes the content; failures are the stream's. */
+    void (*save)(struct value v, struct stream_out *out);
+    /* Reads a value in any of the type's forms, trusting nothing. STATUS_SYNTAX: the bytes don't
+     * follow the format; STATUS_NOT_FOUND: it has no elements; else as the stream says. Nothing
+     * is made then. */
+    enum status (*load)(uint8_t rdb_type, struct stream_in *in, struct value *out);
 };
 
 /* Rows that are defined by the files of their types; value.c has the others. */

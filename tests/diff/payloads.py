@@ -1,0 +1,291 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""DUMP payloads, exchanged with stock's server at random.
+
+usage: tests/diff/payloads.py [--variant V] [--rounds N] [--seed N]
+
+Three things are held against stock, value by value (DEBUG DIGEST-VALUE):
+
+  exchange   each server restores what the other dumped
+  old forms  ziplists, zipmaps and other forms that nothing writes any more, made here
+  mutants    payloads with random damage and a right checksum: ours refuses them or takes them,
+             and lives; where both servers take one, both see the same value in it
+"""
+import argparse
+import os
+import random
+import struct
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.join(TOP, "tests", "support"))
+import resp  # noqa: E402
+import servers  # noqa: E402
+
+POLYNOMIAL = 0x95AC9329AC4BC9B5
+
+
+def crc_table():
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = (byte >> 1) ^ (POLYNOMIAL if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+TABLE = crc_table()
+
+
+def crc64(data):
+    crc = 0
+    for byte in data:
+        crc = (crc >> 8) ^ TABLE[(crc ^ byte) & 0xFF]
+    return crc
+
+
+def payload(body, version=10):
+    body += struct.pack("<H", version)
+    return body + struct.pack("<Q", crc64(body))
+
+
+def length(n):
+    if n < 64:
+        return bytes([n])
+    if n < 16384:
+        return struct.pack(">H", 0x4000 | n)
+    return b"\x80" + struct.pack(">I", n)
+
+
+def text(data):
+    return length(len(data)) + data
+
+
+# ---- forms that nothing writes any more --------------------------------------------------------
+
+def ziplist(items):
+    body, before, last = b"", 0, 10
+    for item in items:
+        last = 10 + len(body)
+        entry = bytes([before]) if before < 254 else b"\xfe" + struct.pack("<I", before)
+        if isinstance(item, int):
+            if 0 <= item <= 12:
+                entry += bytes([0xF1 + item])
+            elif -128 <= item < 128:
+                entry += b"\xfe" + struct.pack("<b", item)
+            elif -32768 <= item < 32768:
+                entry += b"\xc0" + struct.pack("<h", item)
+            elif -(1 << 23) <= item < 1 << 23:
+                entry += b"\xf0" + struct.pack("<i", item)[:3]
+            elif -(1 << 31) <= item < 1 << 31:
+                entry += b"\xd0" + struct.pack("<i", item)
+            else:
+                entry += b"\xe0" + struct.pack("<q", item)
+        elif len(item) < 64:
+            entry += bytes([len(item)]) + item
+        elif len(item) < 16384:
+            entry += struct.pack(">H", 0x4000 | len(item)) + item
+        else:
+            entry += b"\x80" + struct.pack(">I", len(item)) + item
+        before = len(entry)
+        body += entry
+    return struct.pack("<IIH", 11 + len(body), last, len(items)) + body + b"\xff"
+
+
+def zipmap(pairs, rng):
+    def size(n):
+        return bytes([n]) if n < 254 else b"\xfe" + struct.pack("<I", n)
+
+    body = b""
+    for key, value in pairs:
+        spare = rng.randrange(5)
+        body += size(len(key)) + key + size(len(value)) + bytes([spare]) + value + b"x" * spare
+    return bytes([min(len(pairs), 254)]) + body + b"\xff"
+
+
+class Maker:
+    def __init__(self, rng):
+        self.rng = rng
+
+    def number(self):
+        return self.rng.choice([0, 7, 12, 13, -1, 127, -128, 128, 255, 32767, -32768, 70000,
+                                -70000, 8388607, -8388608, 8388608, 2147483647, -2147483648,
+                                1 << 40, -(1 << 63), (1 << 63) - 1,
+                                self.rng.randrange(-(1 << 20), 1 << 20)])
+
+    def word(self):
+        rng = self.rng
+        kind = rng.randrange(10)
+        if kind < 3:
+            return b"%d" % self.number()
+        if kind < 5:
+            return rng.randbytes(rng.choice([0, 1, 5, 16, 20, 63, 64, 65, 200]))
+        if kind < 7:
+            return b"w%d" % rng.randrange(300)
+        if kind == 7:
+            return rng.choice([b"a", b"ab", b"abc "]) * rng.choice([1, 8, 21, 40, 700, 9000])
+        return rng.choice([b"007", b"-0", b"+1", b" 1", b"1.5", b"", b"\xff", b"\x00" * 30])
+
+    def distinct(self, most):
+        found = {}
+        for _ in range(1 + self.rng.randrange(most)):
+            found[self.word()] = None
+        return list(found)
+
+    def fill(self, key):
+        """Commands that make a value."""
+        rng = self.rng
+        kind = rng.randrange(6)
+        many = rng.choice([3, 10, 40, 600])
+        if kind == 0:
+            return [[b"SET", key, self.word()]]
+        if kind == 1:
+            return [[b"SET", key, self.word()], [b"APPEND", key, self.word()]]
+        if kind == 2:
+            return [[b"SADD", key, b"%d" % self.number()] +
+                    [b"%d" % rng.randrange(-10, rng.choice([100, 1 << 40])) for _ in range(many)]]
+        if kind == 3:
+            return [[b"SADD", key] + self.distinct(many)]
+        words = []
+        for field in self.distinct(many):
+            words += [field, self.word() if kind == 4 else b"v%d" % rng.randrange(100)]
+        return [[b"HSET", key] + words]
+
+    def old_form(self):
+        rng = self.rng
+        kind = rng.randrange(5)
+        fields = self.distinct(rng.choice([2, 20, 300]))
+        if kind == 0:
+            return b"\x09" + text(zipmap([(f, self.word()) for f in fields], rng))
+        if kind == 1:
+            items = {}
+            for field in fields:
+                items[field] = self.number() if rng.random() < 0.5 else self.word()
+            flat = []
+            for field, value in items.items():
+                flat += [field, value]
+            return b"\x0d" + text(ziplist(flat))
+        if kind == 2:
+            body = b"".join(text(f) + text(self.word()) for f in fields)
+            return b"\x04" + length(len(fields)) + body
+        if kind == 3:
+            return b"\x02" + length(len(fields)) + b"".join(map(text, fields))
+        return b"\x00" + text(self.word())
+
+    def mutant(self, body):
+        data = bytearray(body)
+        rng = self.rng
+        for _ in range(rng.choice([1, 1, 1, 2, 5])):
+            at = rng.randrange(len(data)) if data else 0
+            if rng.random() < 0.5:
+                at = min(at, rng.randrange(16))
+            kind = rng.randrange(6)
+            if kind == 0 and data:
+                data[at] ^= 1 << rng.randrange(8)
+            elif kind == 1 and data:
+                data[at] = rng.choice([0, 1, 0x3F, 0x40, 0x7F, 0x80, 0x81, 0xC0, 0xC3, 0xF0, 0xFE,
+                                       0xFF, rng.randrange(256)])
+            elif kind == 2:
+                del data[at:at + rng.choice([1, 2, 8, 1000])]
+            elif kind == 3:
+                data[at:at] = rng.randbytes(rng.choice([1, 2, 8]))
+            elif kind == 4:
+                data[at:at + 4] = rng.choice([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff",
+                                              b"\x80\0\0\0"])
+            else:
+                other = rng.randrange(len(data) + 1)
+                data[at:at] = data[min(at, other):max(at, other)][:200]
+        return bytes(data)
+
+
+class Exchange:
+    def __init__(self, ours, stock, seed):
+        self.ours, self.stock = (resp.Connection(s.port) for s in (ours, stock))
+        self.rng = random.Random(seed)
+        self.maker = Maker(self.rng)
+        self.passed, self.failed = 0, 0
+        self.refused, self.taken = 0, 0
+
+    def check(self, good, what, detail):
+        if good:
+            self.passed += 1
+            return
+        self.failed += 1
+        if self.failed <= 10:
+            print("DIFFERENCE %s: %r" % (what, detail))
+
+    def digest(self, connection, key):
+        return connection.call(b"DEBUG", b"DIGEST-VALUE", key)
+
+    def exchange(self):
+        commands = self.maker.fill(b"k")
+        for connection in (self.ours, self.stock):
+            connection.call(b"FLUSHALL")
+            connection.call(b"CONFIG", b"SET", b"rdbcompression", self.rng.choice([b"yes", b"no"]))
+            connection.call_many(commands)
+        want = self.digest(self.stock, b"k")
+        for source, name in ((self.stock, "stock's payload"), (self.ours, "our payload")):
+            _, dump = source.call(b"DUMP", b"k")
+            encodings = []
+            for target in (self.ours, self.stock):
+                reply = target.call(b"RESTORE", b"copy", b"0", dump or b"", b"REPLACE")
+                self.check(reply == (b"+", b"OK") and self.digest(target, b"copy") == want, name,
+                           (commands, dump, reply))
+                encodings.append(target.call(b"OBJECT", b"ENCODING", b"copy"))
+            self.check(encodings[0] == encodings[1], "encoding", (commands, encodings))
+        return dump
+
+    def old_form(self):
+        body = self.maker.old_form()
+        dump = payload(body, self.rng.choice([6, 7, 8, 9, 10]))
+        replies = [c.call(b"RESTORE", b"old", b"0", dump, b"REPLACE")
+                   for c in (self.ours, self.stock)]
+        self.check(replies[0] == replies[1], "old form: reply", (dump, replies))
+        self.check(self.digest(self.ours, b"old") == self.digest(self.stock, b"old"), "old form",
+                   dump)
+        return dump
+
+    def mutants(self, dump):
+        for _ in range(5):
+            hostile = payload(self.maker.mutant(dump[:-10]))
+            reply = self.ours.call(b"RESTORE", b"m", b"0", hostile, b"REPLACE")
+            known = reply in ((b"+", b"OK"), (b"-", b"ERR Bad data format"))
+            self.check(known, "mutant: reply", (hostile, reply))
+            if reply[0] == b"-":
+                self.refused += 1
+                continue
+            self.taken += 1
+            mine = self.digest(self.ours, b"m")
+            theirs = self.stock.call(b"RESTORE", b"m", b"0", hostile, b"REPLACE")
+            if theirs[0] == b"+":
+                self.check(mine == self.digest(self.stock, b"m"), "mutant: value", hostile)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--variant", default="release")
+    parser.add_argument("--rounds", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    args = parser.parse_args()
+    print("seed %d" % args.seed)
+    ours = servers.Server(servers.ours(args.variant), False)
+    stock = servers.Server(servers.oracle(), True, [("sanitize-dump-payload", "yes")])
+    run = Exchange(ours, stock, args.seed)
+    try:
+        for _ in range(args.rounds):
+            run.mutants(run.exchange())
+            run.mutants(run.old_form())
+    finally:
+        for server in (ours, stock):
+            for finding in server.stop():
+                run.failed += 1
+                print("FINDING %s" % finding)
+    print("mutants: %d refused, %d taken" % (run.refused, run.taken))
+    print("%d passed, %d failed" % (run.passed, run.failed))
+    return 1 if run.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
