@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * RG.PYEXECUTE and what belongs to the engine as a whole. Checks are made in the order of the
- * behavioural reference; error texts are its own.
+ * RG.PYEXECUTE and what belongs to the engine as a whole. Order of checks and error texts are those
+ * that RedisGears' clients know.
  */
 #include "exec/client.h"
 #include "gears/gcmd.h"

@@ -239,6 +239,13 @@ static enum status start_runner(const struct greg_request *list)
     return STATUS_OK;
 }
 
+static bool too_many(const struct greg_request *list)
+{
+    size_t count = greg_count();
+    for (const struct greg_request *r = list; r; r = r->next) count++;
+    return count > GREG_COUNT_MAX;
+}
+
 static enum status check_sessions(const struct gscript *s, struct buf *error)
 {
     if (s->replace_with && !greg_session_exists(view_cstr(s->replace_with)))
@@ -254,6 +261,11 @@ static enum status apply_under_token(struct gscript *s, struct buf *error)
 {
     enum status st = check_sessions(s, error);
     if (st) return st;
+    if (too_many(s->requests)) {
+        buf_printf(error, "ERR shard-" GEARS_SHARD_ID ": more than %d registrations",
+                   GREG_COUNT_MAX);
+        return STATUS_LIMIT;
+    }
     if (s->upgrade) remove_session(view_cstr(s->session->id));
     if (s->replace_with) remove_session(view_cstr(s->replace_with));
     add_all(s->requests);
@@ -320,6 +332,7 @@ enum status greg_apply_one(struct greg_request *take_request)
     struct gplan *plan = gplan_ref(take_request->plan);
     void *function = take_request->on_registered;
     take_request->on_registered = NULL;
+    if (!st && too_many(take_request)) st = STATUS_LIMIT;
     if (!st && !(st = token_take(NULL))) {
         add_all(take_request);
         token_give();

@@ -22,6 +22,9 @@
 
 #define GREG_DEPTH_MAX 32
 
+/* An event is compared with each registration, so there can't be any number of them. */
+#define GREG_COUNT_MAX 10000
+
 /* Bits of key types: 1 << enum value_type, and one for a key that is gone. */
 #define GREG_TYPE_EMPTY (1u << 31)
 

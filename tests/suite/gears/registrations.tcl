@@ -218,6 +218,13 @@ with_server {} {
         unregister_all
     }
 
+    test "their number is limited" -needs python {
+        unregister_all
+        expect_match [py "b = GB()" "for i in range(10001): b.register('x', mode='async_local')"] \
+            "{ERR shard-0000*: more than 10000 registrations}"
+        expect [r RG.DUMPREGISTRATIONS] {}
+    }
+
     test "module state lives as long as the registration" -needs python {
         unregister_all
         py "n = \[0\]" "def f(r):" "  n\[0\] += 1" "  execute('SET', '{n}', n\[0\])" \
