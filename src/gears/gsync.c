@@ -21,6 +21,7 @@ enum { IDLE, WANTED, RUNNING, DONE };
 static struct {
     _Atomic uint32_t word;
     atomic_bool runner_sleeps;
+    atomic_bool main_sleeps;
     atomic_bool made;
     void (*fn)(void *ctx); /* main's while IDLE, the runner's while RUNNING */
     void *ctx;
@@ -80,7 +81,7 @@ static void *runner_main(void *unused)
             token_borrow_end();
             gpy_release(took);
             atomic_store(&sync.word, DONE);
-            futex_wake(&sync.word, 1);
+            if (atomic_load(&sync.main_sleeps)) futex_wake(&sync.word, 1);
         } else {
             gpy_release(took);
         }
@@ -134,7 +135,11 @@ enum status gsync_run(void (*fn)(void *ctx), void *ctx)
     token_lend_begin();
     ask_runner(fn, ctx);
     bool began = wait_for_begin();
-    if (began && !spin(RUNNING)) exec_main_wait(&sync.word, RUNNING);
+    if (began && !spin(RUNNING)) {
+        atomic_store(&sync.main_sleeps, true);
+        exec_main_wait(&sync.word, RUNNING);
+        atomic_store(&sync.main_sleeps, false);
+    }
     token_lend_end();
     if (began) {
         atomic_store(&sync.word, IDLE);
