@@ -167,10 +167,42 @@ static enum status set_value(const struct opt_row *row, struct view v, struct op
     }
 }
 
+/* Splits at single spaces, as stock does here: "a  b" has an empty word in the middle, and an
+ * empty text has none at all. Each word gets a NUL behind it. The caller frees *words_out. */
+static size_t split_words(struct view text, struct view **words_out)
+{
+    *words_out = NULL;
+    if (text.len == 0) return 0;
+    size_t count = 1;
+    for (size_t i = 0; i < text.len; i++) count += text.ptr[i] == ' ';
+    size_t head_bytes = count * sizeof(struct view);
+    struct view *words = mem_alloc(head_bytes + text.len + 1);
+    char *bytes = (char *)words + head_bytes;
+    memcpy(bytes, text.ptr, text.len);
+    bytes[text.len] = '\0';
+    size_t at = 0, n = 0;
+    for (size_t i = 0; i <= text.len; i++) {
+        if (i < text.len && bytes[i] != ' ') continue;
+        bytes[i] = '\0';
+        words[n++] = view_of(bytes + at, i - at);
+        at = i + 1;
+    }
+    *words_out = words;
+    return n;
+}
+
 enum status opt_set_words(const struct opt_row *row, const struct view *argv, size_t argc,
                           struct opt_error *err)
 {
     if (!(row->flags & OPT_MULTI) && argc != 1) return opt_fail(err, "wrong number of arguments");
+    /* Several words in one pair of quotes are several words all the same. */
+    if (row->flags & OPT_MULTI && argc == 1 && memchr(argv[0].ptr, ' ', argv[0].len)) {
+        struct view *words;
+        size_t count = split_words(argv[0], &words);
+        enum status s = opt_set_words(row, words, count, err);
+        mem_free(words);
+        return s;
+    }
     if (row->kind == OPT_SPECIAL) return row->set(row, argv, argc, err);
     return set_value(row, argv[0], err);
 }
@@ -291,30 +323,6 @@ struct change {
     bool changed;
     struct buf old_text;
 };
-
-/* Splits at single spaces, as stock does here: "a  b" has an empty word in the middle, and an
- * empty text has none at all. Each word gets a NUL behind it. The caller frees *words_out. */
-static size_t split_words(struct view text, struct view **words_out)
-{
-    *words_out = NULL;
-    if (text.len == 0) return 0;
-    size_t count = 1;
-    for (size_t i = 0; i < text.len; i++) count += text.ptr[i] == ' ';
-    size_t head_bytes = count * sizeof(struct view);
-    struct view *words = mem_alloc(head_bytes + text.len + 1);
-    char *bytes = (char *)words + head_bytes;
-    memcpy(bytes, text.ptr, text.len);
-    bytes[text.len] = '\0';
-    size_t at = 0, n = 0;
-    for (size_t i = 0; i <= text.len; i++) {
-        if (i < text.len && bytes[i] != ' ') continue;
-        bytes[i] = '\0';
-        words[n++] = view_of(bytes + at, i - at);
-        at = i + 1;
-    }
-    *words_out = words;
-    return n;
-}
 
 static enum status set_text(const struct opt_row *row, struct view text, struct opt_error *err)
 {

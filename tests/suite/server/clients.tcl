@@ -193,3 +193,16 @@ with_server {client-query-buffer-limit 1mb} {
         wait_for {[regexp -all {id=} [r CLIENT LIST]] == 1} -within 20000
     }
 }
+
+with_server {bind {"127.0.0.1 ::1"} unixsocket cw.sock unixsocketperm 700} {
+    test "IPv4, IPv6 and a unix socket at once" {
+        set path [file join [srv dir] cw.sock]
+        expect_match [file attributes $path -permissions] *700
+        foreach words [list [list -h 127.0.0.1 -p [srv port]] [list -h ::1 -p [srv port]] [list -s $path]] {
+            expect [exec redis-cli {*}$words PING] PONG
+            expect_match [exec redis-cli {*}$words CLIENT INFO] "id=* addr=*laddr=* flags=*"
+        }
+        expect_match [exec redis-cli -h ::1 -p [srv port] CLIENT INFO] {*addr=\[::1\]:*}
+        expect_match [exec redis-cli -s $path CLIENT INFO] "*addr=*cw.sock:0 *flags=U *"
+    }
+}
