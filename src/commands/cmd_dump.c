@@ -15,6 +15,7 @@ enum status cmd_dump(struct exec_ctx *ctx)
         reply_null(ctx);
         return STATUS_OK;
     }
+    if (!rdb_entry_has_form(e)) return reply_error(ctx, "values of this type can't be dumped");
     struct buf payload = {0};
     dump_save(e, &payload);
     reply_bulk_view(ctx, buf_view(&payload));

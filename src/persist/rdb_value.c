@@ -4,6 +4,11 @@
  */
 #include "persist/rdb_value.h"
 
+bool rdb_entry_has_form(const struct kv_entry *e)
+{
+    return kv_entry_is_string(e) || type_ops_of(kv_entry_type(e))->save;
+}
+
 uint8_t rdb_entry_type(const struct kv_entry *e)
 {
     if (kv_entry_is_string(e)) return RDB_STRING;

@@ -15,6 +15,9 @@
 #define RDB_VERSION_MAX 11
 #define RDB_VERSION 10
 
+/* Whether the entry's type has a form in RDB at all. */
+bool rdb_entry_has_form(const struct kv_entry *e);
+
 /* The type's byte of an entry's value. */
 uint8_t rdb_entry_type(const struct kv_entry *e);
 

@@ -103,5 +103,11 @@ uint8_t set__rdb_type(struct value v);
 void set__save(struct value v, struct stream_out *out);
 /* type_ops.load. */
 enum status set__load(uint8_t rdb_type, struct stream_in *in, struct value *out);
+/* type_ops.rdb_type. */
+uint8_t zset__rdb_type(struct value v);
+/* type_ops.save. */
+void zset__save(struct value v, struct stream_out *out);
+/* type_ops.load. */
+enum status zset__load(uint8_t rdb_type, struct stream_in *in, struct value *out);
 
 #endif

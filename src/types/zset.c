@@ -13,6 +13,7 @@
 #include "ds/ordered.h"
 #include "ds/table.h"
 #include "types/pick.h"
+#include "types/rdb.h"
 #include "types/zset_listpack.h"
 
 #include <math.h>
@@ -438,4 +439,7 @@ const struct type_ops zset_type_ops = {
     .memory = ops_memory,
     .digest = ops_digest,
     .copy = ops_copy,
+    .rdb_type = zset__rdb_type,
+    .save = zset__save,
+    .load = zset__load,
 };

@@ -128,6 +128,10 @@ class Maker:
             return rng.choice([b"a", b"ab", b"abc "]) * rng.choice([1, 8, 21, 40, 700, 9000])
         return rng.choice([b"007", b"-0", b"+1", b" 1", b"1.5", b"", b"\xff", b"\x00" * 30])
 
+    def score(self):
+        return self.rng.choice([b"1", b"-0", b"inf", b"-inf", b"1.5", b"1e17", b"3e-7", b"-1e300",
+                                b"%d" % self.number(), b"%r" % self.rng.gauss(0, 1000)])
+
     def distinct(self, most):
         found = {}
         for _ in range(1 + self.rng.randrange(most)):
@@ -137,7 +141,7 @@ class Maker:
     def fill(self, key):
         """Commands that make a value."""
         rng = self.rng
-        kind = rng.randrange(6)
+        kind = rng.randrange(8)
         many = rng.choice([3, 10, 40, 600])
         if kind == 0:
             return [[b"SET", key, self.word()]]
@@ -148,6 +152,11 @@ class Maker:
                     [b"%d" % rng.randrange(-10, rng.choice([100, 1 << 40])) for _ in range(many)]]
         if kind == 3:
             return [[b"SADD", key] + self.distinct(many)]
+        if kind >= 6:
+            words = [b"ZADD", key]
+            for member in self.distinct(rng.choice([3, 40, 200])):
+                words += [self.score(), member]
+            return [words]
         words = []
         for field in self.distinct(many):
             words += [field, self.word() if kind == 4 else b"v%d" % rng.randrange(100)]
@@ -155,7 +164,7 @@ class Maker:
 
     def old_form(self):
         rng = self.rng
-        kind = rng.randrange(5)
+        kind = rng.randrange(8)
         fields = self.distinct(rng.choice([2, 20, 300]))
         if kind == 0:
             return b"\x09" + text(zipmap([(f, self.word()) for f in fields], rng))
@@ -172,6 +181,18 @@ class Maker:
             return b"\x04" + length(len(fields)) + body
         if kind == 3:
             return b"\x02" + length(len(fields)) + b"".join(map(text, fields))
+        if kind == 4:
+            # A zero's sign is lost in our compact form, as it is where ZADD makes one.
+            scored = [(f, self.score().replace(b"-0", b"0")) for f in fields]
+            return b"\x0c" + text(ziplist([word for pair in scored for word in pair]))
+        if kind == 5:
+            def old_score(score):
+                return {b"inf": b"\xfe", b"-inf": b"\xff"}.get(score, text(score))
+            return b"\x03" + length(len(fields)) + b"".join(
+                text(f) + old_score(self.score()) for f in fields)
+        if kind == 6:
+            return b"\x05" + length(len(fields)) + b"".join(
+                text(f) + struct.pack("<d", float(self.score())) for f in fields)
         return b"\x00" + text(self.word())
 
     def mutant(self, body):
