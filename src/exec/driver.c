@@ -383,6 +383,14 @@ static void poison_input(const struct wave_entry *e, size_t end)
 }
 #endif
 
+/* A client's requests from `start` on are to be parsed again, and with them whatever was known of
+ * an incomplete one behind them. */
+static void wave_put_back(struct client *c, size_t start)
+{
+    c->in.pos = start;
+    resp_state_release(&c->request);
+}
+
 /* Runs the wave's commands in order; the requests of a client that can't go on are put back. */
 static void wave_run(void)
 {
@@ -391,7 +399,7 @@ static void wave_run(void)
         struct client *c = e->client;
         const uint32_t stopped = CLIENT_BLOCKED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY;
         if (unlikely(c->flags & stopped)) {
-            if (c->flags & CLIENT_BLOCKED && e->start < c->in.pos) c->in.pos = e->start;
+            if (c->flags & CLIENT_BLOCKED && e->start < c->in.pos) wave_put_back(c, e->start);
             continue;
         }
         run_entry(e);
