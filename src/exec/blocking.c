@@ -232,7 +232,7 @@ enum status block_on_keys(struct exec_ctx *ctx, const struct block_options *o)
 {
     if (ctx->flags & EXEC_RETRY) return STATUS_BLOCKED; /* it waits on where it stands */
     if (!ctx->client || ctx->flags & EXEC_DENY_BLOCKING) {
-        (o->on_timeout ? o->on_timeout : reply_null_array)(ctx);
+        (o->on_denied ? o->on_denied : o->on_timeout ? o->on_timeout : reply_null_array)(ctx);
         return STATUS_OK;
     }
     client_block(ctx, wait_gone, wait_new(ctx, o));
@@ -308,14 +308,22 @@ static bool retry(struct wait_link *link, struct kv_unit *unit, const struct wai
     return true;
 }
 
-static void serve_key(struct waited_key *k, struct kv_unit *unit)
+/* The type of what is under a key now; TYPE_COUNT: nothing. */
+static enum value_type type_now(struct waited_key *k, const struct kv_unit *unit)
 {
     struct arg key = arg_of_view(waited_key_view(k));
+    struct kv_entry *e = kv_peek(unit, k->db, &key);
+    return e ? kv_entry_type(e) : TYPE_COUNT;
+}
+
+static void serve_key(struct waited_key *k, struct kv_unit *unit)
+{
+    enum value_type type = type_now(k, unit);
     LIST_EACH(&k->links, n) {
         struct wait_link *link = CONTAINER_OF(n, struct wait_link, by_key);
-        struct kv_entry *e = kv_peek(unit, k->db, &key);
-        bool fits = e && kv_entry_type(e) == link->wait->type;
-        if (fits || link->wait->also_when_gone) retry(link, unit, k);
+        if (type != link->wait->type && !link->wait->also_when_gone) continue;
+        retry(link, unit, k);
+        type = type_now(k, unit);
     }
     if (!list_is_linked(&k->links)) waited_free(k);
 }

@@ -28,14 +28,16 @@ struct block_options {
     int key_count;
     enum value_type type;     /* what a key must hold to be of interest */
     int64_t timeout_ms;       /* 0: for ever */
-    /* Replies when the time is up, or when the context must not wait; NULL: the null array. */
+    /* Replies when the time is up; NULL: the null array. */
     void (*on_timeout)(struct exec_ctx *ctx);
+    /* Replies when the context must not wait; NULL: as on_timeout. */
+    void (*on_denied)(struct exec_ctx *ctx);
     /* The handler also runs when a key that was there is gone or is of another type. */
     bool also_when_gone;
 };
 
 /* Makes the client of ctx wait, or go on waiting when the handler runs again. Returns
- * STATUS_BLOCKED; or, when ctx must not wait, replies as on a timeout and returns STATUS_OK. */
+ * STATUS_BLOCKED; or, when ctx must not wait, replies on_denied and returns STATUS_OK. */
 enum status block_on_keys(struct exec_ctx *ctx, const struct block_options *o);
 
 /* Where in ctx->argv the key stands for which a waiting command runs again; -1 in its first run. */

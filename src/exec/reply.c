@@ -382,6 +382,13 @@ enum status arg_i64_range(struct exec_ctx *ctx, int i, int64_t min, int64_t max,
                         (long long)min, (long long)max);
 }
 
+enum status arg_i64_at_least(struct exec_ctx *ctx, int i, int64_t min, const char *error,
+                             int64_t *out)
+{
+    if (num_parse_i64(arg_view(&ctx->argv[i]), out) || *out < min) return reply_error(ctx, error);
+    return STATUS_OK;
+}
+
 enum status arg_ld(struct exec_ctx *ctx, int i, long double *out)
 {
     if (num_parse_ld(arg_view(&ctx->argv[i]), out)) return reply_not_float(ctx);

@@ -117,6 +117,9 @@ enum status arg_i64(struct exec_ctx *ctx, int i, int64_t *out) MUST_CHECK;
 /* As arg_i64 within [min, max]; outside replies `error` (NULL: "value is out of range"…). */
 enum status arg_i64_range(struct exec_ctx *ctx, int i, int64_t min, int64_t max,
                           const char *error, int64_t *out) MUST_CHECK;
+/* As arg_i64 for at least `min`, with `error` for whatever is wrong. */
+enum status arg_i64_at_least(struct exec_ctx *ctx, int i, int64_t min, const char *error,
+                             int64_t *out) MUST_CHECK;
 enum status arg_ld(struct exec_ctx *ctx, int i, long double *out) MUST_CHECK;
 
 /* ---- inline bodies ---- */
