@@ -9,6 +9,7 @@
 #include "base/glob.h"
 #include "exec/token.h"
 #include "types/hash.h"
+#include "types/list.h"
 
 /* A slice ends at whichever comes first. Main waits for at most one. */
 #define SLICE_US 40
@@ -58,6 +59,16 @@ static void add_field(void *ctx, struct view field, struct view value)
     add_part(ctx, value);
 }
 
+static void add_elements(struct gread_batch *b, const struct quicklist *list)
+{
+    char buf[NUM_I64_LEN];
+    struct quicklist_iter it;
+    struct quicklist_entry e;
+    quicklist_iter_init(&it, list, 0, QUICKLIST_FIRST);
+    while (quicklist_next(&it, &e)) add_part(b, quicklist_entry_view(&e, buf));
+    quicklist_iter_end(&it);
+}
+
 static struct gread_record *add_record(struct gread_batch *b, struct view key)
 {
     if (b->count == b->cap) {
@@ -91,6 +102,8 @@ static void copy_value(struct gread_batch *b, size_t record, const struct kv_ent
         add_part(b, kv_entry_string(e, scratch));
     else if (type == GREAD_HASH)
         hash_each(kv_entry_value(e), add_field, b);
+    else if (type == GREAD_LIST)
+        add_elements(b, list_of(kv_entry_value(e)));
     b->records[record].part_count = b->part_count - b->records[record].first_part;
 }
 

@@ -19,7 +19,7 @@
 enum gread_type {
     GREAD_NONE,   /* the value wasn't asked for */
     GREAD_STRING, /* one run of bytes */
-    GREAD_LIST,
+    GREAD_LIST,   /* its elements */
     GREAD_HASH,   /* field, value, field, value … */
     GREAD_SET,    /* no value is read */
     GREAD_ZSET,   /* the same */

@@ -230,6 +230,15 @@ static const struct opt_row other_rows[] = {
      .var.size = &type_limits.hash_max_listpack_value, .dflt = "64", .max = INT64_MAX,
      .section = OPT_SECTION_ENCODING,
      .doc = "Longest field name or value, in bytes, of a hash in compact form."},
+    {.name = "list-max-listpack-size", .alias = "list-max-ziplist-size", .kind = OPT_INT,
+     .var.i = &type_limits.list_max_listpack_size, .dflt = "-2", .min = INT_MIN, .max = INT_MAX,
+     .section = OPT_SECTION_ENCODING,
+     .doc = "How large the nodes of a list grow: -1 to -5 for 4, 8, 16, 32 or 64 KB, a positive "
+            "number for so many elements. New lists take it."},
+    {.name = "list-compress-depth", .kind = OPT_INT, .var.i = &type_limits.list_compress_depth,
+     .dflt = "0", .max = INT_MAX, .section = OPT_SECTION_ENCODING,
+     .doc = "How many nodes at each end of a list stay uncompressed; 0 compresses none. New "
+            "lists take it."},
     {.name = "set-max-intset-entries", .kind = OPT_SIZE,
      .var.size = &type_limits.set_max_intset_entries, .dflt = "512", .max = INT64_MAX,
      .section = OPT_SECTION_ENCODING, .doc = "Most members of a set of integers in compact form."},

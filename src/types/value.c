@@ -18,6 +18,7 @@ static const struct type_ops string_type_ops = {.name = "string", .free = string
 
 static const struct type_ops *const rows[TYPE_COUNT] = {
     [TYPE_STRING] = &string_type_ops,
+    [TYPE_LIST] = &list_type_ops,
     [TYPE_SET] = &set_type_ops,
     [TYPE_ZSET] = &zset_type_ops,
     [TYPE_HASH] = &hash_type_ops,
@@ -37,6 +38,7 @@ struct type_limits type_limits = {
     .set_max_intset_entries = 512,
     .zset_max_listpack_entries = 128,
     .zset_max_listpack_value = 64,
+    .list_max_listpack_size = -2,
 };
 
 const struct type_ops *type_ops_of(enum value_type type)

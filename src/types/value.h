@@ -91,7 +91,7 @@ struct type_ops {
 };
 
 /* Rows that are defined by the files of their types; value.c has the others. */
-extern const struct type_ops hash_type_ops, set_type_ops, zset_type_ops;
+extern const struct type_ops hash_type_ops, list_type_ops, set_type_ops, zset_type_ops;
 
 /* The row of a type, NULL if this build has no such type. */
 const struct type_ops *type_ops_of(enum value_type type);
@@ -110,6 +110,8 @@ struct type_limits {
     size_t set_max_intset_entries;    /* 512 */
     size_t zset_max_listpack_entries; /* 128 */
     size_t zset_max_listpack_value;   /* 64 */
+    int list_max_listpack_size;       /* -2, see ds/quicklist.h */
+    int list_compress_depth;          /* 0 */
 };
 extern struct type_limits type_limits;
 

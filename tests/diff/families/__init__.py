@@ -10,12 +10,14 @@ its name in FAMILIES.
 import random
 import re
 
-FAMILIES = ["strings", "hashes", "sets", "zsets", "keys", "scan", "errors", "multi"]
+FAMILIES = ["strings", "hashes", "lists", "sets", "zsets", "keys", "scan", "errors", "multi"]
 
 
 # Commands that with other arguments would answer with a server's own ids, times and tables.
 UNDAMAGED = {b"COMMAND", b"TIME", b"HELLO", b"CLIENT", b"CONFIG", b"DEBUG", b"OBJECT", b"SCAN",
-             b"HSCAN", b"SSCAN", b"ZSCAN"}
+             b"HSCAN", b"SSCAN", b"ZSCAN",
+             # A time to wait must stay a short one.
+             b"BLPOP", b"BRPOP", b"BLMOVE", b"BRPOPLPUSH", b"BLMPOP"}
 
 
 class Special:
@@ -53,12 +55,13 @@ class Pick(random.Random):
         super().__init__(seed)
         self.string_keys = [b"str:%d" % i for i in range(12)]
         self.hash_keys = [b"hash:%d" % i for i in range(8)]
+        self.list_keys = [b"list:%d" % i for i in range(8)]
         self.set_keys = [b"set:%d" % i for i in range(8)]
         self.zset_keys = [b"zset:%d" % i for i in range(8)]
         self.lex_keys = [b"lex:%d" % i for i in range(3)]  # all scores equal: for `zsets` alone
         self.odd_keys = [b"", b"\x00\xff key", b"{a}b", b"k" * 300, b"*", b"12345"]
-        self.all_keys = self.string_keys + self.hash_keys + self.set_keys + self.zset_keys + \
-            self.odd_keys
+        self.all_keys = self.string_keys + self.hash_keys + self.list_keys + self.set_keys + \
+            self.zset_keys + self.odd_keys
         self.names = frozenset(self.all_keys + self.lex_keys)
 
     def one(self, items):

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The keyspace events of strings, hashes and sets: class, name, key and order of each, as stock
- * announces them (there: CONFIG SET notify-keyspace-events KEA, plus n and m). The rows run one
- * after another over one database; in a row's expectation each event is its class' letter, its
- * name, and its key.
+ * The keyspace events of strings, lists, hashes and sets: class, name, key and order of each, as
+ * stock announces them (there: CONFIG SET notify-keyspace-events KEA, plus n and m). The rows run
+ * one after another over one database; in a row's expectation each event is its class' letter,
+ * its name, and its key.
  */
 #include "base/mem.h"
 #include "commands_table.h"
@@ -124,11 +124,67 @@ static const struct row set_rows[] = {
     {"srem t 1 2 3", "s:srem t, g:del t"},
 };
 
+static const struct row list_rows[] = {
+    {"rpush l a b c", "n:new l, l:rpush l"},
+    {"lpush l a b", "l:lpush l"},
+    {"lpushx none a", ""},
+    {"rpushx l z", "l:rpush l"},
+    {"rpushx none z", ""},
+    {"lpop l", "l:lpop l"},
+    {"rpop l", "l:rpop l"},
+    {"lpop l 0", ""},
+    {"lpop none", ""},
+    {"lpop none 1", ""},
+    {"lpop l 100", "l:lpop l, g:del l"},
+    {"rpush l a b c d e", "n:new l, l:rpush l"},
+    {"lset l 0 q", "l:lset l"},
+    {"lset none 0 q", ""},
+    {"linsert l before q p", "l:linsert l"},
+    {"linsert l after nosuch p", ""},
+    {"linsert none after nosuch p", ""},
+    {"lrem l 0 zz", ""},
+    {"lrem l 0 p", "l:lrem l"},
+    {"lrem none 0 p", ""},
+    {"ltrim l 0 3", "l:ltrim l"},
+    {"ltrim l 0 300", "l:ltrim l"},
+    {"ltrim none 0 3", ""},
+    {"llen none", "m:keymiss none"},
+    {"lindex none 0", "m:keymiss none"},
+    {"lrange none 0 1", "m:keymiss none"},
+    {"lpos none 0", "m:keymiss none"},
+    {"lpos none 0 count 1", "m:keymiss none"},
+    {"ltrim l 5 1", "l:ltrim l, g:del l"},
+    {"rpush l a b c", "n:new l, l:rpush l"},
+    {"lmove l m left right", "n:new m, l:rpush m, l:lpop l"},
+    {"lmove l l left right", "l:rpush l, l:lpop l"},
+    {"rpoplpush l m", "l:lpush m, l:rpop l"},
+    {"lmove l m right left", "l:lpush m, l:rpop l, g:del l"},
+    {"lmove none m right left", ""},
+    {"rpush l a", "n:new l, l:rpush l"},
+    {"lmove l k right left", "n:new k, l:lpush k, l:rpop l, g:del l"},
+    {"lmpop 2 none m left count 2", "l:lpop m"},
+    {"lmpop 1 m left count 2", "l:lpop m, g:del m"},
+    {"lmpop 2 none m left count 2", ""},
+    {"blpop none 0.01", ""},
+    {"rpush l a b c d e f", "n:new l, l:rpush l"},
+    {"blpop none l 0", "l:lpop l"},
+    {"brpop none l 0", "l:rpop l"},
+    {"blmove none l left right 0.01", ""},
+    {"blmove l m left right 0", "n:new m, l:rpush m, l:lpop l"},
+    {"brpoplpush l m 0", "l:lpush m, l:rpop l"},
+    {"blmpop 0.01 2 none l left", "l:lpop l"},
+    {"blmpop 0.01 1 none left", ""},
+    {"lrem l 0 c", ""},
+    {"rpush n 1 1", "n:new n, l:rpush n"},
+    {"lrem n 0 1", "l:lrem n, g:del n"},
+};
+
 static char class_letter(enum kv_event_class class_)
 {
     switch (class_) {
     case KV_EVENT_GENERIC: return 'g';
     case KV_EVENT_STRING: return '$';
+    case KV_EVENT_LIST: return 'l';
     case KV_EVENT_SET: return 's';
     case KV_EVENT_HASH: return 'h';
     case KV_EVENT_EXPIRED: return 'x';
@@ -199,4 +255,9 @@ TEST(events_of_hashes)
 TEST(events_of_sets)
 {
     check_rows(set_rows, ARRAY_COUNT(set_rows));
+}
+
+TEST(events_of_lists)
+{
+    check_rows(list_rows, ARRAY_COUNT(list_rows));
 }
