@@ -67,59 +67,65 @@ static bool argument(PyObject *o, PyObject **hold, struct arg *out)
     return true;
 }
 
-/* What the engine itself says about a call, in the words of the operating system's errors that
- * users know from it. True if there's nothing to say. */
-static bool command_exists(const struct arg *argv, int argc)
+enum call_end { CALL_DONE, CALL_UNKNOWN, CALL_ARITY, CALL_STOPPED };
+
+/* The token is held. It also guards the command table, which goes when the server ends. */
+static enum call_end run_held(const struct exec_call *call, struct arg *argv, int argc,
+                              struct tape *tape)
 {
     const struct command *cmd;
-    if (command_resolve(argv, argc, &cmd)) {
-        if (cmd) return true; /* an unknown subcommand: its container has a text */
-        PyErr_SetString(gpy__names.error, "No such file or directory");
-        return false;
-    }
-    if (command_arity_ok(cmd, argc)) return true;
-    PyErr_SetString(gpy__names.error, "Invalid argument");
-    return false;
+    enum status st = command_resolve(argv, argc, &cmd);
+    if (st && !cmd) return CALL_UNKNOWN; /* an unknown subcommand is its container's to answer */
+    if (!st && !command_arity_ok(cmd, argc)) return CALL_ARITY;
+    exec_run(call, argv, argc, tape);
+    return CALL_DONE;
 }
 
-/* Runs the command into the tape; false with an exception if the token can't be had. */
-static bool run_command(struct gpy_thread *me, struct arg *argv, int argc, struct tape *tape)
+/* Runs the command into the tape. */
+static enum call_end run_command(struct gpy_thread *me, struct arg *argv, int argc,
+                                 struct tape *tape)
 {
     struct exec_call call = {.flags = EXEC_FROM_GEARS | EXEC_DENY_BLOCKING,
                              .event_depth = me->depth + 1,
                              .unit = me->unit,
                              .resp = 2};
-    if (me->unit) {
-        exec_run(&call, argv, argc, tape);
-        return true;
-    }
+    enum call_end end = CALL_STOPPED;
+    if (me->unit) return run_held(&call, argv, argc, tape);
     if (token_try()) {
-        exec_run(&call, argv, argc, tape);
+        end = run_held(&call, argv, argc, tape);
         token_give();
-        return true;
+        return end;
     }
     PyThreadState *state = gpy__release_gil(me);
-    enum status st = token_take(stop_flag(me));
-    if (st == STATUS_OK) {
-        exec_run(&call, argv, argc, tape);
+    if (token_take(stop_flag(me)) == STATUS_OK) {
+        end = run_held(&call, argv, argc, tape);
         token_give();
     }
     gpy__retake_gil(me, state);
-    if (st == STATUS_OK) return true;
-    PyErr_SetNone(gpy__names.force_stopped);
-    return false;
+    return end;
+}
+
+/* What the engine itself has to say about a call is in the words of the operating system's
+ * errors, which users know from it. */
+static PyObject *reply_of(enum call_end end, const struct tape *tape)
+{
+    size_t pos = 0;
+    switch (end) {
+    case CALL_DONE: return gpy__from_tape(tape, &pos);
+    case CALL_UNKNOWN: PyErr_SetString(gpy__names.error, "No such file or directory"); break;
+    case CALL_ARITY: PyErr_SetString(gpy__names.error, "Invalid argument"); break;
+    case CALL_STOPPED: PyErr_SetNone(gpy__names.force_stopped); break;
+    }
+    return NULL;
 }
 
 static PyObject *execute_words(struct gpy_thread *me, struct arg *argv, int argc)
 {
-    if (!command_exists(argv, argc)) return NULL;
     /* The scratch tape is taken: making objects of it may come back here. */
     struct tape tape = me->tape;
     me->tape = (struct tape){0};
     tape_clear(&tape);
-    PyObject *reply = NULL;
-    size_t pos = 0;
-    if (run_command(me, argv, argc, &tape)) reply = gpy__from_tape(&tape, &pos);
+    PyObject *reply = reply_of(run_command(me, argv, argc, &tape), &tape);
     if (me->attached && tape.bytes.cap <= TAPE_KEEP_BYTES && !me->tape.bytes.ptr)
         me->tape = tape;
     else
