@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Sorted sets, member by member: ZADD, ZSCORE, ZREM, ZRANK, ZPOPMIN, ZRANDMEMBER, ZSCAN and their
- * kin. Ranges are in cmd_zset_range.c, unions and intersections in cmd_zset_algebra.c.
+ * Sorted sets, member by member: ZADD, ZSCORE, ZREM, ZRANK, ZRANDMEMBER, ZSCAN and their kin.
+ * Ranges are in cmd_zset_range.c, what takes from the ends in cmd_zset_pop.c, unions and
+ * intersections in cmd_zset_algebra.c.
  * Thread: whoever holds the data token.
  */
 #include "commands/random_args.h"
@@ -230,83 +231,6 @@ enum status cmd_zrank(struct exec_ctx *ctx)
 enum status cmd_zrevrank(struct exec_ctx *ctx)
 {
     return reply_rank(ctx, true);
-}
-
-/* ---- ZPOPMIN, ZPOPMAX, ZMPOP ---- */
-
-/* Visits the n least or greatest members, then removes them. */
-static void pop(struct exec_ctx *ctx, struct arg *key, struct kv_entry *e, size_t n, bool max,
-                zset_visit_fn *visit)
-{
-    struct value v = kv_entry_value(e);
-    size_t length = zset_length(v);
-    zset_walk(v, max ? length - 1 : 0, n, max, visit, ctx);
-    zset_remove_span(&v, (struct zset_span){max ? length - n : 0, n});
-    zset_store_removed(ctx, key, e, v, max ? "zpopmax" : "zpopmin", n);
-}
-
-static enum status pop_command(struct exec_ctx *ctx, bool max)
-{
-    struct kv_entry *e;
-    int64_t count = 1;
-    bool counted = ctx->argc > 2;
-    if (ctx->argc > 3) return reply_syntax_error(ctx);
-    if (counted && (num_parse_i64(arg_view(&ctx->argv[2]), &count) || count < 0))
-        return reply_error(ctx, "value is out of range, must be positive");
-    if (zset_open_write(ctx, &ctx->argv[1], &e)) return STATUS_ERR;
-    size_t n = e ? MIN((size_t)count, zset_length(kv_entry_value(e))) : 0;
-    bool nested = counted && reply_resp(ctx) > 2;
-    reply_array(ctx, nested ? n : 2 * n);
-    if (n) pop(ctx, &ctx->argv[1], e, n, max, nested ? zset_reply_pair : zset_reply_flat);
-    return STATUS_OK;
-}
-
-enum status cmd_zpopmin(struct exec_ctx *ctx)
-{
-    return pop_command(ctx, false);
-}
-
-enum status cmd_zpopmax(struct exec_ctx *ctx)
-{
-    return pop_command(ctx, true);
-}
-
-/* What follows the keys of ZMPOP: MIN or MAX, and perhaps a COUNT. */
-static enum status mpop_options(struct exec_ctx *ctx, int64_t keys, bool *max_out,
-                                int64_t *count_out)
-{
-    if (keys > ctx->argc - 3) return reply_syntax_error(ctx);
-    int i = 2 + (int)keys;
-    *max_out = arg_is(&ctx->argv[i], "max");
-    if (!*max_out && !arg_is(&ctx->argv[i], "min")) return reply_syntax_error(ctx);
-    *count_out = 1;
-    if (++i == ctx->argc) return STATUS_OK;
-    if (!arg_is(&ctx->argv[i], "count") || i + 1 == ctx->argc) return reply_syntax_error(ctx);
-    if (num_parse_i64(arg_view(&ctx->argv[i + 1]), count_out) || *count_out < 1)
-        return reply_error(ctx, "count should be greater than 0");
-    return i + 2 == ctx->argc ? STATUS_OK : reply_syntax_error(ctx);
-}
-
-enum status cmd_zmpop(struct exec_ctx *ctx)
-{
-    int64_t keys, count;
-    bool max = false;
-    if (num_parse_i64(arg_view(&ctx->argv[1]), &keys) || keys < 1)
-        return reply_error(ctx, "numkeys should be greater than 0");
-    if (mpop_options(ctx, keys, &max, &count)) return STATUS_ERR;
-    for (int i = 2; i < 2 + keys; i++) {
-        struct kv_entry *e;
-        if (zset_open_write(ctx, &ctx->argv[i], &e)) return STATUS_ERR;
-        if (!e) continue;
-        size_t n = MIN((size_t)count, zset_length(kv_entry_value(e)));
-        reply_array(ctx, 2);
-        reply_bulk_view(ctx, arg_view(&ctx->argv[i]));
-        reply_array(ctx, n);
-        pop(ctx, &ctx->argv[i], e, n, max, zset_reply_pair);
-        return STATUS_OK;
-    }
-    reply_null_array(ctx);
-    return STATUS_OK;
 }
 
 /* ---- ZRANDMEMBER, ZSCAN ---- */

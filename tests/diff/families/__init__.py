@@ -17,7 +17,8 @@ FAMILIES = ["strings", "hashes", "lists", "sets", "zsets", "keys", "scan", "erro
 UNDAMAGED = {b"COMMAND", b"TIME", b"HELLO", b"CLIENT", b"CONFIG", b"DEBUG", b"OBJECT", b"SCAN",
              b"HSCAN", b"SSCAN", b"ZSCAN",
              # A time to wait must stay a short one.
-             b"BLPOP", b"BRPOP", b"BLMOVE", b"BRPOPLPUSH", b"BLMPOP"}
+             b"BLPOP", b"BRPOP", b"BLMOVE", b"BRPOPLPUSH", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX",
+             b"BZMPOP"}
 
 
 class Special:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Every sorted set command of stock 7.0 that doesn't block.
+"""Every sorted set command of stock 7.0; those that wait do so for a millisecond.
 
 Ranges by member are asked of keys of their own, in which all scores are equal: with others the
 answer is unspecified, and stock's depends on the random heights of its skiplist. Those keys are
@@ -140,6 +140,14 @@ def commands(pick):
         words.append(name(pick.one([b"MIN", b"MAX"])))
         return words + ([name(b"COUNT"), pick.small(-1, 9)] if pick.chance(0.5) else [])
 
+    def blocking():
+        timeout = pick.one([b"0.001", b"0.001", b"0.001", b"x", b"-1"])
+        if pick.chance(0.5):
+            return [name(pick.one([b"BZPOPMIN", b"BZPOPMAX"]))] + \
+                [key() for _ in range(1 + pick.int_below(3))] + [timeout]
+        words = zmpop()
+        return [name(b"BZMPOP"), timeout] + words[1:]
+
     def zrandmember():
         words = [name(b"ZRANDMEMBER"), key()]
         if pick.chance(0.7):
@@ -224,6 +232,7 @@ def commands(pick):
         (4, remove_range),
         (3, zpop),
         (2, zmpop),
+        (1, blocking),
         (2, zrandmember),
         (1, zscan),
         (6, lambda: algebra(False)),
