@@ -115,9 +115,18 @@ struct command_key_spec {
     int16_t keynum_index, first_key;
 };
 
-/* Keys whose flags depend on whether the word `token` is among the arguments from `from` on. */
+/* A word and how many arguments belong to it. */
+struct command_word {
+    const char *word;
+    int args;
+};
+
+/* Keys whose flags depend on the arguments from `from` on: `with` applies if the word `token` is
+ * among them; or, with `only` instead of a token, if anything is among them but complete groups of
+ * these words (up to a NULL) with their arguments. */
 struct command_variable_flags {
     const char *token;
+    const struct command_word *only;
     int from;
     uint32_t with, without;
 };

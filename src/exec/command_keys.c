@@ -95,11 +95,25 @@ static enum status find_span(const struct command_key_spec *spec, const struct a
     return STATUS_OK;
 }
 
+/* The arguments are groups of the rule's words and nothing else. */
+static bool consists_of(const struct command_variable_flags *rule, const struct arg *argv,
+                        int argc)
+{
+    for (int i = rule->from; i < argc;) {
+        const struct command_word *w = rule->only;
+        while (w->word && !arg_is(&argv[i], w->word)) w++;
+        if (!w->word || w->args >= argc - i) return false;
+        i += 1 + w->args;
+    }
+    return true;
+}
+
 static uint32_t flags_of(const struct command *cmd, const struct command_key_spec *spec,
                          const struct arg *argv, int argc)
 {
     if (likely(!(spec->flags & COMMAND_KEY_VARIABLE_FLAGS))) return spec->flags;
     const struct command_variable_flags *rule = cmd->variable_flags;
+    if (rule->only) return consists_of(rule, argv, argc) ? rule->without : rule->with;
     for (int i = rule->from; i < argc; i++) {
         if (arg_is(&argv[i], rule->token)) return rule->with;
     }

@@ -249,7 +249,7 @@ static struct kv_entry *entry_for_value(struct kv_unit *u, struct kv_db *db, str
         }
     }
     kv_entry_access_set(e, kv__access_clock);
-    kv_touch(u, db, key);
+    if (!(flags & KV_SAME)) kv_touch(u, db, key);
     return e;
 }
 

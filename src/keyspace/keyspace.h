@@ -127,7 +127,8 @@ static inline bool kv_is_expired(const struct kv_unit *u, const struct kv_entry 
 enum kv_set_flag {
     KV_KEEP_TTL = 1 << 0, /* else a replaced value loses its expiry */
     KV_RAW = 1 << 1,      /* a string as ENC_RAW, never int or embstr: APPEND, SETRANGE */
-    KV_NO_INT = 1 << 2    /* a string never as ENC_INT */
+    KV_NO_INT = 1 << 2,   /* a string never as ENC_INT */
+    KV_SAME = 1 << 3      /* the same bytes as before, encoded anew: doesn't touch */
 };
 
 /* Stores a string, choosing its encoding as stock does, in place when the size class allows.

@@ -10,12 +10,15 @@ its name in FAMILIES.
 import random
 import re
 
-FAMILIES = ["strings", "hashes", "lists", "sets", "zsets", "keys", "scan", "errors", "multi"]
+FAMILIES = ["strings", "bitmaps", "hashes", "lists", "sets", "zsets", "keys", "scan", "errors",
+            "multi"]
 
 
 # Commands that with other arguments would answer with a server's own ids, times and tables.
 UNDAMAGED = {b"COMMAND", b"TIME", b"HELLO", b"CLIENT", b"CONFIG", b"DEBUG", b"OBJECT", b"SCAN",
              b"HSCAN", b"SSCAN", b"ZSCAN",
+             # An offset must stay a small one: both servers would make room for it.
+             b"SETBIT", b"BITFIELD",
              # A time to wait must stay a short one.
              b"BLPOP", b"BRPOP", b"BLMOVE", b"BRPOPLPUSH", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX",
              b"BZMPOP"}

@@ -93,6 +93,24 @@ static const struct row hash_rows[] = {
     {"hscan none 0", "m:keymiss none"},
 };
 
+static const struct row bitmap_rows[] = {
+    {"setbit a 5 1", "n:new a, $:setbit a"},
+    {"setbit a 5 1", ""},
+    {"setbit a 50 0", "$:setbit a"},
+    {"getbit none 5", "m:keymiss none"},
+    {"bitcount none", "m:keymiss none"},
+    {"bitpos none 1", "m:keymiss none"},
+    {"bitfield none get u8 0", "m:keymiss none"},
+    {"bitfield_ro none get u8 0", "m:keymiss none"},
+    {"bitfield b set u8 0 0", "n:new b, $:setbit b"},
+    {"bitfield b set u8 0 0", ""},
+    {"bitfield b set u8 0 1 set u8 0 2 get u8 0", "$:setbit b"},
+    {"bitfield c overflow fail set u8 0 256", "n:new c"},
+    {"bitop and d none a", "m:keymiss none, n:new d, $:set d"},
+    {"bitop not d none", "m:keymiss none, g:del d"},
+    {"bitop not d none", "m:keymiss none"},
+};
+
 static const struct row set_rows[] = {
     {"sadd s 1 2 3", "n:new s, s:sadd s"},
     {"sadd s 1", ""},
@@ -260,4 +278,9 @@ TEST(events_of_sets)
 TEST(events_of_lists)
 {
     check_rows(list_rows, ARRAY_COUNT(list_rows));
+}
+
+TEST(events_of_bitmaps)
+{
+    check_rows(bitmap_rows, ARRAY_COUNT(bitmap_rows));
 }

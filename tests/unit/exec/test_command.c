@@ -193,6 +193,21 @@ TEST(variable_flags_follow_the_arguments)
     CHECK_INT(keys.keys[0].flags, COMMAND_KEY_OW | COMMAND_KEY_UPDATE);
     CHECK_INT(command_keys(set, argv, words_of("set k v nx GeT", argv), &keys), STATUS_OK);
     CHECK_INT(keys.keys[0].flags, COMMAND_KEY_RW | COMMAND_KEY_ACCESS | COMMAND_KEY_UPDATE);
+    static const struct {
+        const char *words;
+        bool reads;
+    } calls[] = {
+        {"bitfield k", true}, {"bitfield k GET u8 0", true}, {"bitfield k get u8 get", true},
+        {"bitfield k overflow wrap get u8 1", true}, {"bitfield k get u8 overflow", true},
+        {"bitfield k set u8 0 1", false}, {"bitfield k get u8", false}, {"bitfield k x", false},
+        {"bitfield k get u8 0 set", false}, {"bitfield k overflow", false},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(calls); i++) {
+        int argc = words_of(calls[i].words, argv);
+        CHECK_INT(command_keys(find("bitfield"), argv, argc, &keys), STATUS_OK);
+        CHECK_INT(keys.keys[0].flags, COMMAND_KEY_ACCESS |
+                  (calls[i].reads ? COMMAND_KEY_RO : COMMAND_KEY_RW | COMMAND_KEY_UPDATE));
+    }
     command_keys_release(&keys);
     command_teardown();
 }
