@@ -7,11 +7,19 @@
 #include "exec/admit.h"
 #include "exec/client.h"
 #include "exec/reply.h"
+#include "observe/monitor.h"
+#include "pubsub/pubsub.h"
 #include "txn/txn.h"
 
 enum status cmd_ping(struct exec_ctx *ctx)
 {
     if (ctx->argc > 2) return reply_arity(ctx);
+    if (ctx->client && pubsub_in_mode(ctx->client)) {
+        reply_array(ctx, 2);
+        reply_bulk_cstr(ctx, "pong");
+        reply_bulk_view(ctx, ctx->argc == 2 ? arg_view(&ctx->argv[1]) : VIEW_LIT(""));
+        return STATUS_OK;
+    }
     if (ctx->argc == 2)
         reply_bulk_view(ctx, arg_view(&ctx->argv[1]));
     else
@@ -152,6 +160,8 @@ enum status cmd_reset(struct exec_ctx *ctx)
 {
     struct client *c = ctx->client;
     txn_discard(c);
+    pubsub_forget(c);
+    monitor_end(c);
     client_set_db(c, kv_db(0));
     client_set_resp(c, 2);
     /* An empty name is always legal. */

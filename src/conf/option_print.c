@@ -23,6 +23,7 @@ static const struct {
                               "Large values take time to free. Each of these moves one kind of "
                               "deletion to a background thread."},
     [OPT_SECTION_SCRIPTS] = {"Long-running code", NULL},
+    [OPT_SECTION_OBSERVE] = {"Slow commands and events", NULL},
     [OPT_SECTION_GEARS] = {"Gears", "Python programs inside the server."},
     [OPT_SECTION_ENCODING] = {"Compact encodings",
                               "Small collections are kept in compact form; beyond these sizes "

@@ -16,7 +16,9 @@ enum admit_bit {
     ADMIT_AUTH = 1 << 0,      /* the client has not authenticated */
     ADMIT_PROTECTED = 1 << 1, /* implied for admin commands: some need an option's leave */
     ADMIT_MULTI = 1 << 2,     /* the client is queueing a transaction */
-    ADMIT_PAUSE = 1 << 3 /* for a service that holds everybody back */
+    ADMIT_PAUSE = 1 << 3, /* for a service that holds everybody back */
+    ADMIT_SUBSCRIBED = 1 << 4, /* the client has subscriptions */
+    ADMIT_MONITOR = 1 << 5     /* the client watches all commands */
 };
 
 enum admit_verdict {

@@ -259,7 +259,7 @@ static void mark_ready(struct waited_key *k)
     if (list_is_linked(&k->ready)) return;
     list_push(&blocking.ready, &k->ready);
     block_ready_count++;
-    if (blocking.posted || client__is_main()) return;
+    if (blocking.posted || exec_is_main()) return;
     blocking.posted = true;
     exec_post(serve_posted, NULL);
 }

@@ -20,6 +20,7 @@
 
 #define INPUT_BLOCK_BYTES   ((size_t)16 * 1024)
 #define INPUT_POOL_MAX      64
+#define FREE_HOOKS_MAX      4
 #define INPUT_KEEP_SMALL    512 /* leftover bytes up to this move to a block of their own size */
 #define WRITE_IOV_MAX       64
 #define WRITE_TURN_BYTES    ((size_t)256 * 1024) /* of one client, so that others get their turn */
@@ -29,7 +30,8 @@ struct client_set client__set;
 
 static struct {
     struct table by_id;
-    void (*on_free)(struct client *c);
+    void (*on_free[FREE_HOOKS_MAX])(struct client *c);
+    int on_free_count;
     char *input_pool[INPUT_POOL_MAX];
     size_t input_pool_count;
     struct client_stats stats;
@@ -108,7 +110,7 @@ void client__free(struct client *c)
 {
     if (c->flags & CLIENT_BLOCKED) client__set.blocked--;
     tell_gone(c);
-    if (clients.on_free) clients.on_free(c);
+    for (int i = 0; i < clients.on_free_count; i++) clients.on_free[i](c);
     table_remove(&clients.by_id, &client_table, client_id_key(c),
                  hash_bytes(&c->id, sizeof(c->id)));
     loop_remove(&c->source);
@@ -127,7 +129,8 @@ void client__free(struct client *c)
 
 void client_on_free(void (*fn)(struct client *c))
 {
-    clients.on_free = fn;
+    ASSERT(clients.on_free_count < FREE_HOOKS_MAX);
+    clients.on_free[clients.on_free_count++] = fn;
 }
 
 void client__close_asap(struct client *c)
@@ -279,7 +282,7 @@ static bool soft_limit_passed(struct client *c, const struct output_limit *limit
 
 void client__check_output(struct client *c)
 {
-    const struct output_limit *limit = &exec_settings.output_limits[CLIENT_CLASS_NORMAL];
+    const struct output_limit *limit = &exec_settings.output_limits[client__class(c)];
     size_t unsent = outbuf_pending(&c->out);
     /* The first block is everybody's, as stock's reply buffer is: no limit cuts a short reply. */
     size_t pending = unsent > OUTBUF_BLOCK_BYTES ? unsent - OUTBUF_BLOCK_BYTES : 0;
@@ -292,6 +295,15 @@ void client__check_output(struct client *c)
         (unsigned long long)c->id);
     clients.stats.output_limit_disconnections++;
     client__close_asap(c);
+}
+
+void client_push(struct client *c, char type, const char *rest, size_t len)
+{
+    if (c->flags & (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY)) return;
+    outbuf_append(&c->out, &type, 1);
+    outbuf_append(&c->out, rest, len);
+    client__check_output(c);
+    if (!(c->flags & CLIENT_CLOSE_ASAP)) client__want_write(c);
 }
 
 bool client_reply_goes_on(struct exec_ctx *ctx)
@@ -379,6 +391,37 @@ void client_set_txn(struct client *c, void *txn, int queued)
     c->queued = queued;
 }
 
+void *client_pubsub(const struct client *c)
+{
+    return c->pubsub;
+}
+
+struct client_subs client_subs(const struct client *c)
+{
+    return c->subs;
+}
+
+void client_set_pubsub(struct client *c, void *pubsub, struct client_subs subs)
+{
+    c->pubsub = pubsub;
+    c->subs = subs;
+}
+
+bool client_is_monitor(const struct client *c)
+{
+    return c->flags & CLIENT_MONITOR;
+}
+
+void client_set_monitor(struct client *c, bool on)
+{
+    c->flags = on ? c->flags | CLIENT_MONITOR : c->flags & ~(uint32_t)CLIENT_MONITOR;
+}
+
+enum client_class client__class(const struct client *c)
+{
+    return client_subs_any(&c->subs) ? CLIENT_CLASS_PUBSUB : CLIENT_CLASS_NORMAL;
+}
+
 void client_admit_set(struct client *c, uint32_t bits, bool on)
 {
     c->admit = on ? c->admit | bits : c->admit & ~bits;
@@ -406,6 +449,16 @@ enum status client_set_name(struct client *c, struct view name)
 void client_set_resp(struct client *c, int resp)
 {
     c->sink.resp = (uint8_t)resp;
+}
+
+int client_resp(const struct client *c)
+{
+    return c->sink.resp;
+}
+
+struct kv_db *client_db(const struct client *c)
+{
+    return c->db;
 }
 
 void client_set_db(struct client *c, struct kv_db *db)

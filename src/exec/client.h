@@ -46,6 +46,9 @@ bool client_reply_goes_on(struct exec_ctx *ctx);
  * clients are answered from the parser alone. Main. */
 bool exec_is_busy(void);
 
+/* The calling thread is main. */
+bool exec_is_main(void);
+
 /* Runs fn(ctx) on main, under the token, soon. Any thread. */
 void exec_post(void (*fn)(void *ctx), void *ctx);
 
@@ -60,7 +63,30 @@ void exec_main_wait(_Atomic uint32_t *word, uint32_t value);
 void *client_txn(const struct client *c);
 /* `queued` is how many commands its MULTI holds, -1 outside of one. */
 void client_set_txn(struct client *c, void *txn, int queued);
-/* Called for each client that ends, before it is freed; one. */
+/* How many channels, patterns and shard channels a client is subscribed to. */
+struct client_subs {
+    uint32_t channels, patterns, shards;
+};
+static inline bool client_subs_any(const struct client_subs *s)
+{
+    return (s->channels | s->patterns | s->shards) != 0;
+}
+/* The publish/subscribe service's state of this client; NULL until it sets one. */
+void *client_pubsub(const struct client *c);
+struct client_subs client_subs(const struct client *c);
+void client_set_pubsub(struct client *c, void *pubsub, struct client_subs subs);
+
+/* The client watches all commands (MONITOR). */
+bool client_is_monitor(const struct client *c);
+void client_set_monitor(struct client *c, bool on);
+
+/* Appends a message that is no reply to a command of this client, and has it sent: RESP that
+ * begins with `type`, the rest of which is the same in all versions of the protocol. It is sent
+ * even if the client wants no replies; a client that ends gets nothing. One that doesn't read is
+ * ended by the limits of its class, so it may end here. Main, under the token. */
+void client_push(struct client *c, char type, const char *rest, size_t len);
+
+/* Called for each client that ends, before it is freed; at most 4. */
 void client_on_free(void (*fn)(struct client *c));
 
 /* Sets or clears bits of exec/admit.h for this client. */
@@ -69,13 +95,17 @@ uint32_t client_admit(const struct client *c);
 
 /* ---- what CLIENT, HELLO, RESET need ---- */
 
+/* Who is at the other end: "ip:port", "unix:path"; cap at least 128. */
+void client_addr(const struct client *c, char *out, size_t cap);
 /* The name or NULL. */
 const char *client_name(const struct client *c);
 /* Copies; len 0 removes it. STATUS_SYNTAX: a character outside '!'..'~'. */
 enum status client_set_name(struct client *c, struct view name) MUST_CHECK;
 /* The protocol version of its replies: 2 or 3. */
+int client_resp(const struct client *c);
 void client_set_resp(struct client *c, int resp);
 /* The database that its next commands see. */
+struct kv_db *client_db(const struct client *c);
 void client_set_db(struct client *c, struct kv_db *db);
 /* No more commands; the connection ends when its output is sent. */
 void client_close_after_reply(struct client *c);

@@ -18,7 +18,8 @@ enum client_flag {
     CLIENT_BLOCKED = 1 << 2,           /* waits for client_unblock_post */
     CLIENT_LOCAL = 1 << 3,             /* loopback or unix socket */
     CLIENT_UNIX = 1 << 4,
-    CLIENT_IN_WAVE = 1 << 5 /* its input is in use: it must not be read or moved */
+    CLIENT_IN_WAVE = 1 << 5, /* its input is in use: it must not be read or moved */
+    CLIENT_MONITOR = 1 << 6  /* it watches all commands */
 };
 
 /* Input: unparsed bytes are data[pos..len). */
@@ -39,6 +40,8 @@ struct client {
     struct sink sink;
     void *txn;  /* exec/client.h, client_txn */
     int queued; /* commands of its MULTI, -1 outside of one */
+    void *pubsub;            /* exec/client.h, client_pubsub */
+    struct client_subs subs; /* how many subscriptions it has */
     const struct command *last_cmd;
     client_gone_fn *gone;
     void *gone_ctx;
@@ -65,8 +68,6 @@ struct client *client__new(int fd);
 struct client *client__by_id(uint64_t id);
 /* Ends a client's wait: its reply is in its output already; it goes on. */
 void client__unblock(struct client *c);
-/* The calling thread is main. */
-bool client__is_main(void);
 /* One more connection was turned away. */
 void client__count_rejected(void);
 /* Ends it: tells who waits for it, closes, frees. Main, under the token. */
@@ -87,6 +88,9 @@ void client__want_write(struct client *c);
 void client__check_output(struct client *c);
 /* Puts it among those whose input is to be parsed in this turn. */
 void client__want_run(struct client *c);
+
+/* Whose output limits are its own, and how CLIENT LIST's TYPE finds it. */
+enum client_class client__class(const struct client *c);
 
 /* Memory of the whole client. */
 size_t client__memory(const struct client *c);

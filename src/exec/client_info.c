@@ -7,9 +7,13 @@
 #include "exec/command.h"
 #include "net/sock.h"
 
+#include <stdio.h>
+
 static void info_flags(const struct client *c, bool in_multi, struct buf *out)
 {
     size_t before = out->len;
+    if (c->flags & CLIENT_MONITOR) buf_append_char(out, 'O');
+    if (client_subs_any(&c->subs)) buf_append_char(out, 'P');
     if (in_multi) buf_append_char(out, 'x');
     if (c->flags & CLIENT_BLOCKED) buf_append_char(out, 'b');
     if (c->flags & CLIENT_CLOSE_AFTER_REPLY) buf_append_char(out, 'c');
@@ -18,27 +22,38 @@ static void info_flags(const struct client *c, bool in_multi, struct buf *out)
     if (out->len == before) buf_append_char(out, 'N');
 }
 
+void client_addr(const struct client *c, char *out, size_t cap)
+{
+    if (!(c->flags & CLIENT_UNIX)) {
+        sock_peer_name(c->source.fd, out, cap);
+        return;
+    }
+    char path[128];
+    sock_local_name(c->source.fd, path, sizeof(path)); /* "path:0" */
+    snprintf(out, cap, "unix:%.*s", (int)(strlen(path) - 2), path);
+}
+
 void client_info(const struct client *c, struct buf *out)
 {
     char addr[128], laddr[128];
     sock_peer_name(c->source.fd, addr, sizeof(addr));
     sock_local_name(c->source.fd, laddr, sizeof(laddr));
     int64_t now = exec_now_ms();
-    int multi = c->queued;
-    size_t unread = c->in.len - c->in.pos, memory = client__memory(c);
     size_t blocks = 0;
     for (const struct out_block *b = c->out.head; b; b = b->next) blocks++;
     buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=",
                (unsigned long long)c->id, addr, laddr, c->source.fd, c->name ? c->name : "",
                (long long)((now - c->created_ms) / 1000), (long long)((now - c->active_ms) / 1000));
-    info_flags(c, multi >= 0, out);
+    info_flags(c, c->queued >= 0, out);
+    buf_printf(out, " db=%d sub=%u psub=%u ssub=%u multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu",
+               c->db->id, c->subs.channels, c->subs.patterns, c->subs.shards, c->queued,
+               c->in.len - c->in.pos, c->in.cap - c->in.len,
+               c->request.partial.cap * sizeof(struct arg));
     buf_printf(out,
-               " db=%d sub=0 psub=0 ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu"
-               " multi-mem=0 rbs=%zu rbp=%zu obl=0 oll=%zu omem=%zu tot-mem=%zu events=r%s"
+               " multi-mem=0 rbs=0 rbp=0 obl=0 oll=%zu omem=%zu tot-mem=%zu events=r%s"
                " cmd=%s user=default redir=-1 resp=%d",
-               c->db->id, multi, unread, c->in.cap - c->in.len,
-               c->request.partial.cap * sizeof(struct arg), (size_t)0, (size_t)0, blocks,
-               outbuf_memory(&c->out), memory, c->source.interest & LOOP_WRITE ? "w" : "",
+               blocks, outbuf_memory(&c->out), client__memory(c),
+               c->source.interest & LOOP_WRITE ? "w" : "",
                c->last_cmd ? c->last_cmd->fullname : "NULL", c->sink.resp);
 }
 
@@ -71,8 +86,7 @@ static bool name_matches(struct view wanted, int fd, void (*name)(int, char *, s
 static bool filter_matches(const struct client_filter *f, const struct client *c)
 {
     if (c == f->skip || (c->flags & CLIENT_CLOSE_ASAP)) return false;
-    /* There are normal clients only: no replica, no subscriber, no primary of ours. */
-    if (f->class_ && f->class_ != CLIENT_CLASS_NORMAL + 1) return false;
+    if (f->class_ && f->class_ != (int)client__class(c) + 1) return false;
     return id_listed(f, c->id) && name_matches(f->addr, c->source.fd, sock_peer_name) &&
            name_matches(f->laddr, c->source.fd, sock_local_name);
 }

@@ -66,7 +66,7 @@ struct post {
 
 static _Thread_local bool is_main;
 
-bool client__is_main(void)
+bool exec_is_main(void)
 {
     return is_main;
 }
@@ -620,7 +620,8 @@ void driver_cron(int hz)
         struct list_node *n = list_pop(&client__set.all);
         struct client *c = CLIENT_OF(n, all);
         list_push(&client__set.all, n);
-        bool idle = exec_settings.timeout_s && !(c->flags & CLIENT_BLOCKED) &&
+        bool waits = c->flags & (CLIENT_BLOCKED | CLIENT_MONITOR) || client_subs_any(&c->subs);
+        bool idle = exec_settings.timeout_s && !waits &&
                     now - c->active_ms > exec_settings.timeout_s * 1000;
         if (idle) {
             log_verbose("Closing idle client");

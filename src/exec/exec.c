@@ -32,7 +32,9 @@ static struct {
     } errors[ERROR_CODES_MAX];
     int error_codes;
     uint64_t errors_total, commands, dirty;
-} exec;
+    void (*on_done)(const struct exec_ctx *ctx, enum status st, uint64_t ns);
+    uint64_t done_min_ticks; /* UINT64_MAX: nobody is told */
+} exec = {.done_min_ticks = UINT64_MAX};
 
 static _Thread_local const struct command *current_command;
 
@@ -87,6 +89,20 @@ void exec_error_count(struct exec_ctx *ctx, struct view line)
 void exec_error_each(void (*fn)(void *ctx, const char *code, uint64_t count), void *ctx)
 {
     for (int i = 0; i < exec.error_codes; i++) fn(ctx, exec.errors[i].code, exec.errors[i].count);
+}
+
+/* ---- watching commands ---- */
+
+void exec_on_done(void (*fn)(const struct exec_ctx *ctx, enum status st, uint64_t ns))
+{
+    ASSERT(!exec.on_done);
+    exec.on_done = fn;
+}
+
+void exec_done_min(uint64_t min_ns)
+{
+    double ticks = (double)min_ns / ticks_ns_per_tick;
+    exec.done_min_ticks = ticks < (double)INT64_MAX ? (uint64_t)ticks : UINT64_MAX;
 }
 
 /* ---- events ---- */
@@ -184,7 +200,9 @@ enum status exec_call(struct exec_ctx *ctx)
     current_command = cmd;
     enum status st = cmd->handler(ctx);
     current_command = outer;
-    stats->total_ns += ticks_to_ns(ticks_now() - start);
+    uint64_t took = ticks_now() - start;
+    stats->total_ns += ticks_to_ns(took);
+    if (unlikely(took >= exec.done_min_ticks)) exec.on_done(ctx, st, ticks_to_ns(took));
     if (unlikely(st == STATUS_ERR)) stats->failed++;
     if (likely(!(ctx->flags & EXEC_RETRY))) { /* counted when it began to wait */
         stats->calls++;

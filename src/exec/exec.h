@@ -71,6 +71,14 @@ void exec_unit_end(struct kv_unit *unit, unsigned depth);
  * events it recorded. For the driver and for EXEC. Needs the token. */
 enum status exec_call(struct exec_ctx *ctx);
 
+/* ---- watching commands ---- */
+
+/* Calls fn after each handler that took at least min_ns, under the token, on the thread that ran
+ * it; st is what the handler returned. One watcher; UINT64_MAX switches it off. To nobody it costs
+ * a comparison with the time that is measured anyhow. */
+void exec_on_done(void (*fn)(const struct exec_ctx *ctx, enum status st, uint64_t ns));
+void exec_done_min(uint64_t min_ns);
+
 /* ---- statistics ---- */
 
 /* Commands run and error replies sent since the last reset, by whatever context. */

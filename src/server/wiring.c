@@ -20,7 +20,9 @@
 #include "keyspace/keyspace.h"
 #include "keyspace/settings.h"
 #include "net/loop.h"
+#include "observe/observe.h"
 #include "persist/settings.h"
+#include "pubsub/pubsub.h"
 #include "server/private.h"
 #include "txn/txn.h"
 
@@ -30,6 +32,8 @@ void server_register_all_options(void)
     kv_options_register();
     exec_options_register();
     persist_options_register();
+    pubsub_options_register();
+    observe_options_register();
     gears_options_register();
 }
 
@@ -47,6 +51,8 @@ static enum status wire_exec(void)
 
 static void wire_services(void)
 {
+    pubsub_setup();
+    observe_setup(); /* its filter, as the one before, comes before MULTI's */
     txn_setup();
     gears_setup();
 }
@@ -59,6 +65,7 @@ enum status server_wire(void)
     wire_services();
     server_metrics_register();
     exec_metrics_register();
+    pubsub_metrics_register();
     if (server_listen_all()) return STATUS_ERR;
     server_cron_start();
     server_state.startup_bytes = mem_used();
