@@ -251,8 +251,11 @@ enum status exec_run(const struct exec_call *call, struct arg *argv, int argc, s
     } else {
         ctx.flags |= EXEC_IN_EVENT; /* its events are the caller's to deliver */
     }
+    uint32_t unit_flags = ctx.unit->flags;
+    if (call->flags & EXEC_ANSWERS_EVENT) ctx.unit->flags |= KV_UNIT_NO_MISS;
     st = STATUS_ERR;
     if (likely(!admit_word) || admit_chain(&ctx) == ADMIT_PASS) st = exec_call(&ctx);
+    ctx.unit->flags = unit_flags;
     if (!call->unit) exec_unit_end(&own, call->event_depth);
     return st;
 }

@@ -23,6 +23,8 @@ enum exec_flag {
     EXEC_IN_MULTI = 1 << 0,      /* one of the commands of an EXEC */
     EXEC_DENY_BLOCKING = 1 << 1, /* must answer now: MULTI, scripts, gears steps */
     EXEC_FROM_GEARS = 1 << 2,    /* run by execute() of a gears step or sync callback */
+    EXEC_ANSWERS_EVENT = 1 << 5, /* by a subscriber's callback: what it misses is no event, or one
+                                    that asks for a key that is gone would set itself off */
     EXEC_RETRY = 1 << 4,         /* a waiting command runs again; exec/blocking.h */
     EXEC_IN_EVENT = 1 << 3       /* run by a subscriber while events are delivered */
 };

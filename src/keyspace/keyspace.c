@@ -137,6 +137,7 @@ void kv__touch_hook(struct kv_db *db, const struct arg *key)
 struct kv_entry *kv__missed(struct kv_unit *u, struct kv_db *db, const struct arg *key)
 {
     kv__stats.misses++;
+    if (u->flags & KV_UNIT_NO_MISS) return NULL;
     kv_event(u, KV_EVENT_KEYMISS, "keymiss", db, key);
     return NULL;
 }

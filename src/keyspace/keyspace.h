@@ -44,7 +44,8 @@ struct kv_event {
 
 enum kv_unit_flag {
     KV_UNIT_NO_EXPIRE = 1 << 0, /* replica or loading: expired keys are hidden, not deleted */
-    KV_UNIT_NO_TOUCH = 1 << 1   /* lookups don't update the access clock */
+    KV_UNIT_NO_TOUCH = 1 << 1,  /* lookups don't update the access clock */
+    KV_UNIT_NO_MISS = 1 << 2    /* a read of an absent key is no event */
 };
 
 /* One atomic unit of work. Zero it, set now_ms; kv_unit_release frees what it grew. */

@@ -85,7 +85,12 @@ static bool op_calls(enum gstep_op op)
 
 static bool need_function(PyObject *fn, const char *what)
 {
-    if (PyFunction_Check(fn)) return true;
+    if (PyFunction_Check(fn)) {
+        PyCodeObject *code = (PyCodeObject *)PyFunction_GET_CODE(fn);
+        if (!(code->co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR))) return true;
+        PyErr_Format(gpy__names.error, "coroutine are not allow on %s", what);
+        return false;
+    }
     PyErr_Format(gpy__names.error, "%s argument must be a function", what);
     return false;
 }

@@ -85,7 +85,8 @@ static enum call_end run_held(const struct exec_call *call, struct arg *argv, in
 static enum call_end run_command(struct gpy_thread *me, struct arg *argv, int argc,
                                  struct tape *tape)
 {
-    struct exec_call call = {.flags = EXEC_FROM_GEARS | EXEC_DENY_BLOCKING,
+    struct exec_call call = {.flags = EXEC_FROM_GEARS | EXEC_DENY_BLOCKING |
+                                      (me->answers_event ? EXEC_ANSWERS_EVENT : 0),
                              .event_depth = me->depth + 1,
                              .unit = me->unit,
                              .resp = 2};

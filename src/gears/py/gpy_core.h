@@ -40,6 +40,7 @@ struct gpy_thread {
     bool atomic_owns; /* the block took the token, and gives it back */
     struct kv_unit atomic_unit;
     unsigned depth; /* of events: what execute() passes on */
+    bool answers_event; /* a registration's execution runs */
     struct tape tape; /* scratch of execute() */
 };
 

@@ -702,6 +702,7 @@ void gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     me->in_atomic = false;
     if (unit) me->unit = unit;
     me->depth = depth;
+    me->answers_event = e->registered;
 
     struct runner r = {.exec = e, .me = me};
     run(&r, input);
@@ -715,5 +716,6 @@ void gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     me->session = outer.session;
     me->unit = outer.unit;
     me->depth = outer.depth;
+    me->answers_event = outer.answers_event;
     if (!had_gil) gpy__leave(me);
 }

@@ -236,6 +236,39 @@ with_server {} {
         unregister_all
     }
 
+    test "a callback that looks for a key that is gone doesn't set itself off" -needs python {
+        foreach mode {sync async_local} {
+            unregister_all
+            py "def keep(r):" \
+                "    execute('SADD' if execute('EXISTS', r\['key'\]) else 'SREM', 'all', r\['key'\])" \
+                "GB().filter(lambda r: r\['key'\] != 'all').foreach(keep).register('*', mode='$mode')"
+            r SET a 1
+            r SET b 1
+            r DEL a
+            wait_for {[r SMEMBERS all] eq "b"}
+            set data [dict get [lindex [r RG.DUMPREGISTRATIONS] 0] RegistrationData]
+            expect [dict get $data numFailures] 0
+            # The set's own changes are events, too: filtered, but counted.
+            expect [dict get $data numTriggered] 6
+            r DEL b all
+        }
+        unregister_all
+    }
+
+    test "a client's miss is an event" -needs python {
+        unregister_all
+        py "GB().foreach(lambda r: execute('SADD', 'missed', r\['key'\])).register('*', mode='sync', eventTypes=\['keymiss'\])"
+        r GET nosuch
+        expect [r SMEMBERS missed] nosuch
+        unregister_all
+    }
+
+    test "a coroutine is refused as a callback" -needs python {
+        expect_error "*coroutine are not allow on map*" {
+            py "async def f(r):" "    return r" "GB().map(f).run()"
+        }
+    }
+
     test "events of many clients, all of them counted" -needs python -tags threads {
         unregister_all
         py "GB().foreach(lambda r: execute('INCR', '{a}')).register('k*', mode='sync')" \
