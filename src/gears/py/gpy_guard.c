@@ -178,6 +178,9 @@ static bool replace_all(const struct replaced *row)
 
 /* ---- functions that keep half of what they did ---- */
 
+/* What they replace. */
+static PyObject *old_setlocale, *old_sleep, *old_close, *old_dup2;
+
 static PyObject *set_recursion_limit(PyObject *self, PyObject *arg)
 {
     UNUSED(self);
@@ -199,9 +202,10 @@ static PyObject *set_recursion_limit(PyObject *self, PyObject *arg)
 /* The locale may be asked for, not changed: it is the process's. */
 static PyObject *set_locale(PyObject *self, PyObject *args)
 {
+    UNUSED(self);
     PyObject *category, *locale = Py_None;
     if (!PyArg_ParseTuple(args, "O|O:setlocale", &category, &locale)) return NULL;
-    if (locale == Py_None) return PyObject_CallFunctionObjArgs(self, category, NULL);
+    if (locale == Py_None) return PyObject_CallFunctionObjArgs(old_setlocale, category, NULL);
     PyErr_SetString(PyExc_PermissionError, "_locale.setlocale is not allowed inside the server");
     return NULL;
 }
@@ -209,8 +213,9 @@ static PyObject *set_locale(PyObject *self, PyObject *args)
 /* time.sleep in a thread that can be stopped: a stop must not wait for the sleeper. */
 static PyObject *interruptible_sleep(PyObject *self, PyObject *arg)
 {
+    UNUSED(self);
     struct gpy_thread *me = gpy__me();
-    if (!me->stop) return PyObject_CallOneArg(self, arg);
+    if (!me->stop) return PyObject_CallOneArg(old_sleep, arg);
     double seconds = PyFloat_AsDouble(arg);
     if (seconds == -1.0 && PyErr_Occurred()) return NULL;
     if (!(seconds >= 0)) {
@@ -234,38 +239,63 @@ static PyObject *close_descriptor(PyObject *self, PyObject *args, PyObject *kwar
 {
     static char *names[] = {"fd", NULL};
     int fd;
+    UNUSED(self);
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "i:close", names, &fd)) return NULL;
-    return refuse_ours(fd) ? NULL : PyObject_CallFunction(self, "i", fd);
+    return refuse_ours(fd) ? NULL : PyObject_CallFunction(old_close, "i", fd);
 }
 
 static PyObject *duplicate_descriptor(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"fd", "fd2", "inheritable", NULL};
     int fd, onto, inheritable = 1;
+    UNUSED(self);
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "ii|p:dup2", names, &fd, &onto, &inheritable))
         return NULL;
-    return refuse_ours(onto) ? NULL : PyObject_CallFunction(self, "iii", fd, onto, inheritable);
+    return refuse_ours(onto) ? NULL : PyObject_CallFunction(old_dup2, "iii", fd, onto, inheritable);
 }
 
 #define WITH_KEYWORDS(fn) ((PyCFunction)(void (*)(void))(fn)), METH_VARARGS | METH_KEYWORDS
-static PyMethodDef wrapped_defs[] = {
-    {"setrecursionlimit", set_recursion_limit, METH_O,
-     "Sets the recursion limit, at most to what the server's stacks can bear."},
-    {"setlocale", set_locale, METH_VARARGS, "Tells the locale; it can't be changed here."},
-    {"sleep", interruptible_sleep, METH_O, "Delays for a number of seconds."},
-    {"close", WITH_KEYWORDS(close_descriptor), "Closes a descriptor, unless it is the server's."},
-    {"dup2", WITH_KEYWORDS(duplicate_descriptor),
-     "Duplicates a descriptor, but onto none of the server's."},
+static struct {
+    const char *module, *also_in;
+    PyObject **old;
+    PyMethodDef def;
+} wrapped[] = {
+    {"sys", NULL, NULL,
+     {"setrecursionlimit", set_recursion_limit, METH_O,
+      "Sets the recursion limit, at most to what the server's stacks can bear."}},
+    {"_locale", NULL, &old_setlocale,
+     {"setlocale", set_locale, METH_VARARGS, "Tells the locale; it can't be changed here."}},
+    {"time", NULL, &old_sleep,
+     {"sleep", interruptible_sleep, METH_O, "Delays for a number of seconds."}},
+    {"posix", "os", &old_close,
+     {"close", WITH_KEYWORDS(close_descriptor),
+      "Closes a descriptor, unless it is the server's."}},
+    {"posix", "os", &old_dup2,
+     {"dup2", WITH_KEYWORDS(duplicate_descriptor),
+      "Duplicates a descriptor, but onto none of the server's."}},
 };
 
-/* The new function gets the old one as its self. */
-static bool wrap(const char *module_name, PyMethodDef *def)
+static bool set_in(const char *module_name, const char *name, PyObject *fn)
 {
     PyObject *module = PyImport_ImportModule(module_name);
+    bool done = module && PyObject_SetAttrString(module, name, fn) == 0;
+    Py_XDECREF(module);
+    return done;
+}
+
+/* The module is the new function's self, as with the old one: so it is pickled by name. */
+static bool wrap(size_t i)
+{
+    PyMethodDef *def = &wrapped[i].def;
+    PyObject *module = PyImport_ImportModule(wrapped[i].module);
     PyObject *old = module ? PyObject_GetAttrString(module, def->ml_name) : NULL;
-    PyObject *fn = old ? PyCFunction_New(def, old) : NULL;
-    bool done = fn && PyObject_SetAttrString(module, def->ml_name, fn) == 0;
+    PyObject *name = old ? PyModule_GetNameObject(module) : NULL;
+    PyObject *fn = name ? PyCFunction_NewEx(def, module, name) : NULL;
+    bool done = fn && set_in(wrapped[i].module, def->ml_name, fn) &&
+                (!wrapped[i].also_in || set_in(wrapped[i].also_in, def->ml_name, fn));
+    if (done && wrapped[i].old) *wrapped[i].old = Py_NewRef(old);
     Py_XDECREF(fn);
+    Py_XDECREF(name);
     Py_XDECREF(old);
     Py_XDECREF(module);
     return done;
@@ -277,8 +307,7 @@ bool gpy__guard_modules(void)
     for (size_t i = 0; i < ARRAY_COUNT(replaced); i++)
         if (!replace_all(&replaced[i])) return false;
     PyThread_set_stacksize(GPY_STACK_BYTES); /* of threads that scripts start */
-    return wrap("sys", &wrapped_defs[0]) && wrap("_locale", &wrapped_defs[1]) &&
-           wrap("time", &wrapped_defs[2]) && wrap("os", &wrapped_defs[3]) &&
-           wrap("posix", &wrapped_defs[3]) && wrap("os", &wrapped_defs[4]) &&
-           wrap("posix", &wrapped_defs[4]);
+    for (size_t i = 0; i < ARRAY_COUNT(wrapped); i++)
+        if (!wrap(i)) return false;
+    return true;
 }
