@@ -457,7 +457,8 @@ static const char busy_text[] = "-BUSY Redis is busy running a gears function. Y
  * the rows flagged allow_busy the others (WATCH, RESET …) do touch such things. */
 static bool busy_allowed(const struct exec_ctx *ctx)
 {
-    static const char *const names[] = {"auth", "hello", "quit", "rg.abortexecution"};
+    static const char *const names[] = {"auth", "hello", "quit", "rg.abortexecution",
+                                        "rg.dumpexecutions"};
     const struct command *cmd = ctx->cmd;
     if (!cmd->handler || !command_arity_ok(cmd, ctx->argc) || ctx->client->admit & ADMIT_MULTI)
         return false;

@@ -142,7 +142,7 @@ static void deliver_one(const struct exec_event *e)
  * what subscribers record in turn forms the next one, a level deeper. */
 static COLD void deliver(struct kv_unit *unit, unsigned depth)
 {
-    while (unit->event_count) {
+    for (unsigned generation = 0; unit->event_count; generation++) {
         struct kv_unit taken = {.events = unit->events,
                                 .event_count = unit->event_count,
                                 .event_bytes = unit->event_bytes};
@@ -158,6 +158,7 @@ static COLD void deliver(struct kv_unit *unit, unsigned depth)
                                        .db = kv_db(ev->db_id),
                                        .key = kv_event_key(&taken, ev),
                                        .depth = depth,
+                                       .generation = generation,
                                        .unit = unit};
                 deliver_one(&e);
             }

@@ -106,6 +106,7 @@ struct exec_event {
     struct view key;
     unsigned depth;      /* 0: caused by a client; n: by a subscriber's own commands, n deep */
     struct kv_unit *unit; /* to join with exec_run */
+    unsigned generation; /* 0: of the command itself; n: what subscribers did in turn */
 };
 
 /* Subscribes fn to the classes in mask, in order of registration; at most 8 subscribers. Called

@@ -58,6 +58,7 @@ struct greg {
 static struct {
     struct greg *list; /* oldest first; guard: the token */
     atomic_size_t count;
+    int64_t chain_since_us; /* when a command's own event began to be told; guard: the token */
 } regs;
 
 /* The names of register()'s keyTypes. */
@@ -502,11 +503,24 @@ static void trigger_async(struct greg *g, const struct exec_event *e)
     grun_submit(&g->job);
 }
 
+/* What a command sets off shares the time that one callback may take: a client waits for all of
+ * it, and each callback may cause many more. */
+static bool chain_is_late(const struct exec_event *e)
+{
+    int64_t now_us = clock_mono_us();
+    if (e->generation == 0) regs.chain_since_us = now_us;
+    return now_us - regs.chain_since_us > gconf.sync_time_ms * 1000;
+}
+
 static void trigger(struct greg *g, const struct exec_event *e)
 {
     pthread_mutex_lock(&g->mutex);
     g->triggered++;
     pthread_mutex_unlock(&g->mutex);
+    if (g->plan->mode == GMODE_SYNC && chain_is_late(e)) {
+        note_failure(g, VIEW_LIT("what the command set off took longer than gears-sync-max-time"));
+        return;
+    }
     if (e->depth >= GREG_DEPTH_MAX) {
         note_failure(g, VIEW_LIT("registrations set each other off without end"));
         return;

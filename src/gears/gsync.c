@@ -26,6 +26,7 @@ static struct {
     void (*fn)(void *ctx); /* main's while IDLE, the runner's while RUNNING */
     void *ctx;
     atomic_uint_fast64_t noted;    /* an execution's number + 1, or 0 */
+    atomic_uint_fast64_t outermost; /* of those that set each other off, as noted */
     _Atomic int64_t noted_since_us;
     _Atomic uint64_t calls, timeouts, stopped;
     _Atomic int64_t max_time_us;
@@ -154,25 +155,34 @@ enum status gsync_run(void (*fn)(void *ctx), void *ctx)
 /* A callback whose command sets off another doesn't gain time by that. */
 uint64_t gsync_note(uint64_t execution)
 {
-    if (!atomic_load(&sync.noted)) atomic_store(&sync.noted_since_us, clock_mono_us());
+    if (!atomic_load(&sync.noted)) {
+        atomic_store(&sync.noted_since_us, clock_mono_us());
+        atomic_store(&sync.outermost, execution);
+    }
     return atomic_exchange(&sync.noted, execution);
+}
+
+static void stop_noted(uint64_t noted)
+{
+    char id[GEARS_ID_SIZE];
+    grun_format_id(id, noted - 1);
+    struct gexec *e = grun_find(view_cstr(id));
+    if (!e) return;
+    if (!atomic_load(&e->stop.wanted))
+        atomic_fetch_add_explicit(&sync.stopped, 1, memory_order_relaxed);
+    grun_abort(e);
+    grun_exec_unref(e);
 }
 
 bool gsync_watch(void)
 {
     if (!atomic_load(&sync.made)) return false;
-    uint64_t noted = atomic_load(&sync.noted);
+    uint64_t noted = atomic_load(&sync.noted), outermost = atomic_load(&sync.outermost);
     int64_t max_us = atomic_load(&sync.max_time_us);
     if (!noted || !max_us) return true;
     if (clock_mono_us() - atomic_load(&sync.noted_since_us) < max_us) return true;
-    char id[GEARS_ID_SIZE];
-    grun_format_id(id, noted - 1);
-    struct gexec *e = grun_find(view_cstr(id));
-    if (!e) return true;
-    if (!atomic_load(&e->stop.wanted))
-        atomic_fetch_add_explicit(&sync.stopped, 1, memory_order_relaxed);
-    grun_abort(e);
-    grun_exec_unref(e);
+    if (outermost && outermost != noted) stop_noted(outermost);
+    stop_noted(noted);
     return true;
 }
 

@@ -78,8 +78,9 @@ void gpy__leave(struct gpy_thread *me);
 /* From begin to end the thread can be stopped; end clears what was raised too late. */
 void gpy__stop_begin(struct gpy_thread *me, struct gstop *stop);
 void gpy__stop_end(struct gpy_thread *me);
-/* After an inner begin and end: back to the outer stop, which may be wanted by now, or NULL. */
-void gpy__stop_resume(struct gpy_thread *me, struct gstop *outer);
+/* After an inner begin and end: back to the outer stop, which may be wanted by now, or NULL, with
+ * what stop_since_us was: who is busy with inner ones all the time is stopped nevertheless. */
+void gpy__stop_resume(struct gpy_thread *me, struct gstop *outer, int64_t since_us);
 
 /* ---- objects that the prelude and the modules give ---- */
 

@@ -294,10 +294,10 @@ static bool reap_watch(void)
 /* ---- stopping ---- */
 
 /* It may have been wanted before anybody could see where. */
-void gpy__stop_resume(struct gpy_thread *me, struct gstop *outer)
+void gpy__stop_resume(struct gpy_thread *me, struct gstop *outer, int64_t since_us)
 {
     me->stop = outer;
-    me->stop_since_us = 0;
+    me->stop_since_us = since_us;
     me->traced = false;
     if (!outer || !atomic_load(&outer->wanted)) return;
     atomic_fetch_add(&stops_wanted, 1);
@@ -306,7 +306,7 @@ void gpy__stop_resume(struct gpy_thread *me, struct gstop *outer)
 
 void gpy__stop_begin(struct gpy_thread *me, struct gstop *stop)
 {
-    gpy__stop_resume(me, stop);
+    gpy__stop_resume(me, stop, 0);
 }
 
 void gpy__stop_end(struct gpy_thread *me)

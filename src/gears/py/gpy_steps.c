@@ -711,7 +711,7 @@ void gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     gpy__atomic_abandon(me);
     me->in_atomic = outer.in_atomic;
     gpy__stop_end(me);
-    gpy__stop_resume(me, outer.stop);
+    gpy__stop_resume(me, outer.stop, outer.stop_since_us);
     me->script = outer.script;
     me->session = outer.session;
     me->unit = outer.unit;
