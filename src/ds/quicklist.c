@@ -643,6 +643,19 @@ bool quicklist_entry_equals(const struct quicklist_entry *e, struct view text)
     return e->pos ? listpack_equals(e->pos, text) : view_eq(e->text, text);
 }
 
+void quicklist_each_block(const struct quicklist *q, quicklist_block_fn *fn, void *ctx)
+{
+    for (const struct quicklist_node *n = q->first; n; n = n->next) {
+        uint8_t *unpacked = n->compressed ? unpack(n) : NULL;
+        const uint8_t *block = unpacked ? unpacked : n->block;
+        if (n->plain)
+            fn(ctx, plain_view(block), true);
+        else
+            fn(ctx, view_of((const char *)block, listpack_bytes(block)), false);
+        mem_free(unpacked);
+    }
+}
+
 /* ---- the tests' look ---- */
 
 static bool node_is_sound(const struct quicklist *q, const struct quicklist_node *n)

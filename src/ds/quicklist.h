@@ -99,6 +99,13 @@ void quicklist_iter_end(struct quicklist_iter *it);
 struct view quicklist_entry_view(const struct quicklist_entry *e, char buf[static NUM_I64_LEN]);
 bool quicklist_entry_equals(const struct quicklist_entry *e, struct view text);
 
+/* Called for a node: its listpack, or, if `plain`, the text of its one element. Borrowed during the
+ * call. */
+typedef void quicklist_block_fn(void *ctx, struct view block, bool plain);
+
+/* All nodes in order, unpacked. O(bytes). */
+void quicklist_each_block(const struct quicklist *q, quicklist_block_fn *fn, void *ctx);
+
 /* Whether everything that the structure promises holds: counts, links, limits, what is compressed.
  * For tests. O(n). */
 bool quicklist_is_sound(const struct quicklist *q);

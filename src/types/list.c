@@ -5,6 +5,8 @@
  */
 #include "types/list.h"
 
+#include "types/rdb.h"
+
 struct value list_new(void)
 {
     return (struct value){
@@ -80,4 +82,7 @@ const struct type_ops list_type_ops = {
     .memory = ops_memory,
     .digest = ops_digest,
     .copy = ops_copy,
+    .rdb_type = list__rdb_type,
+    .save = list__save,
+    .load = list__load,
 };

@@ -98,6 +98,12 @@ void hash__save(struct value v, struct stream_out *out);
 /* type_ops.load. */
 enum status hash__load(uint8_t rdb_type, struct stream_in *in, struct value *out);
 /* type_ops.rdb_type. */
+uint8_t list__rdb_type(struct value v);
+/* type_ops.save. */
+void list__save(struct value v, struct stream_out *out);
+/* type_ops.load. */
+enum status list__load(uint8_t rdb_type, struct stream_in *in, struct value *out);
+/* type_ops.rdb_type. */
 uint8_t set__rdb_type(struct value v);
 /* type_ops.save. */
 void set__save(struct value v, struct stream_out *out);

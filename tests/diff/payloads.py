@@ -141,7 +141,7 @@ class Maker:
     def fill(self, key):
         """Commands that make a value."""
         rng = self.rng
-        kind = rng.randrange(8)
+        kind = rng.randrange(10)
         many = rng.choice([3, 10, 40, 600])
         if kind == 0:
             return [[b"SET", key, self.word()]]
@@ -152,6 +152,8 @@ class Maker:
                     [b"%d" % rng.randrange(-10, rng.choice([100, 1 << 40])) for _ in range(many)]]
         if kind == 3:
             return [[b"SADD", key] + self.distinct(many)]
+        if kind >= 8:
+            return [[b"RPUSH", key] + [self.word() for _ in range(many)]]
         if kind >= 6:
             words = [b"ZADD", key]
             for member in self.distinct(rng.choice([3, 40, 200])):
@@ -164,7 +166,7 @@ class Maker:
 
     def old_form(self):
         rng = self.rng
-        kind = rng.randrange(8)
+        kind = rng.randrange(12)
         fields = self.distinct(rng.choice([2, 20, 300]))
         if kind == 0:
             return b"\x09" + text(zipmap([(f, self.word()) for f in fields], rng))
@@ -181,6 +183,15 @@ class Maker:
             return b"\x04" + length(len(fields)) + body
         if kind == 3:
             return b"\x02" + length(len(fields)) + b"".join(map(text, fields))
+        if kind == 8:
+            return b"\x01" + length(len(fields)) + b"".join(map(text, fields))
+        if kind == 9:
+            return b"\x0a" + text(ziplist(fields))
+        if kind == 10:
+            nodes = [fields[at:at + 7] for at in range(0, len(fields), 7)]
+            return b"\x0e" + length(len(nodes)) + b"".join(text(ziplist(n)) for n in nodes)
+        if kind == 11:
+            return b"\x12" + length(len(fields)) + b"".join(b"\x01" + text(f) for f in fields)
         if kind == 4:
             # A zero's sign is lost in our compact form, as it is where ZADD makes one.
             scored = [(f, self.score().replace(b"-0", b"0")) for f in fields]

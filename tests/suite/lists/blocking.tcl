@@ -181,7 +181,7 @@ with_server {} {
         expect [client::receive $c] {k 2}
     }
 
-    test "a list that comes by RENAME" {
+    test "a list that comes by RENAME or RESTORE" {
         set c [waiting BLPOP k 0]
         r RPUSH other 1 2
         r RENAME other k
@@ -189,6 +189,11 @@ with_server {} {
         set c [waiting BLPOP k2 0]
         r RENAMENX k k2
         expect [client::receive $c] {k2 2}
+        r RPUSH other 3 4
+        set dump [r DUMP other]
+        set c [waiting BLPOP k 0]
+        r RESTORE k 0 $dump
+        expect [client::receive $c] {k 3}
     }
 
     test "waiting in a database sees that database" {

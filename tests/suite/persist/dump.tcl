@@ -46,9 +46,10 @@ with_server {} {
         r SET empty ""
         r SADD ints 1 2 3 -70000
         r SADD words a b c
+        r RPUSH list 1 two "" [string repeat long 5000] -3
         r HSET small f v 1 2
         for {set i 0} {$i < 600} {incr i} { r HSET large f$i $i; r SADD many $i }
-        foreach key {int text empty ints words small large many} {
+        foreach key {int text empty ints words list small large many} {
             set before [list [r DEBUG DIGEST-VALUE $key] [r OBJECT ENCODING $key]]
             set dump [r DUMP $key]
             r DEL $key
