@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Gears under load: scripts that run commands, atomic blocks, registrations of both kinds, aborts
+# and clients that go away, all at once, beside clients that read and write. What is counted must
+# add up.
+
+tags threads quick
+
+proc spin_up {count} {
+    set clients {}
+    for {set i 0} {$i < $count} {incr i} { lappend clients [client] }
+    return $clients
+}
+
+# One round of ordinary commands on each client.
+proc load_round {clients} {
+    foreach c $clients {
+        client::send $c INCR load
+        client::send $c SET load:[rand_int 50] [rand_int 1000]
+        client::send $c HSET load:h:[rand_int 20] f[rand_int 5] v
+        client::send $c GET load:[rand_int 50]
+        client::send $c MULTI
+        client::send $c INCR load
+        client::send $c EXEC
+        client::flush $c
+    }
+    foreach c $clients { for {set k 0} {$k < 7} {incr k} { client::receive_typed $c } }
+}
+
+with_server {} {
+    test "scripts, atomic blocks and clients count what they do" -needs python {
+        set clients [spin_up 4]
+        set scripts [spin_up 5]
+        foreach s $scripts {
+            client::send $s RG.PYEXECUTE {
+def numbers():
+    for i in range(400): yield i
+def one(r):
+    execute('incr', 'plain')
+    with atomic():
+        n = int(execute('get', 'atomic') or 0)
+        execute('set', 'atomic', n + 1)
+        assert isInAtomicBlock()
+    return r
+GB('PythonReader').map(one).count().run(numbers)
+            }
+            client::flush $s
+        }
+        set rounds 0
+        while {[info_field blocked_clients] > 0} {
+            load_round $clients
+            incr rounds
+        }
+        foreach s $scripts { expect [client::receive $s] {400 {}} }
+        expect [r GET plain] 2000
+        expect [r GET atomic] 2000
+        if {$rounds} { expect [r GET load] [expr {$rounds * 8}] }
+    }
+
+    test "registrations of both kinds beside scripts that set them off" -needs python {
+        r RG.PYEXECUTE {
+GB().foreach(lambda r: execute('incr', 'sync')).register('ev:*', mode='sync', eventTypes=['set'])
+GB().foreach(lambda r: execute('incr', 'async')).register('ev:*', mode='async_local', eventTypes=['set'])
+        }
+        set scripts [spin_up 3]
+        foreach s $scripts {
+            client::send $s RG.PYEXECUTE {
+def numbers():
+    for i in range(200): yield i
+GB('PythonReader').foreach(lambda r: execute('set', 'ev:%d' % r, 'v')).count().run(numbers)
+            }
+            client::flush $s
+        }
+        set clients [spin_up 4]
+        for {set i 0} {$i < 50} {incr i} {
+            foreach c $clients {
+                client::send $c SET ev:$i v
+                client::send $c GET ev:$i
+                client::flush $c
+            }
+            foreach c $clients { client::receive_typed $c; client::receive_typed $c }
+            if {$i % 10 == 0} { r RG.DUMPREGISTRATIONS; r RG.DUMPEXECUTIONS; r INFO }
+        }
+        foreach s $scripts { expect [client::receive $s] {200 {}} }
+        expect [r GET sync] 800
+        wait_for {[r GET async] == 800} -within 20000
+        foreach g [r RG.DUMPREGISTRATIONS] { r RG.UNREGISTER [dict get $g id] abortpending }
+    }
+
+    test "readers of the keyspace while it changes" -needs python {
+        set clients [spin_up 3]
+        for {set i 0} {$i < 500} {incr i} { r SET fixed:$i v }
+        set readers [spin_up 4]
+        for {set turn 0} {$turn < 5} {incr turn} {
+            foreach s $readers script {
+                {GB('KeysOnlyReader').count().run('fixed:*')}
+                {GB().filter(lambda r: r['value'] == 'v').count().run('fixed:*')}
+                {GB('KeysOnlyReader').map(lambda k: execute('get', k)).countby().run('fixed:*')}
+                {GB().map(lambda r: r['key']).distinct().count().run('fixed:*')}
+            } {
+                client::send $s RG.PYEXECUTE $script
+                client::flush $s
+            }
+            for {set i 0} {$i < 5} {incr i} {
+                load_round $clients
+                r DEL load:h:[rand_int 20]
+                r SET load:t:$i v PX 1
+            }
+            set got {}
+            foreach s $readers { lappend got [client::receive $s] }
+            expect $got {{500 {}} {500 {}} {{{{'key': 'v', 'value': 500}}} {}} {500 {}}}
+        }
+    }
+
+    test "aborts and clients that go away" -needs python {
+        set clients [spin_up 2]
+        for {set turn 0} {$turn < 6} {incr turn} {
+            set ids {}
+            for {set i 0} {$i < 3} {incr i} {
+                lappend ids [r RG.PYEXECUTE {
+def numbers():
+    while True: yield execute('incr', 'endless')
+GB('PythonReader').filter(lambda r: False).run(numbers)
+                } UNBLOCKING]
+            }
+            set gone [client]
+            client::send $gone RG.PYEXECUTE {while True: execute('incr', 'endless')}
+            client::flush $gone
+            load_round $clients
+            client::close $gone
+            foreach id $ids {
+                expect [r RG.ABORTEXECUTION $id] OK
+                expect [r RG.DROPEXECUTION $id] OK
+            }
+            load_round $clients
+        }
+        wait_for {"running" ni [join [r RG.DUMPEXECUTIONS]]}
+        expect [r RG.PYEXECUTE {GB('KeysOnlyReader').count().run('no*')}] {{} {}}
+    }
+
+    test "sessions, plans and objects that end on many threads" -needs python {
+        set scripts [spin_up 4]
+        for {set turn 0} {$turn < 10} {incr turn} {
+            foreach s $scripts {
+                client::send $s RG.PYEXECUTE {
+import threading
+class D:
+    def __del__(self): execute('incr', 'ended')
+keep = D()
+t = threading.Thread(target=lambda: execute('incr', 'thread'))
+t.start()
+GB('ShardsIDReader').map(lambda r, d=keep: 1).count().run()
+                }
+                client::flush $s
+            }
+            foreach s $scripts { expect [client::receive $s] {1 {}} }
+        }
+        wait_for {[r GET ended] >= 40} -within 20000
+        wait_for {[r GET thread] == 40}
+    }
+
+    test "the server ends while all of it goes on" -needs python -down yes {
+        r RG.PYEXECUTE {
+GB().foreach(lambda r: execute('incr', 'sync')).register('ev:*', mode='sync', eventTypes=['set'])
+GB().foreach(lambda r: execute('incr', 'async')).register('ev:*', mode='async_local', eventTypes=['set'])
+        }
+        foreach i {1 2} {
+            r RG.PYEXECUTE {
+def numbers():
+    while True: yield execute('set', 'ev:1', 'v')
+GB('PythonReader').filter(lambda r: False).run(numbers)
+            } UNBLOCKING
+        }
+        set c [client]
+        for {set i 0} {$i < 200} {incr i} { client::send $c SET ev:$i v }
+        client::flush $c
+        wait_for {[r GET sync] > 200}
+        server::signal [srv_id] TERM
+        wait_for {![server::process_runs [srv_id]]}
+    }
+}
