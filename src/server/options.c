@@ -249,6 +249,10 @@ static const struct opt_row other_rows[] = {
      .var.size = &type_limits.zset_max_listpack_value, .dflt = "64", .max = INT64_MAX,
      .section = OPT_SECTION_ENCODING,
      .doc = "Longest member, in bytes, of a sorted set in compact form."},
+    {.name = "hll-sparse-max-bytes", .kind = OPT_MEMORY,
+     .var.size = &type_limits.hll_sparse_max_bytes, .dflt = "3000", .max = INT64_MAX,
+     .section = OPT_SECTION_ENCODING,
+     .doc = "Longest HyperLogLog, in bytes, in compact form; the other form takes 12304."},
 };
 
 void server_options_register(void)

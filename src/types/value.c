@@ -38,6 +38,7 @@ struct type_limits type_limits = {
     .set_max_intset_entries = 512,
     .zset_max_listpack_entries = 128,
     .zset_max_listpack_value = 64,
+    .hll_sparse_max_bytes = 3000,
     .list_max_listpack_size = -2,
 };
 

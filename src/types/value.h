@@ -110,6 +110,7 @@ struct type_limits {
     size_t set_max_intset_entries;    /* 512 */
     size_t zset_max_listpack_entries; /* 128 */
     size_t zset_max_listpack_value;   /* 64 */
+    size_t hll_sparse_max_bytes;      /* 3000, the head included */
     int list_max_listpack_size;       /* -2, see ds/quicklist.h */
     int list_compress_depth;          /* 0 */
 };

@@ -10,8 +10,8 @@ its name in FAMILIES.
 import random
 import re
 
-FAMILIES = ["strings", "bitmaps", "hashes", "lists", "sets", "zsets", "keys", "scan", "errors",
-            "multi"]
+FAMILIES = ["strings", "bitmaps", "hll", "hashes", "lists", "sets", "zsets", "keys", "scan",
+            "errors", "multi"]
 
 
 # Commands that with other arguments would answer with a server's own ids, times and tables.

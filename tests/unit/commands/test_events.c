@@ -111,6 +111,20 @@ static const struct row bitmap_rows[] = {
     {"bitop not d none", "m:keymiss none"},
 };
 
+static const struct row hll_rows[] = {
+    {"pfadd h", "n:new h, $:pfadd h"},
+    {"pfadd h", ""},
+    {"pfadd h a b", "$:pfadd h"},
+    {"pfadd h a", ""},
+    {"pfcount h", ""},
+    {"pfcount none", "m:keymiss none"},
+    {"pfcount h none", "m:keymiss none"},
+    {"pfmerge m h", "m:keymiss m, n:new m, $:pfadd m"},
+    {"pfmerge m", "$:pfadd m"},
+    {"pfdebug encoding none", ""},
+    {"pfdebug todense h", ""},
+};
+
 static const struct row set_rows[] = {
     {"sadd s 1 2 3", "n:new s, s:sadd s"},
     {"sadd s 1", ""},
@@ -283,4 +297,9 @@ TEST(events_of_lists)
 TEST(events_of_bitmaps)
 {
     check_rows(bitmap_rows, ARRAY_COUNT(bitmap_rows));
+}
+
+TEST(events_of_hyperloglogs)
+{
+    check_rows(hll_rows, ARRAY_COUNT(hll_rows));
 }
