@@ -29,6 +29,8 @@
 #define NODE_ELEMENTS_MAX 60000 /* below what a listpack's head can count */
 #define DEPTH_MAX 65535
 #define PLAIN_HEAD_BYTES 8
+/* More elements are removed from a node by copying the others. */
+#define DELETIONS_MAX 8
 #define COMPRESSED_HEAD_BYTES 8
 #define COMPRESS_MIN_BYTES 48
 #define COMPRESS_SAVES_BYTES 8
@@ -506,46 +508,60 @@ void quicklist_set(struct quicklist *q, size_t index, struct view text)
 
 /* ---- removal by text ---- */
 
-/* Removes up to `limit` equal elements of an open, packed node from its front; neighbours go with
- * one move. The node's count is the caller's to change. */
-static size_t remove_forwards(struct quicklist_node *n, struct view text, size_t limit)
+/* Deletes the matches from the `skip`th on, `count` of them. */
+static void delete_matches(uint8_t **lp, struct view text, size_t skip, size_t count)
 {
-    size_t removed = 0;
-    uint8_t *pos = listpack_first(n->block);
-    while (removed < limit && (pos = listpack_find(n->block, pos, text, 0))) {
-        size_t run = 1;
-        for (const uint8_t *p = pos; removed + run < limit; run++) {
-            p = listpack_next(n->block, p);
-            if (!p || !listpack_equals(p, text)) break;
-        }
-        listpack_delete(&n->block, &pos, run);
-        removed += run;
-    }
-    return removed;
-}
-
-static size_t remove_backwards(struct quicklist_node *n, struct view text, size_t limit)
-{
-    size_t removed = 0;
-    uint8_t *pos = listpack_last(n->block);
-    while (pos && removed < limit) {
-        if (!listpack_equals(pos, text)) {
-            pos = listpack_prev(n->block, pos);
+    uint8_t *pos = listpack_first(*lp);
+    while (count && (pos = listpack_find(*lp, pos, text, 0))) {
+        if (skip) {
+            skip--;
+            pos = listpack_next(*lp, pos);
             continue;
         }
-        listpack_delete(&n->block, &pos, 1);
-        pos = pos ? listpack_prev(n->block, pos) : listpack_last(n->block);
-        removed++;
+        listpack_delete(lp, &pos, 1);
+        count--;
     }
-    return removed;
 }
 
+/* The same by copying what stays. Takes the listpack. */
+static uint8_t *without_matches(uint8_t *lp, struct view text, size_t skip, size_t count)
+{
+    char buf[NUM_I64_LEN];
+    uint8_t *kept = listpack_new(listpack_bytes(lp));
+    for (const uint8_t *pos = listpack_first(lp); pos; pos = listpack_next(lp, pos)) {
+        bool drop = count && listpack_equals(pos, text);
+        if (drop && skip == 0) {
+            count--;
+            continue;
+        }
+        if (drop) skip--;
+        must(listpack_append(&kept, listpack_get_view(pos, buf)));
+    }
+    mem_free(lp);
+    listpack_shrink(&kept);
+    return kept;
+}
+
+/* Removes the first or last `limit` matches of an open node, unless nothing would be left. The
+ * node's count is the caller's to change. Each deletion moves the bytes behind it, so that many
+ * of them would take quadratic time. */
 static size_t remove_in_node(struct quicklist_node *n, struct view text, size_t limit,
                              enum quicklist_end from)
 {
     if (n->plain) return view_eq(plain_view(n->block), text);
-    return from == QUICKLIST_FIRST ? remove_forwards(n, text, limit)
-                                   : remove_backwards(n, text, limit);
+    size_t matches = 0;
+    const uint8_t *pos = listpack_first(n->block);
+    while ((pos = listpack_find(n->block, pos, text, 0))) {
+        matches++;
+        pos = listpack_next(n->block, pos);
+    }
+    size_t count = MIN(matches, limit), skip = from == QUICKLIST_FIRST ? 0 : matches - count;
+    if (count == 0 || count == n->count) return count;
+    if (count <= DELETIONS_MAX)
+        delete_matches(&n->block, text, skip, count);
+    else
+        n->block = without_matches(n->block, text, skip, count);
+    return count;
 }
 
 /* After removals all over: pieces are joined, and what was opened is settled. */
