@@ -249,7 +249,9 @@ with_server {} {
             set data [dict get [lindex [r RG.DUMPREGISTRATIONS] 0] RegistrationData]
             expect [dict get $data numFailures] 0
             # The set's own changes are events, too: filtered, but counted.
-            expect [dict get $data numTriggered] 6
+            # On a worker some of them change nothing any more when they run.
+            expect_true {[dict get $data numTriggered] <= 6}
+            if {$mode eq "sync"} { expect [dict get $data numTriggered] 6 }
             r DEL b all
         }
         unregister_all
