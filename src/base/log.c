@@ -278,3 +278,14 @@ bool log_limit_pass(struct log_limit *limit, int64_t interval_ms, uint64_t *skip
     *skipped_out = atomic_exchange_explicit(&limit->skipped, 0, memory_order_relaxed);
     return true;
 }
+
+void log_close_others(void)
+{
+    int fd = atomic_load_explicit(&descriptor, memory_order_relaxed);
+    if (fd > STDERR_FILENO) {
+        if (fd > STDERR_FILENO + 1) close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
+        close_range((unsigned)fd + 1, ~0u, 0);
+    } else {
+        close_range(STDERR_FILENO + 1, ~0u, 0);
+    }
+}

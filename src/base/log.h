@@ -44,6 +44,9 @@ enum status log_setup(const char *path) MUST_CHECK;
 /* Closes a log file; lines go to standard output from here on. */
 void log_teardown(void);
 
+/* In a forked child: closes every descriptor but the standard ones and the log's. */
+void log_close_others(void);
+
 /* Opens the log file anew under its path. STATUS_IO leaves the old one in use. */
 enum status log_reopen(void) MUST_CHECK;
 

@@ -5,6 +5,7 @@
 #include "commands_table.h"
 #include "exec/reply.h"
 #include "keyspace/settings.h"
+#include "persist/persist.h"
 
 enum status cmd_dbsize(struct exec_ctx *ctx)
 {
@@ -20,7 +21,9 @@ static enum status flush(struct exec_ctx *ctx, struct kv_db *db)
         lazy = arg_is(&ctx->argv[1], "async");
         if (!lazy && !arg_is(&ctx->argv[1], "sync")) return reply_syntax_error(ctx);
     }
-    kv_dirty(ctx->unit, kv_flush(ctx->unit, db, lazy));
+    size_t keys = kv_flush(ctx->unit, db, lazy);
+    /* What FLUSHALL has emptied must not come back at the next start. */
+    if (db || !persist_flushed()) kv_dirty(ctx->unit, keys);
     reply_ok(ctx);
     return STATUS_OK;
 }

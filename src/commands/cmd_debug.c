@@ -11,6 +11,7 @@
 #include "exec/reply.h"
 #include "exec/settings.h"
 #include "exec/token_stress.h"
+#include "persist/persist.h"
 
 /* ---- digests ---- */
 
@@ -42,6 +43,31 @@ static enum status debug_digest_value(struct exec_ctx *ctx)
         if (e) kv_entry_digest(e, &d);
         reply_digest(ctx, &d);
     }
+    return STATUS_OK;
+}
+
+/* ---- RELOAD ---- */
+
+static enum status debug_reload(struct exec_ctx *ctx)
+{
+    bool save = true, keep = false, merge = false;
+    for (int i = 2; i < ctx->argc; i++) {
+        if (arg_is(&ctx->argv[i], "nosave")) {
+            save = false;
+        } else if (arg_is(&ctx->argv[i], "noflush")) {
+            keep = true;
+        } else if (arg_is(&ctx->argv[i], "merge")) {
+            merge = true;
+        } else {
+            return reply_error(ctx, "DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE "
+                                    "options.");
+        }
+    }
+    if (save && persist_save()) return reply_error(ctx, "-ERR");
+    if (persist_reload(keep, merge))
+        return reply_error(ctx, "Error trying to load the RDB dump, check server logs.");
+    log_warning("DB reloaded by DEBUG RELOAD");
+    reply_ok(ctx);
     return STATUS_OK;
 }
 
@@ -253,6 +279,7 @@ static const struct {
     {"object", 3, 3, debug_object},
     {"populate", 3, 5, debug_populate},
     {"protocol", 3, 3, debug_protocol},
+    {"reload", 2, INT32_MAX, debug_reload},
     {"set-active-expire", 3, 3, debug_set_active_expire},
     {"sleep", 3, 3, debug_sleep},
     {"token-stress", 4, 4, debug_token_stress},

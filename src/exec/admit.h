@@ -18,7 +18,8 @@ enum admit_bit {
     ADMIT_MULTI = 1 << 2,     /* the client is queueing a transaction */
     ADMIT_PAUSE = 1 << 3, /* for a service that holds everybody back */
     ADMIT_SUBSCRIBED = 1 << 4, /* the client has subscriptions */
-    ADMIT_MONITOR = 1 << 5     /* the client watches all commands */
+    ADMIT_MONITOR = 1 << 5,    /* the client watches all commands */
+    ADMIT_PERSIST = 1 << 6     /* saving fails, so writes are refused */
 };
 
 enum admit_verdict {

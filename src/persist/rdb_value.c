@@ -52,9 +52,14 @@ struct kv_entry *rdb_value_store(struct rdb_value *value, struct kv_unit *u, str
     return kv_set_value(u, db, key, NULL, v, 0);
 }
 
-void rdb_value_release(struct rdb_value *value)
+void rdb_value_discard(struct rdb_value *value)
 {
     if (value->v.type != TYPE_STRING) type_ops_of(value->v.type)->free(value->v);
     value->v = (struct value){.type = TYPE_STRING};
+}
+
+void rdb_value_release(struct rdb_value *value)
+{
+    rdb_value_discard(value);
     rdb_text_release(&value->text);
 }

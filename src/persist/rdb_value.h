@@ -39,6 +39,9 @@ enum status rdb_value_load(uint8_t rdb_type, struct stream_in *in,
 struct kv_entry *rdb_value_store(struct rdb_value *value, struct kv_unit *u, struct kv_db *db,
                                  struct arg *key);
 
+/* Frees a collection that isn't to be stored. */
+void rdb_value_discard(struct rdb_value *value);
+
 /* Frees a collection that wasn't stored, and the room. */
 void rdb_value_release(struct rdb_value *value);
 

@@ -302,16 +302,15 @@ static const struct metric_row memory_rows[] = {
 
 /* ---- Persistence ---- */
 
-static int64_t changes(void)
-{
-    return (int64_t)exec_dirty_total();
-}
-
 static const struct metric_row persistence_rows[] = {
-    {METRIC_PERSISTENCE, "loading", METRIC_TEXT, {.text = "0"}, 0},
-    {METRIC_PERSISTENCE, "async_loading", METRIC_TEXT, {.text = "0"}, 0},
-    {METRIC_PERSISTENCE, "rdb_changes_since_last_save", METRIC_INT_FN, {.int_fn = changes}, 0},
-    {METRIC_PERSISTENCE, "rdb_bgsave_in_progress", METRIC_TEXT, {.text = "0"}, 0},
+    {METRIC_PERSISTENCE, "aof_last_rewrite_time_sec", METRIC_TEXT, {.text = "-1"}, 0},
+    {METRIC_PERSISTENCE, "aof_current_rewrite_time_sec", METRIC_TEXT, {.text = "-1"}, 0},
+    {METRIC_PERSISTENCE, "aof_last_bgrewrite_status", METRIC_TEXT, {.text = "ok"}, 0},
+    {METRIC_PERSISTENCE, "aof_rewrites", METRIC_TEXT, {.text = "0"}, 0},
+    {METRIC_PERSISTENCE, "aof_rewrites_consecutive_failures", METRIC_TEXT, {.text = "0"}, 0},
+    {METRIC_PERSISTENCE, "aof_last_write_status", METRIC_TEXT, {.text = "ok"}, 0},
+    {METRIC_PERSISTENCE, "aof_last_cow_size", METRIC_TEXT, {.text = "0"}, 0},
+    {METRIC_PERSISTENCE, "module_fork_last_cow_size", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_PERSISTENCE, "aof_enabled", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_PERSISTENCE, "aof_rewrite_in_progress", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_PERSISTENCE, "aof_rewrite_scheduled", METRIC_TEXT, {.text = "0"}, 0},
@@ -388,8 +387,6 @@ static const struct metric_row stats_rows[] = {
     {METRIC_STATS, "evicted_clients", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_STATS, "keyspace_hits", METRIC_INT_FN, {.int_fn = hits}, 0},
     {METRIC_STATS, "keyspace_misses", METRIC_INT_FN, {.int_fn = misses}, 0},
-    {METRIC_STATS, "latest_fork_usec", METRIC_TEXT, {.text = "0"}, 0},
-    {METRIC_STATS, "total_forks", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_STATS, "tracking_total_keys", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_STATS, "tracking_total_items", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_STATS, "tracking_total_prefixes", METRIC_TEXT, {.text = "0"}, 0},

@@ -114,22 +114,7 @@ static enum status apply_loglevel(struct opt_error *err)
     return STATUS_OK;
 }
 
-/* ---- persistence, which isn't here yet: what switches it off is understood ---- */
-
-static void get_nothing(const struct opt_row *row, struct buf *out)
-{
-    UNUSED(row);
-    UNUSED(out);
-}
-
-static enum status set_save(const struct opt_row *row, const struct view *argv, size_t argc,
-                            struct opt_error *err)
-{
-    UNUSED(row);
-    if (argc == 0 || (argc == 1 && argv[0].len == 0)) return STATUS_OK;
-    return opt_fail(err, "save points need persistence, which this version doesn't have; "
-                         "only save \"\" is accepted");
-}
+/* ---- the append-only file, which isn't here yet: what switches it off is understood ---- */
 
 static void get_appendonly(const struct opt_row *row, struct buf *out)
 {
@@ -144,8 +129,8 @@ static enum status set_appendonly(const struct opt_row *row, const struct view *
     UNUSED(argc);
     if (view_eq_nocase(argv[0], "no")) return STATUS_OK;
     if (!view_eq_nocase(argv[0], "yes")) return opt_fail(err, "argument must be 'yes' or 'no'");
-    return opt_fail(err, "the append-only file needs persistence, which this version doesn't "
-                         "have; only appendonly no is accepted");
+    return opt_fail(err, "this version doesn't have the append-only file; only appendonly no "
+                         "is accepted");
 }
 
 /* ---- rows ---- */
@@ -213,9 +198,6 @@ static const struct opt_row general_rows[] = {
 };
 
 static const struct opt_row other_rows[] = {
-    {.name = "save", .kind = OPT_SPECIAL, .flags = OPT_MULTI, .get = get_nothing,
-     .set = set_save, .section = OPT_SECTION_PERSISTENCE,
-     .doc = "Only the empty list, no saving, is accepted."},
     {.name = "appendonly", .kind = OPT_SPECIAL, .get = get_appendonly, .set = set_appendonly,
      .dflt = "no", .section = OPT_SECTION_PERSISTENCE, .doc = "Only `no` is accepted."},
     {.name = "maxclients", .kind = OPT_I64, .var.i64 = &exec_settings.maxclients,

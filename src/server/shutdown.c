@@ -6,7 +6,7 @@
  *   running --server_request_end--> ending: the loop stops after this turn --server_end--> gone
  *
  * In busy mode main has no hold on the data and the turn may never end, so the process leaves at
- * once; nothing is lost that the loop would have saved.
+ * once, but only if nothing is to be saved.
  *
  * Main thread.
  */
@@ -16,6 +16,7 @@
 #include "exec/client.h"
 #include "exec/lifecycle.h"
 #include "net/loop.h"
+#include "persist/persist.h"
 #include "server/private.h"
 
 void server_remove_files(void)
@@ -30,12 +31,26 @@ static void log_removals(void)
     if (server_settings.unixsocket.len) log_warning("Removing the unix socket file.");
 }
 
+/* Somebody else holds the data in busy mode, perhaps in the middle of a change. */
+static enum status final_save(void)
+{
+    if (exec_is_busy()) {
+        log_warning("Error trying to save the DB, can't exit: a script holds the data. Only "
+                    "SHUTDOWN NOSAVE ends the server now.");
+        return STATUS_ERR;
+    }
+    log_notice("Saving the final RDB snapshot before exiting.");
+    if (!persist_save()) return STATUS_OK;
+    log_warning("Error trying to save the DB, can't exit.");
+    return STATUS_ERR;
+}
+
 enum status server_request_end(unsigned flags)
 {
     if (server_state.ending) return STATUS_OK;
     log_warning("User requested shutdown...");
-    if ((flags & SHUTDOWN_SAVE) && !(flags & SHUTDOWN_FORCE)) {
-        log_warning("Error trying to save the DB, can't exit: there is no persistence to save to.");
+    bool save = (flags & SHUTDOWN_SAVE) || (persist_wanted() && !(flags & SHUTDOWN_NOSAVE));
+    if (save && final_save() && !(flags & SHUTDOWN_FORCE)) {
         log_warning("Errors trying to shut down the server. Check the logs for more information.");
         return STATUS_ERR;
     }

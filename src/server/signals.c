@@ -20,6 +20,7 @@
 #include "base/num.h"
 #include "exec/client.h"
 #include "net/loop.h"
+#include "persist/persist.h"
 #include "server/private.h"
 
 static struct loop_source source = {.fd = -1};
@@ -74,7 +75,8 @@ static void signal_ready(struct loop_source *s, uint32_t ready)
     uint64_t count;
     UNUSED(ready);
     if (read(s->fd, &count, sizeof(count)) < 0) return;
-    if (exec_is_busy()) end_by_signal(NULL);
+    /* With data to save the end waits for whoever holds it. */
+    if (exec_is_busy() && !persist_wanted()) end_by_signal(NULL);
     else exec_post(end_by_signal, NULL);
 }
 

@@ -21,6 +21,7 @@
 #include "keyspace/settings.h"
 #include "net/loop.h"
 #include "observe/observe.h"
+#include "persist/persist.h"
 #include "persist/settings.h"
 #include "pubsub/pubsub.h"
 #include "server/private.h"
@@ -53,6 +54,7 @@ static void wire_services(void)
 {
     pubsub_setup();
     observe_setup(); /* its filter, as the one before, comes before MULTI's */
+    persist_setup(); /* before txn: a write that it refuses spoils its MULTI */
     txn_setup();
     gears_setup();
 }
@@ -66,9 +68,10 @@ enum status server_wire(void)
     server_metrics_register();
     exec_metrics_register();
     pubsub_metrics_register();
+    server_state.startup_bytes = mem_used();
+    if (persist_load_at_start()) return STATUS_ERR;
     if (server_listen_all()) return STATUS_ERR;
     server_cron_start();
-    server_state.startup_bytes = mem_used();
     return STATUS_OK;
 }
 
@@ -82,6 +85,7 @@ void server_unwire(void)
     driver_teardown();
     kv_lazyfree_teardown();
     gears_teardown();
+    persist_teardown();
 #ifdef COG_DEBUG
     kv_teardown();
     loop_teardown();

@@ -1,19 +1,21 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""DUMP payloads, exchanged with stock's server at random.
+"""DUMP payloads and RDB files, exchanged with stock's server at random.
 
 usage: tests/diff/payloads.py [--variant V] [--rounds N] [--seed N]
 
-Three things are held against stock, value by value (DEBUG DIGEST-VALUE):
+Four things are held against stock, by DEBUG DIGEST-VALUE and DEBUG DIGEST:
 
   exchange   each server restores what the other dumped
   old forms  ziplists, zipmaps and other forms that nothing writes any more, made here
   mutants    payloads with random damage and a right checksum: ours refuses them or takes them,
              and lives; where both servers take one, both see the same value in it
+  files      each server loads what the other saved; ours lives through damaged ones
 """
 import argparse
 import os
 import random
+import shutil
 import struct
 import sys
 
@@ -237,6 +239,8 @@ class Exchange:
         self.ours, self.stock = (resp.Connection(s.port) for s in (ours, stock))
         self.rng = random.Random(seed)
         self.maker = Maker(self.rng)
+        self.files_of = {c: os.path.join(s.dir, "dump.rdb")
+                         for c, s in ((self.ours, ours), (self.stock, stock))}
         self.passed, self.failed = 0, 0
         self.refused, self.taken = 0, 0
 
@@ -294,6 +298,39 @@ class Exchange:
             if theirs[0] == b"+":
                 self.check(mine == self.digest(self.stock, b"m"), "mutant: value", hostile)
 
+    def files(self):
+        for connection in (self.ours, self.stock):
+            connection.call(b"FLUSHALL")
+        for i in range(self.rng.choice([0, 5, 60])):
+            commands = self.maker.fill(b"key:%d" % i if i else self.maker.word())
+            if i % 3 == 0:
+                commands.append([b"PEXPIRE", commands[0][1], b"100000000"])
+            if i % 7 == 0:
+                commands.append([b"SELECT", b"%d" % self.rng.randrange(16)])
+            self.ours.call_many(commands)
+        for source, target in ((self.ours, self.stock), (self.stock, self.ours)):
+            saved = source.call(b"SAVE")
+            shutil.copyfile(self.files_of[source], self.files_of[target])
+            loaded = target.call(b"DEBUG", b"RELOAD", b"NOSAVE")
+            digests = [c.call(b"DEBUG", b"DIGEST") for c in (source, target)]
+            self.check(saved == loaded == (b"+", b"OK") and digests[0] == digests[1], "file",
+                       (saved, loaded, digests))
+        with open(self.files_of[self.ours], "rb") as file:
+            whole = file.read()
+        for _ in range(10):
+            with open(self.files_of[self.ours], "wb") as file:
+                file.write(self.damaged(whole))
+            reply = self.ours.call(b"DEBUG", b"RELOAD", b"NOSAVE")
+            text = b"ERR Error trying to load the RDB dump, check server logs."
+            self.check(reply in ((b"+", b"OK"), (b"-", text)), "damaged file", reply)
+
+    def damaged(self, whole):
+        if self.rng.random() < 0.2:
+            return whole[:self.rng.randrange(len(whole))]
+        at = self.rng.choice([0, 9, len(whole) // 2])
+        body = whole[:at] + self.maker.mutant(whole[at:-8])
+        return body + (b"\0" * 8 if self.rng.random() < 0.9 else struct.pack("<Q", crc64(body)))
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -309,6 +346,8 @@ def main():
         for _ in range(args.rounds):
             run.mutants(run.exchange())
             run.mutants(run.old_form())
+            if run.rng.random() < 0.2:
+                run.files()
     finally:
         for server in (ours, stock):
             for finding in server.stop():

@@ -76,9 +76,10 @@ proc server::launch {id port options} {
     array set state [list $id,dir $dir $id,port $port $id,host 127.0.0.1 $id,options $options \
         $id,judged 0 $id,stopped 0]
     set base [list port $port dir $dir enable-debug-command yes]
-    if {$::server::kind eq "stock"} { lappend base save "" }
     set words {}
     set rest {}
+    # Who wants save points says so: their lines would add up with these.
+    if {"save" ni [dict keys $options]} { lappend base save "" }
     foreach {name value} $options {
         if {$name eq "args"} { set words $value } else { lappend rest $name $value }
     }

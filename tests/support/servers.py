@@ -63,7 +63,7 @@ class Server:
 
     def _launch(self, options, cores):
         lines = ["port %d" % self.port, "dir %s" % self.dir, "enable-debug-command yes"]
-        if self.stock:
+        if not any(name == "save" for name, _ in options):
             lines.append('save ""')
         lines += ["%s %s" % (name, value) for name, value in options]
         conf = os.path.join(self.dir, "redis.conf")

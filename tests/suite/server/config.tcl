@@ -223,12 +223,9 @@ with_server {} {
         expect_true {{simple {SET <directive> <value>}} in [lindex $help 1]}
     }
 
-    test "persistence can be switched off, and only that" -only cogwheel {
-        expect [r CONFIG SET save ""] OK
-        expect [r CONFIG GET save] {save {}}
+    test "the append-only file can be switched off, and only that" -only cogwheel {
         expect [r CONFIG SET appendonly no] OK
-        expect_error "*persistence*" {r CONFIG SET save "900 1"}
-        expect_error "*persistence*" {r CONFIG SET appendonly yes}
+        expect_error "*append-only file*" {r CONFIG SET appendonly yes}
         expect_error [set_error appendonly "argument must be 'yes' or 'no'"] {
             r CONFIG SET appendonly maybe
         }

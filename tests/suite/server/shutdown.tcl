@@ -14,12 +14,6 @@ with_server {} {
         expect [r PING] PONG
     }
 
-    test "SHUTDOWN SAVE has nothing to save to" -only cogwheel {
-        expect_error "ERR Errors trying to SHUTDOWN. Check logs." {r SHUTDOWN SAVE}
-        expect [r PING] PONG
-        expect_match [srv log] "*Error trying to save the DB, can't exit*"
-    }
-
     foreach words {{} NOSAVE NOW FORCE {nosave now force} {SAVE FORCE}} {
         test "SHUTDOWN $words ends the server" -down yes {
             set idle [client]

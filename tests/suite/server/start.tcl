@@ -189,13 +189,10 @@ test "log files" {
     expect_match [server::read_file $log] "*Configured to not listen anywhere, exiting.*"
 }
 
-test "save points and the append-only file are refused with a reason" -only cogwheel {
-    lassign [run_server --save 900 1] code output
-    expect $code 1
-    expect_match $output "*>>> 'save \"900\" \"1\"'\n*persistence*"
+test "the append-only file is refused with a reason" -only cogwheel {
     lassign [run_server --appendonly yes] code output
     expect $code 1
-    expect_match $output "*persistence*"
+    expect_match $output "*append-only file*"
 }
 
 test "in the background, with a pid file" {
