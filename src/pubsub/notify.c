@@ -9,6 +9,7 @@
  */
 #include "pubsub/private.h"
 
+#include "base/num.h"
 #include "conf/option.h"
 #include "pubsub/pubsub.h"
 
@@ -67,6 +68,16 @@ static enum status set_flags(const struct opt_row *row, const struct view *argv,
     return STATUS_OK;
 }
 
+static void channel_name(struct buf *out, const char *prefix, int db, struct view rest)
+{
+    char digits[NUM_I64_LEN];
+    buf_clear(out);
+    buf_append_cstr(out, prefix);
+    buf_append(out, digits, num_format_i64(digits, db));
+    buf_append(out, "__:", 3);
+    buf_append_view(out, rest);
+}
+
 static void on_event(void *unused, const struct exec_event *e)
 {
     UNUSED(unused);
@@ -74,14 +85,11 @@ static void on_event(void *unused, const struct exec_event *e)
     struct view name = view_of(e->name, strlen(e->name));
     if (!pubsub_topics(PUBSUB_CHANNEL) && !pubsub_topics(PUBSUB_PATTERN)) return;
     if (flags & NOTIFY_KEYSPACE) {
-        buf_printf(&channel, "__keyspace@%d__:", e->db->id);
-        buf_append_view(&channel, e->key);
+        channel_name(&channel, "__keyspace@", e->db->id, e->key);
         pubsub_publish(PUBSUB_CHANNEL, buf_view(&channel), name);
     }
     if (flags & NOTIFY_KEYEVENT) {
-        buf_clear(&channel);
-        buf_printf(&channel, "__keyevent@%d__:", e->db->id);
-        buf_append_view(&channel, name);
+        channel_name(&channel, "__keyevent@", e->db->id, name);
         pubsub_publish(PUBSUB_CHANNEL, buf_view(&channel), e->key);
     }
     buf_release(&channel);

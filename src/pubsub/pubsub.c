@@ -14,6 +14,7 @@
 #include "base/glob.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "conf/metric.h"
 #include "ds/table.h"
 #include "exec/admit.h"
@@ -96,7 +97,11 @@ static struct topic *topic_find(enum pubsub_kind kind, struct view name)
 
 static void put_bulk(struct buf *out, struct view v)
 {
-    buf_printf(out, "$%zu\r\n", v.len);
+    char head[NUM_I64_LEN + 3];
+    head[0] = '$';
+    size_t len = 1 + num_format_i64(head + 1, (int64_t)v.len);
+    buf_append(out, head, len);
+    buf_append(out, "\r\n", 2);
     buf_append_view(out, v);
     buf_append(out, "\r\n", 2);
 }
@@ -106,7 +111,8 @@ static struct buf *message_begin(int parts, const char *word)
 {
     struct buf *out = &pubsub.scratch;
     buf_clear(out);
-    buf_printf(out, "%d\r\n", parts);
+    buf_append_char(out, (char)('0' + parts));
+    buf_append(out, "\r\n", 2);
     put_bulk(out, view_of(word, strlen(word)));
     return out;
 }
@@ -123,37 +129,42 @@ static char push_type(const struct client *c)
 
 /* ---- delivery ---- */
 
-static void send_all(const struct topic *t, const struct buf *message)
+static size_t send_all(const struct topic *t, const struct buf *message)
 {
     for (uint32_t i = 0; i < t->count; i++) {
         struct client *c = t->subs[i]->client;
         client_push(c, push_type(c), message->ptr, message->len);
     }
+    return t->count;
 }
 
-static void deliver(enum pubsub_kind kind, struct view channel, struct view message)
+/* Returns how many it was sent to. */
+static size_t deliver(enum pubsub_kind kind, struct view channel, struct view message)
 {
     const struct topic *t = topic_find(kind, channel);
+    size_t n = 0;
     if (t) {
         struct buf *out = message_begin(3, kind == PUBSUB_SHARD ? "smessage" : "message");
         put_bulk(out, channel);
         put_bulk(out, message);
-        send_all(t, out);
+        n += send_all(t, out);
     }
     if (kind == PUBSUB_CHANNEL) {
-        LIST_EACH(&pubsub.list[PUBSUB_PATTERN], n) {
-            const struct topic *p = CONTAINER_OF(n, struct topic, by_kind);
+        LIST_EACH(&pubsub.list[PUBSUB_PATTERN], node) {
+            const struct topic *p = CONTAINER_OF(node, struct topic, by_kind);
             if (!glob_match(topic_name(p), channel, false)) continue;
             struct buf *out = message_begin(4, "pmessage");
             put_bulk(out, topic_name(p));
             put_bulk(out, channel);
             put_bulk(out, message);
-            send_all(p, out);
+            n += send_all(p, out);
         }
     }
     message_end();
+    return n;
 }
 
+/* How many it would be sent to. */
 static size_t receivers(enum pubsub_kind kind, struct view channel)
 {
     const struct topic *t = topic_find(kind, channel);
@@ -200,14 +211,12 @@ static void enqueue(enum pubsub_kind kind, struct view channel, struct view mess
 
 size_t pubsub_publish(enum pubsub_kind kind, struct view channel, struct view message)
 {
-    size_t n = receivers(kind, channel);
-    if (!n) return 0;
     if (exec_is_main()) {
         flush(NULL);
-        deliver(kind, channel, message);
-    } else {
-        enqueue(kind, channel, message);
+        return deliver(kind, channel, message);
     }
+    size_t n = receivers(kind, channel);
+    if (n) enqueue(kind, channel, message);
     return n;
 }
 

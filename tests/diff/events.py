@@ -28,6 +28,9 @@ BATCH = 200
 BATCHES_PER_LIFE = 25
 PATTERN = b"__key*"
 MARK = b"__key-mark"
+# These don't go with others: a HyperLogLog that other commands have damaged means different things
+# to the two servers. Every fourth life is theirs.
+APART = ["hll"]
 # What is chosen by chance or may wait. Their events are those of other commands.
 LEFT_OUT = {b"SPOP", b"RANDOMKEY", b"BLPOP", b"BRPOP", b"BLMOVE", b"BRPOPLPUSH", b"BLMPOP",
             b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP", b"SUBSCRIBE", b"CONFIG", b"HELLO", b"RESET",
@@ -103,14 +106,15 @@ def difference(operations, ours, stock):
         if mine != its:
             mark = [m for m in its if m[0] == "mark"] or [("mark", b"%d" % i)]
             at = int(mark[0][1])
+            shown = [b" ".join(words)[:200] for words in operations[max(0, at - 3):at + 1]]
             return "after %r\n  ours:  %r\n  stock: %r\n  before it: %r" % (
-                operations[at], mine[:12], its[:12], operations[max(0, at - 3):at])
+                shown[-1], mine[:12], its[:12], shown[:-1])
     return "after the batch: %d against %d parts" % (len(ours), len(stock))
 
 
 def run_seed(seed, args, modules):
     pick = families.Pick(seed)
-    mixer = families.Mixer(modules, pick)
+    mixers = [families.Mixer(group, pick) for group in modules]
     small = [("hash-max-listpack-entries", "16"), ("set-max-intset-entries", "12"),
              ("zset-max-listpack-entries", "10")] if seed % 2 else []
     options = small + [("notify-keyspace-events", "KEAmn")]
@@ -121,6 +125,8 @@ def run_seed(seed, args, modules):
                           options))
         sides.append(Side(servers.oracle(), True, options))
         for number in range((args.commands + BATCH - 1) // BATCH):
+            life = number // BATCHES_PER_LIFE
+            mixer = mixers[-1 if life % 4 == 3 else 0]
             if number % BATCHES_PER_LIFE == 0:
                 for side in sides:
                     side.reset()
@@ -155,7 +161,10 @@ def main():
     args = parser.parse_args()
     if args.ours_is_stock:
         args.ours = servers.oracle()
-    modules = [importlib.import_module("families." + name) for name in args.families.split(",")]
+    names = args.families.split(",")
+    groups = [[name for name in names if name not in APART], [n for n in names if n in APART]]
+    modules = [[importlib.import_module("families." + name) for name in group]
+               for group in groups if group]
     first = args.seed if args.seed is not None else int(time.time())
     seeds = [first + i for i in range(1 if args.seed is not None else args.seeds)]
     passed = sum(run_seed(seed, args, modules) for seed in seeds)
