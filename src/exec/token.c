@@ -199,21 +199,27 @@ bool token_wanted(void)
            atomic_load_explicit(&workers_waiting, memory_order_relaxed) > 0;
 }
 
+static bool is_held(void)
+{
+    uint32_t now = atomic_load(&word);
+    return now == TOKEN_MAIN || now == TOKEN_WORKER;
+}
+
 void token_lend_begin(void)
 {
-    ASSERT(mine && atomic_load(&word) == TOKEN_MAIN);
+    ASSERT(mine && is_held());
     mine = false;
 }
 
 void token_lend_end(void)
 {
-    ASSERT(!mine && atomic_load(&word) == TOKEN_MAIN);
+    ASSERT(!mine && is_held());
     mine = true;
 }
 
 void token_borrow_begin(void)
 {
-    ASSERT(!mine && atomic_load(&word) == TOKEN_MAIN);
+    ASSERT(!mine && is_held());
     mine = true;
 }
 

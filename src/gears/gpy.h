@@ -91,7 +91,10 @@ void gpy_stop(struct gstop *stop);
 /* Has the interpreter's thread look around (gsync_watch). */
 void gpy_wake(void);
 
-/* Whether the calling thread is inside Python work (so a sync callback runs here and now). */
+/* Whether the calling thread has the GIL (so a sync callback runs here and now). */
+bool gpy_has_gil(void);
+
+/* Whether the calling thread is one that may run Python, and so not main. */
 bool gpy_thread_is_attached(void);
 
 /* Bytes that Python holds, the most that it held, and all that it ever asked for. */

@@ -76,6 +76,11 @@ void gpy_wake(void)
 {
 }
 
+bool gpy_has_gil(void)
+{
+    return false;
+}
+
 bool gpy_thread_is_attached(void)
 {
     return false;

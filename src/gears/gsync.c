@@ -21,7 +21,7 @@ enum { IDLE, WANTED, RUNNING, DONE };
 static struct {
     _Atomic uint32_t word;
     atomic_bool runner_sleeps;
-    atomic_bool main_sleeps;
+    atomic_bool caller_sleeps;
     atomic_bool made;
     void (*fn)(void *ctx); /* main's while IDLE, the runner's while RUNNING */
     void *ctx;
@@ -82,7 +82,7 @@ static void *runner_main(void *unused)
             token_borrow_end();
             gpy_release(took);
             atomic_store(&sync.word, DONE);
-            if (atomic_load(&sync.main_sleeps)) futex_wake(&sync.word, 1);
+            if (atomic_load(&sync.caller_sleeps)) futex_wake(&sync.word, 1);
         } else {
             gpy_release(took);
         }
@@ -101,7 +101,7 @@ enum status gsync_start(void)
     return STATUS_ERR;
 }
 
-/* ---- main ---- */
+/* ---- main, or a worker that holds the token without the GIL ---- */
 
 /* True when the runner has begun. */
 static bool wait_for_begin(void)
@@ -115,6 +115,16 @@ static bool wait_for_begin(void)
     return !swap(WANTED, IDLE);
 }
 
+/* Main answers its clients meanwhile; a worker's time is nobody's. */
+static void wait_for_end(void)
+{
+    if (!gpy_thread_is_attached()) {
+        exec_main_wait(&sync.word, RUNNING);
+        return;
+    }
+    while (atomic_load(&sync.word) == RUNNING) futex_wait(&sync.word, RUNNING, -1);
+}
+
 static void ask_runner(void (*fn)(void *ctx), void *ctx)
 {
     sync.fn = fn;
@@ -126,10 +136,8 @@ static void ask_runner(void (*fn)(void *ctx), void *ctx)
 enum status gsync_run(void (*fn)(void *ctx), void *ctx)
 {
     atomic_fetch_add_explicit(&sync.calls, 1, memory_order_relaxed);
-    if (gpy_thread_is_attached()) {
-        bool took = gpy_hold();
+    if (gpy_has_gil()) {
         fn(ctx);
-        gpy_release(took);
         return STATUS_OK;
     }
     atomic_store_explicit(&sync.max_time_us, gconf.sync_time_ms * 1000, memory_order_relaxed);
@@ -137,9 +145,9 @@ enum status gsync_run(void (*fn)(void *ctx), void *ctx)
     ask_runner(fn, ctx);
     bool began = wait_for_begin();
     if (began && !spin(RUNNING)) {
-        atomic_store(&sync.main_sleeps, true);
-        exec_main_wait(&sync.word, RUNNING);
-        atomic_store(&sync.main_sleeps, false);
+        atomic_store(&sync.caller_sleeps, true);
+        wait_for_end();
+        atomic_store(&sync.caller_sleeps, false);
     }
     token_lend_end();
     if (began) {

@@ -61,6 +61,11 @@ struct gpy_thread *gpy__me(void)
     return &me_of_thread;
 }
 
+bool gpy_has_gil(void)
+{
+    return me_of_thread.has_gil;
+}
+
 bool gpy_thread_is_attached(void)
 {
     return me_of_thread.state != NULL;

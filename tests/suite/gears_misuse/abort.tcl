@@ -486,6 +486,42 @@ GB('PythonReader').map(f).run(one)
 }
 
 with_server {} {
+    test "a library's long call doesn't keep the token through a script's sync callback" -needs python {
+        with_config {gears-sync-wait 100} {
+            r RG.PYEXECUTE {GB().foreach(lambda r: None).register('sync:*', mode='sync')}
+            set holder [client]
+            client::send $holder RG.PYEXECUTE {
+def numbers():
+    while execute('get', 'stop') is None: yield sum(range(10**8))
+GB('PythonReader').count().run(numbers)
+            }
+            client::flush $holder
+            set writer [client]
+            client::send $writer RG.PYEXECUTE {
+def numbers():
+    while execute('get', 'stop') is None: yield execute('set', 'sync:1', 'v')
+GB('PythonReader').count().run(numbers)
+            }
+            client::flush $writer
+            set busy [client]
+            set slowest 0
+            set end [expr {[clock milliseconds] + 6000}]
+            while {[clock milliseconds] < $end} {
+                for {set i 0} {$i < 50} {incr i} { client::send $busy INCR n }
+                set start [clock milliseconds]
+                for {set i 0} {$i < 50} {incr i} { client::receive $busy }
+                set took [expr {[clock milliseconds] - $start}]
+                if {$took > $slowest} { set slowest $took }
+            }
+            r SET stop 1
+            client::receive $holder
+            client::receive $writer
+            expect_true {$slowest < 600 * $::suite::slow_factor}
+            foreach g [r RG.DUMPREGISTRATIONS] { r RG.UNREGISTER [dict get $g id] }
+            expect_unhurt
+        }
+    }
+
     test "a library's long call that holds the GIL" -needs python -down yes {
         set before [r CONFIG GET gears-sync-wait]
         r CONFIG SET gears-sync-wait 100
