@@ -26,9 +26,9 @@ enum status gsync_start(void) MUST_CHECK;
 
 /*
  * Runs fn(ctx) with the GIL and under the data token, which the caller holds. On a thread that
- * has the GIL it is called at once; main has the runner do it, and so has a worker that gave up the
- * GIL to wait for the token: nobody waits for the GIL with the token in hand. STATUS_AGAIN: Python was busy for
- * too long, fn was not called.
+ * has the GIL it is called at once; main has the runner do it, and so has a worker that gave up
+ * the GIL to wait for the token: nobody begins to wait for the GIL with the token in hand.
+ * STATUS_AGAIN: Python was busy for too long, fn was not called.
  */
 enum status gsync_run(void (*fn)(void *ctx), void *ctx) MUST_CHECK;
 
