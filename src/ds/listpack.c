@@ -23,6 +23,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 #define BACKLEN_MAX_BYTES 5
 /* The longest encoding ahead of the data of a string, or of a whole integer. */
 #define HEAD_MAX_BYTES 9
+/* Elements that listpack_append_all encodes without an allocation. */
+#define APPEND_FEW 24
 
 #define ENC_STR32 0xF0
 #define ENC_INT16 0xF1
@@ -318,6 +320,28 @@ enum status listpack_pair_append(uint8_t **lp, struct view field, struct view va
 {
     struct encoded items[2] = {encoded_text(field), encoded_text(value)};
     return splice(lp, (struct stretch){.offset = end_offset(*lp)}, items, 2);
+}
+
+static struct encoded encoded_value(const struct listpack_value *value)
+{
+    return value->ptr ? encoded_text(view_of(value->ptr, value->len)) : encoded_i64(value->num);
+}
+
+enum status listpack_append_all(uint8_t **lp, const struct listpack_value *values, size_t count,
+                                size_t room)
+{
+    struct encoded few[APPEND_FEW], *items = few;
+    if (count == 0) return STATUS_OK;
+    if (count > APPEND_FEW) items = mem_alloc(count * sizeof(*items));
+    size_t total = listpack_bytes(*lp), fresh = total;
+    for (size_t i = 0; i < count; i++) {
+        items[i] = encoded_value(&values[i]);
+        if (!num_add_size(fresh, encoded_bytes(&items[i]), &fresh)) fresh = SIZE_MAX;
+    }
+    if (fresh < room && fresh > mem_usable(*lp)) *lp = mem_realloc(*lp, MIN(2 * fresh, room));
+    enum status status = splice(lp, (struct stretch){.offset = total - 1}, items, count);
+    if (items != few) mem_free(items);
+    return status;
 }
 
 enum status listpack_insert(uint8_t **lp, uint8_t **pos, enum listpack_where where,

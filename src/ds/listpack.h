@@ -117,6 +117,14 @@ enum status listpack_append_i64(uint8_t **lp, int64_t value) MUST_CHECK;
 enum status listpack_prepend(uint8_t **lp, struct view text) MUST_CHECK;
 
 /*
+ * Adds `count` elements at the end, all or none, with one growth: memory doubles while that is
+ * below `room` bytes, since more such runs will follow (a stream's entries). A value's text must
+ * not lie within the listpack. STATUS_LIMIT changes nothing.
+ */
+enum status listpack_append_all(uint8_t **lp, const struct listpack_value *values, size_t count,
+                                size_t room) MUST_CHECK;
+
+/*
  * Adds beside *pos, which is then the position of the new element. No text that is
  * added to a listpack may lie within it. STATUS_LIMIT changes nothing. O(bytes behind it).
  */

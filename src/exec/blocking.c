@@ -285,6 +285,11 @@ static void on_touch(void *ctx, struct kv_db *db, const struct arg *key)
     if (waited) mark_ready(waited);
 }
 
+void block_wake(struct kv_db *db, const struct arg *key)
+{
+    on_touch(NULL, db, key);
+}
+
 /* Runs a waiting command again for one of its keys. True if it was answered; the wait is freed. */
 static bool retry(struct wait_link *link, struct kv_unit *unit, const struct waited_key *walked)
 {

@@ -40,6 +40,10 @@ struct block_options {
  * STATUS_BLOCKED; or, when ctx must not wait, replies on_denied and returns STATUS_OK. */
 enum status block_on_keys(struct exec_ctx *ctx, const struct block_options *o);
 
+/* Lets those who wait for a key look at it again though nobody touched it, in WATCH's sense: a
+ * consumer group that they wait on is gone. Under the token. */
+void block_wake(struct kv_db *db, const struct arg *key);
+
 /* Where in ctx->argv the key stands for which a waiting command runs again; -1 in its first run. */
 int block_ready_key(const struct exec_ctx *ctx);
 

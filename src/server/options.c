@@ -235,6 +235,14 @@ static const struct opt_row other_rows[] = {
      .var.size = &type_limits.hll_sparse_max_bytes, .dflt = "3000", .max = INT64_MAX,
      .section = OPT_SECTION_ENCODING,
      .doc = "Longest HyperLogLog, in bytes, in compact form; the other form takes 12304."},
+    {.name = "stream-node-max-bytes", .kind = OPT_MEMORY,
+     .var.size = &type_limits.stream_node_max_bytes, .dflt = "4096", .max = INT64_MAX,
+     .section = OPT_SECTION_ENCODING,
+     .doc = "Size, in bytes, of a stream's block of entries; 0: no limit."},
+    {.name = "stream-node-max-entries", .kind = OPT_SIZE,
+     .var.size = &type_limits.stream_node_max_entries, .dflt = "100", .max = INT64_MAX,
+     .section = OPT_SECTION_ENCODING,
+     .doc = "Most entries in a block of a stream; 0: no limit."},
 };
 
 void server_options_register(void)

@@ -22,6 +22,7 @@ static const struct type_ops *const rows[TYPE_COUNT] = {
     [TYPE_SET] = &set_type_ops,
     [TYPE_ZSET] = &zset_type_ops,
     [TYPE_HASH] = &hash_type_ops,
+    [TYPE_STREAM] = &stream_type_ops,
 };
 
 static const char *const enc_names[ENC_COUNT] = {
@@ -40,6 +41,8 @@ struct type_limits type_limits = {
     .zset_max_listpack_value = 64,
     .hll_sparse_max_bytes = 3000,
     .list_max_listpack_size = -2,
+    .stream_node_max_bytes = 4096,
+    .stream_node_max_entries = 100,
 };
 
 const struct type_ops *type_ops_of(enum value_type type)

@@ -91,7 +91,8 @@ struct type_ops {
 };
 
 /* Rows that are defined by the files of their types; value.c has the others. */
-extern const struct type_ops hash_type_ops, list_type_ops, set_type_ops, zset_type_ops;
+extern const struct type_ops hash_type_ops, list_type_ops, set_type_ops, zset_type_ops,
+    stream_type_ops;
 
 /* The row of a type, NULL if this build has no such type. */
 const struct type_ops *type_ops_of(enum value_type type);
@@ -113,6 +114,8 @@ struct type_limits {
     size_t hll_sparse_max_bytes;      /* 3000, the head included */
     int list_max_listpack_size;       /* -2, see ds/quicklist.h */
     int list_compress_depth;          /* 0 */
+    size_t stream_node_max_bytes;     /* 4096; 0: no limit */
+    size_t stream_node_max_entries;   /* 100; 0: no limit */
 };
 extern struct type_limits type_limits;
 

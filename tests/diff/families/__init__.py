@@ -10,8 +10,8 @@ its name in FAMILIES.
 import random
 import re
 
-FAMILIES = ["strings", "bitmaps", "hll", "hashes", "lists", "sets", "zsets", "keys", "scan",
-            "errors", "multi"]
+FAMILIES = ["strings", "bitmaps", "hll", "hashes", "lists", "sets", "zsets", "streams", "keys",
+            "scan", "errors", "multi"]
 
 
 # Commands that with other arguments would answer with a server's own ids, times and tables.
@@ -21,7 +21,7 @@ UNDAMAGED = {b"COMMAND", b"TIME", b"HELLO", b"CLIENT", b"CONFIG", b"DEBUG", b"OB
              b"SETBIT", b"BITFIELD",
              # A time to wait must stay a short one.
              b"BLPOP", b"BRPOP", b"BLMOVE", b"BRPOPLPUSH", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX",
-             b"BZMPOP"}
+             b"BZMPOP", b"XADD", b"XREAD", b"XREADGROUP"}
 
 
 class Special:
@@ -63,9 +63,10 @@ class Pick(random.Random):
         self.set_keys = [b"set:%d" % i for i in range(8)]
         self.zset_keys = [b"zset:%d" % i for i in range(8)]
         self.lex_keys = [b"lex:%d" % i for i in range(3)]  # all scores equal: for `zsets` alone
+        self.stream_keys = [b"stream:%d" % i for i in range(5)]
         self.odd_keys = [b"", b"\x00\xff key", b"{a}b", b"k" * 300, b"*", b"12345"]
         self.all_keys = self.string_keys + self.hash_keys + self.list_keys + self.set_keys + \
-            self.zset_keys + self.odd_keys
+            self.zset_keys + self.stream_keys + self.odd_keys
         self.names = frozenset(self.all_keys + self.lex_keys)
 
     def one(self, items):

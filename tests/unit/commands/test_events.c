@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The keyspace events of strings, lists, hashes and sets: class, name, key and order of each, as
- * stock announces them (there: CONFIG SET notify-keyspace-events KEA, plus n and m). The rows run
- * one after another over one database; in a row's expectation each event is its class' letter,
- * its name, and its key.
+ * The keyspace events of strings, lists, hashes, sets and streams: class, name, key and order of
+ * each, as stock announces them (there: CONFIG SET notify-keyspace-events KEA, plus n and m). The
+ * rows run one after another over one database; in a row's expectation each event is its class'
+ * letter, its name, and its key.
  */
 #include "base/mem.h"
 #include "commands_table.h"
@@ -211,6 +211,56 @@ static const struct row list_rows[] = {
     {"lrem n 0 1", "l:lrem n, g:del n"},
 };
 
+static const struct row stream_rows[] = {
+    {"xadd s 1-1 a b", "n:new s, t:xadd s"},
+    {"xadd s 1-2 a b", "t:xadd s"},
+    {"xadd s maxlen 1 1-3 a b", "t:xadd s, t:xtrim s"},
+    {"xadd s maxlen 5 1-4 a b", "t:xadd s"},
+    {"xadd n nomkstream 1-1 a b", ""},
+    {"xadd s 1-1 a b", ""},
+    {"xlen n", "m:keymiss n"},
+    {"xrange n - +", "m:keymiss n"},
+    {"xrevrange n + -", "m:keymiss n"},
+    {"xread streams n 0", "m:keymiss n, m:keymiss n"},
+    {"xread streams n $", "m:keymiss n, m:keymiss n"},
+    {"xgroup create s g 0", "t:xgroup-create s"},
+    {"xgroup create s g 0", ""},
+    {"xgroup create m g 0 mkstream", "n:new m, t:xgroup-create m"},
+    {"xgroup create n g 0", ""},
+    {"xgroup setid s g 0", "t:xgroup-setid s"},
+    {"xgroup createconsumer s g c", "t:xgroup-createconsumer s"},
+    {"xgroup createconsumer s g c", ""},
+    {"xreadgroup group g d streams s >", "t:xgroup-createconsumer s"},
+    {"xreadgroup group g e streams s >", ""},
+    {"xreadgroup group g e streams s 0", "t:xgroup-createconsumer s"},
+    {"xreadgroup group g e streams n 0", "m:keymiss n"},
+    {"xack s g 1-3", ""},
+    {"xack n g 1-3", "m:keymiss n"},
+    {"xpending s g", ""},
+    {"xpending n g", "m:keymiss n"},
+    {"xclaim s g f 0 1-4", "t:xgroup-createconsumer s"},
+    {"xclaim s g j 0 1-9", ""},
+    {"xclaim n g j 0 1-9", "m:keymiss n"},
+    {"xautoclaim s g h 0 0", "t:xgroup-createconsumer s"},
+    {"xautoclaim n g h 0 0", "m:keymiss n"},
+    {"xdel s 1-4 1-9", "t:xdel s"},
+    {"xdel s 1-9", ""},
+    {"xdel n 1-9", ""},
+    {"xtrim s maxlen 0", "t:xtrim s"},
+    {"xtrim s maxlen 0", ""},
+    {"xtrim n maxlen 0", ""},
+    {"xautoclaim s g i 0 0", ""},
+    {"xsetid s 9-9", "t:xsetid s"},
+    {"xsetid n 9-9", ""},
+    {"xinfo stream n", "m:keymiss n"},
+    {"xinfo groups n", "m:keymiss n"},
+    {"xgroup delconsumer s g c", "t:xgroup-delconsumer s"},
+    {"xgroup delconsumer s g c", ""},
+    {"xgroup destroy s g", "t:xgroup-destroy s"},
+    {"xgroup destroy s g", ""},
+    {"xgroup destroy n g", ""},
+};
+
 static char class_letter(enum kv_event_class class_)
 {
     switch (class_) {
@@ -219,6 +269,7 @@ static char class_letter(enum kv_event_class class_)
     case KV_EVENT_LIST: return 'l';
     case KV_EVENT_SET: return 's';
     case KV_EVENT_HASH: return 'h';
+    case KV_EVENT_STREAM: return 't';
     case KV_EVENT_EXPIRED: return 'x';
     case KV_EVENT_KEYMISS: return 'm';
     case KV_EVENT_NEW: return 'n';
@@ -302,4 +353,9 @@ TEST(events_of_bitmaps)
 TEST(events_of_hyperloglogs)
 {
     check_rows(hll_rows, ARRAY_COUNT(hll_rows));
+}
+
+TEST(events_of_streams)
+{
+    check_rows(stream_rows, ARRAY_COUNT(stream_rows));
 }

@@ -399,3 +399,28 @@ TEST(hostile_headers)
     bytes[3] = 0x80; /* 2 GB */
     CHECK(!listpack_validate(bytes, 7, 1));
 }
+
+TEST(append_all)
+{
+    char buf[NUM_I64_LEN], text[50];
+    struct listpack_value values[50];
+    uint8_t *lp = listpack_new(0), *one = listpack_new(0);
+    memset(text, 'x', sizeof(text));
+    for (long round = 0; round < unit_rounds(300); round++) {
+        size_t count = unit_rand_below(50);
+        for (size_t i = 0; i < count; i++) {
+            values[i] = unit_rand_below(2)
+                            ? (struct listpack_value){.num = (int64_t)unit_rand() >> (i % 64)}
+                            : (struct listpack_value){.ptr = text, .len = i};
+            CHECK_INT(listpack_append(&one, listpack_value_view(values[i], buf)), STATUS_OK);
+        }
+        CHECK_INT(listpack_append_all(&lp, values, count, 4096), STATUS_OK);
+        CHECK_MEM(lp, listpack_bytes(lp), one, listpack_bytes(one));
+    }
+    values[0] = (struct listpack_value){.num = 1};
+    values[1] = (struct listpack_value){.ptr = text, .len = LISTPACK_MAX_BYTES + 1};
+    CHECK_INT(listpack_append_all(&lp, values, 2, 4096), STATUS_LIMIT);
+    CHECK_MEM(lp, listpack_bytes(lp), one, listpack_bytes(one));
+    mem_free(lp);
+    mem_free(one);
+}
