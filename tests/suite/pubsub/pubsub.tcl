@@ -184,6 +184,23 @@ with_server {} {
         wait_for {[info_field pubsub_channels] == 1}
     }
 
+    test "sync callbacks publish in order with their causes" -needs python -only cogwheel {
+        set c [client]
+        said $c 2 SUBSCRIBE ch
+        r RG.PYEXECUTE "GB().foreach(lambda x: execute('PUBLISH', 'ch', x\['key'])).register('k*',\
+            mode='sync')"
+        set w [client]
+        for {set i 0} {$i < 100} {incr i} {
+            client::send $w SET k$i v
+            client::send $w PUBLISH ch main$i
+        }
+        for {set i 0} {$i < 200} {incr i} { client::receive $w }
+        for {set i 0} {$i < 100} {incr i} {
+            expect [heard $c 2] [list {bulk message} {bulk ch} [list bulk k$i]]
+            expect [heard $c 2] [list {bulk message} {bulk ch} [list bulk main$i]]
+        }
+    }
+
     test "SUBSCRIBE needs names" {
         foreach cmd {SUBSCRIBE PSUBSCRIBE SSUBSCRIBE} {
             expect_error "ERR wrong number of arguments for '*subscribe' command" {r $cmd}
