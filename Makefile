@@ -128,6 +128,7 @@ endif
 all: $(server)
 ifeq ($(variant)-$(if $(server),yes),release-yes)
 	$(Q)ln -sfn release/redis-server build/redis-server
+	$(Q)ln -sfn redis-server build/redis-check-rdb
 endif
 
 objects: $(objects)
@@ -271,6 +272,7 @@ redis.conf: $(B)/redis-server
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/cogwheel
 	install -m 755 $(B)/redis-server $(DESTDIR)$(PREFIX)/bin/redis-server
+	ln -sfn redis-server $(DESTDIR)$(PREFIX)/bin/redis-check-rdb
 	install -m 644 README.md COPYING $(wildcard redis.conf) $(DESTDIR)$(PREFIX)/share/doc/cogwheel/
 
 clean:

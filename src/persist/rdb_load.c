@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Reading RDB files; see rdb_load.h, and rdb_format.h for the bytes. rdb_read knows the format and
- * hands out what it finds; loading is one visitor of it, the checker (tools/check_rdb.c) another.
+ * hands out what it finds; loading is one visitor of it, the checker (check_rdb.c) another.
  *
  *   header -> opcode … -> key -> … -> EOF -> checksum
  */
@@ -98,6 +98,13 @@ static enum status read_aux(struct reader *r)
     return STATUS_OK;
 }
 
+static enum status read_select(struct reader *r)
+{
+    if (read_length(r, &r->key.db)) return STATUS_SYNTAX;
+    if (r->visitor->select) r->visitor->select(r->visitor->ctx, r->key.db);
+    return STATUS_OK;
+}
+
 static enum status read_resize(struct reader *r)
 {
     uint64_t keys, volatile_keys;
@@ -133,7 +140,7 @@ static enum status read_item(struct reader *r, uint8_t op)
     switch (op) {
     case RDB_OP_AUX: return read_aux(r);
     case RDB_OP_RESIZEDB: return read_resize(r);
-    case RDB_OP_SELECTDB: return read_length(r, &r->key.db);
+    case RDB_OP_SELECTDB: return read_select(r);
     case RDB_OP_FREQ: return read_le(r, 1, &n);
     case RDB_OP_IDLE:
         if (read_length(r, &n)) return STATUS_SYNTAX;
@@ -159,7 +166,11 @@ static enum status read_checksum(struct reader *r)
     uint64_t said = 0, is = stream_in_crc(r->in);
     if (r->version < RDB_CHECKSUM_SINCE) return STATUS_OK;
     if (read_le(r, RDB_CHECKSUM_BYTES, &said)) return STATUS_SYNTAX;
-    if (!r->in->want_crc || said == 0 || said == is) return STATUS_OK;
+    bool verify = r->in->want_crc && said != 0;
+    if (!verify || said == is) {
+        if (r->visitor->checksum) r->visitor->checksum(r->visitor->ctx, verify);
+        return STATUS_OK;
+    }
     return fail(r, "Wrong RDB checksum expected: (%llx) but got (%llx). Aborting now.",
                 (unsigned long long)said, (unsigned long long)is);
 }
@@ -254,7 +265,8 @@ static enum status load_stream(struct stream_in *in, bool merge, struct rdb_load
     struct rdb_error error;
     struct loader l = {.unit = {.now_ms = clock_wall_ms(), .flags = KV_UNIT_NO_EXPIRE},
                        .merge = merge, .result = result, .error = &error};
-    const struct rdb_visitor visitor = {load_aux, load_resize, load_key, &l};
+    const struct rdb_visitor visitor = {
+        .aux = load_aux, .resize = load_resize, .key = load_key, .ctx = &l};
     /* What is loaded isn't news: nobody is told of keys that were there before. */
     uint32_t mask = kv_event_mask;
     kv_event_mask_set(0);

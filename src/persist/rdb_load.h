@@ -24,11 +24,15 @@ struct rdb_key {
 struct rdb_visitor {
     /* A name and its value; both borrowed. May be NULL. */
     void (*aux)(void *ctx, struct view name, struct view value);
+    /* The database of the keys that follow. May be NULL. */
+    void (*select)(void *ctx, uint64_t db);
     /* Sizes of the database that comes now, as the file says. May be NULL. */
     void (*resize)(void *ctx, uint64_t db, size_t keys);
     /* A key with its value, which the visitor may take; expire_ms -1: none, idle_s -1: unknown.
      * Not STATUS_OK ends the reading; the reason is then in the error already. */
     enum status (*key)(void *ctx, struct rdb_key *key);
+    /* The end is reached, and its checksum right, or absent. May be NULL. */
+    void (*checksum)(void *ctx, bool verified);
     void *ctx;
 };
 

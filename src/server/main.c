@@ -19,6 +19,7 @@
 #include "base/version.h"
 #include "exec/settings.h"
 #include "net/loop.h"
+#include "persist/check_rdb.h"
 #include "server/private.h"
 
 struct server_state server_state;
@@ -115,6 +116,7 @@ static enum status boot(void)
 int main(int argc, char **argv)
 {
     boot_base();
+    if (check_rdb_is_meant(argv[0])) return check_rdb_main(argc, argv);
     server_register_all_options();
     switch (server_read_args(argc, argv)) {
     case SERVER_EXIT_OK: return 0;
