@@ -542,7 +542,12 @@ enum status cmd_xautoclaim(struct exec_ctx *ctx)
     struct autoclaim call;
     struct stream *s;
     struct stream_group *g;
-    if (parse_autoclaim(ctx, &call) || stream_arg_group(ctx, &s, &g)) return STATUS_ERR;
+    if (parse_autoclaim(ctx, &call)) {
+        /* Stock looks for the key before it reads the options: a miss counts and is told. */
+        kv_lookup_read(ctx->unit, ctx->db, &ctx->argv[1]);
+        return STATUS_ERR;
+    }
+    if (stream_arg_group(ctx, &s, &g)) return STATUS_ERR;
     /* Stock has room for all ids that might be gone, or fails; room that isn't used costs
      * nothing. */
     void *room = mem_try_alloc((size_t)call.count * sizeof(struct stream_id));
