@@ -114,6 +114,21 @@ void reply_double(struct exec_ctx *ctx, double d)
         reply_bulk(ctx, digits, len);
 }
 
+void reply_double_human(struct exec_ctx *ctx, double d)
+{
+    struct sink *s = ctx->sink;
+    char digits[NUM_LD_LEN];
+    if (s->resp >= 3 && to_tape(s)) {
+        tape_double(s->tape, d);
+        return;
+    }
+    size_t len = num_format_ld_human(digits, d);
+    if (s->resp >= 3)
+        put_line(s, ',', digits, len);
+    else
+        reply_bulk(ctx, digits, len);
+}
+
 void reply_bool(struct exec_ctx *ctx, bool b)
 {
     struct sink *s = ctx->sink;

@@ -51,6 +51,9 @@ void reply_bulk_cstr(struct exec_ctx *ctx, const char *s);
 void reply_bulk_int(struct exec_ctx *ctx, int64_t n);
 /* RESP3 double; in RESP2 a bulk string of the same digits ("%.17g" as stock, inf, -inf, nan). */
 void reply_double(struct exec_ctx *ctx, double d);
+/* As reply_double with the digits of INCRBYFLOAT: 17 decimals, trailing zeros dropped. For a tape
+ * whose reader expects RESP2's shapes, a string. */
+void reply_double_human(struct exec_ctx *ctx, double d);
 /* RESP3 boolean; in RESP2 1 or 0. */
 void reply_bool(struct exec_ctx *ctx, bool b);
 /* The null: `$-1` or `_`. */

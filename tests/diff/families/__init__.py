@@ -10,8 +10,8 @@ its name in FAMILIES.
 import random
 import re
 
-FAMILIES = ["strings", "bitmaps", "hll", "hashes", "lists", "sets", "zsets", "streams", "keys",
-            "scan", "errors", "multi"]
+FAMILIES = ["strings", "bitmaps", "hll", "geo", "hashes", "lists", "sets", "zsets", "streams",
+            "keys", "scan", "errors", "multi"]
 
 
 # Commands that with other arguments would answer with a server's own ids, times and tables.
@@ -64,10 +64,12 @@ class Pick(random.Random):
         self.zset_keys = [b"zset:%d" % i for i in range(8)]
         self.lex_keys = [b"lex:%d" % i for i in range(3)]  # all scores equal: for `zsets` alone
         self.stream_keys = [b"stream:%d" % i for i in range(5)]
+        self.geo_keys = [b"geo:%d" % i for i in range(8)]  # of `geo` alone
         self.odd_keys = [b"", b"\x00\xff key", b"{a}b", b"k" * 300, b"*", b"12345"]
         self.all_keys = self.string_keys + self.hash_keys + self.list_keys + self.set_keys + \
             self.zset_keys + self.stream_keys + self.odd_keys
-        self.names = frozenset(self.all_keys + self.lex_keys)
+        self.names = frozenset(self.all_keys + self.lex_keys + self.geo_keys +
+                               [b"distances"])
 
     def one(self, items):
         return items[int(self.random() * len(items))]

@@ -125,6 +125,19 @@ static const struct row hll_rows[] = {
     {"pfdebug todense h", ""},
 };
 
+static const struct row geo_rows[] = {
+    {"geoadd g 13 38 a 15 37 b", "n:new g, z:zadd g"},
+    {"geoadd g 13 38 a", ""},
+    {"geopos none a", "m:keymiss none"},
+    {"geohash none a", "m:keymiss none"},
+    {"geodist none a b", "m:keymiss none"},
+    {"georadius none 1 1 1 km", "m:keymiss none"},
+    {"georadius g 15 37 500 km store d", "n:new d, z:georadiusstore d"},
+    {"georadius none 1 1 1 km store d", "m:keymiss none, g:del d"},
+    {"geosearchstore d g frommember a byradius 500 km", "n:new d, z:geosearchstore d"},
+    {"geosearchstore d none frommember a byradius 500 km", "m:keymiss none, g:del d"},
+};
+
 static const struct row set_rows[] = {
     {"sadd s 1 2 3", "n:new s, s:sadd s"},
     {"sadd s 1", ""},
@@ -270,6 +283,7 @@ static char class_letter(enum kv_event_class class_)
     case KV_EVENT_SET: return 's';
     case KV_EVENT_HASH: return 'h';
     case KV_EVENT_STREAM: return 't';
+    case KV_EVENT_ZSET: return 'z';
     case KV_EVENT_EXPIRED: return 'x';
     case KV_EVENT_KEYMISS: return 'm';
     case KV_EVENT_NEW: return 'n';
@@ -358,4 +372,9 @@ TEST(events_of_hyperloglogs)
 TEST(events_of_streams)
 {
     check_rows(stream_rows, ARRAY_COUNT(stream_rows));
+}
+
+TEST(events_of_positions)
+{
+    check_rows(geo_rows, ARRAY_COUNT(geo_rows));
 }
