@@ -45,6 +45,9 @@ const struct type_ops *rdb_type_owner(uint8_t rdb_type)
     case RDB_HASH_ZIPMAP:
     case RDB_HASH_ZIPLIST:
     case RDB_HASH_LISTPACK: return type_ops_of(TYPE_HASH);
+    case RDB_STREAM_LISTPACKS:
+    case RDB_STREAM_LISTPACKS_2:
+    case RDB_STREAM_LISTPACKS_3: return type_ops_of(TYPE_STREAM);
     default: return NULL;
     }
 }

@@ -35,10 +35,13 @@ enum rdb_type {
     RDB_ZSET_ZIPLIST = 12,
     RDB_HASH_ZIPLIST = 13,
     RDB_LIST_QUICKLIST = 14, /* of ziplists */
+    RDB_STREAM_LISTPACKS = 15,
     RDB_HASH_LISTPACK = 16,
     RDB_ZSET_LISTPACK = 17,
     RDB_LIST_QUICKLIST_2 = 18, /* of listpacks and plain texts */
-    RDB_SET_LISTPACK = 20      /* since version 11 */
+    RDB_STREAM_LISTPACKS_2 = 19,
+    RDB_SET_LISTPACK = 20,     /* since version 11 */
+    RDB_STREAM_LISTPACKS_3 = 21 /* since version 11 */
 };
 
 /* The type whose `load` reads what this byte names; NULL if it isn't known here. */
@@ -115,5 +118,11 @@ uint8_t zset__rdb_type(struct value v);
 void zset__save(struct value v, struct stream_out *out);
 /* type_ops.load. */
 enum status zset__load(uint8_t rdb_type, struct stream_in *in, struct value *out);
+/* type_ops.rdb_type. */
+uint8_t stream__rdb_type(struct value v);
+/* type_ops.save. */
+void stream__save(struct value v, struct stream_out *out);
+/* type_ops.load. */
+enum status stream__load(uint8_t rdb_type, struct stream_in *in, struct value *out);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "ds/listpack.h"
+#include "types/rdb.h"
 
 /* What stock calls too large to be stored. */
 #define BLOCK_MAX_BYTES LISTPACK_MAX_BYTES
@@ -613,4 +614,7 @@ const struct type_ops stream_type_ops = {
     .memory = ops_memory,
     .digest = ops_digest,
     .copy = ops_copy,
+    .rdb_type = stream__rdb_type,
+    .save = stream__save,
+    .load = stream__load,
 };

@@ -143,7 +143,7 @@ class Maker:
     def fill(self, key):
         """Commands that make a value."""
         rng = self.rng
-        kind = rng.randrange(10)
+        kind = rng.randrange(13)
         many = rng.choice([3, 10, 40, 600])
         if kind == 0:
             return [[b"SET", key, self.word()]]
@@ -154,6 +154,8 @@ class Maker:
                     [b"%d" % rng.randrange(-10, rng.choice([100, 1 << 40])) for _ in range(many)]]
         if kind == 3:
             return [[b"SADD", key] + self.distinct(many)]
+        if kind >= 10:
+            return self.stream(key)
         if kind >= 8:
             return [[b"RPUSH", key] + [self.word() for _ in range(many)]]
         if kind >= 6:
@@ -165,6 +167,26 @@ class Maker:
         for field in self.distinct(many):
             words += [field, self.word() if kind == 4 else b"v%d" % rng.randrange(100)]
         return [[b"HSET", key] + words]
+
+    def stream(self, key):
+        rng = self.rng
+        ids = [b"%d-%d" % (1 + i // 3, i % 3) for i in range(rng.choice([1, 8, 250]))]
+        commands = []
+        for at in ids:
+            words = [b"XADD", key, at, b"same", self.word()]
+            if rng.random() < 0.3:
+                words += [self.word(), self.word()]
+            commands.append(words)
+        commands += [[b"XDEL", key, at] for at in ids if rng.random() < 0.2]
+        for group in self.distinct(3):
+            commands.append([b"XGROUP", b"CREATE", key, group, rng.choice([b"0", b"$", b"2-0"])])
+            for consumer in self.distinct(2):
+                commands.append([b"XREADGROUP", b"GROUP", group, consumer, b"COUNT",
+                                 b"%d" % (1 + rng.randrange(20)), b"STREAMS", key, b">"])
+            commands += [[b"XACK", key, group, at] for at in ids if rng.random() < 0.1]
+        if rng.random() < 0.1:
+            commands.append([b"XTRIM", key, b"MAXLEN", b"0"])
+        return commands
 
     def old_form(self):
         rng = self.rng
@@ -269,7 +291,9 @@ class Exchange:
                 reply = target.call(b"RESTORE", b"copy", b"0", dump or b"", b"REPLACE")
                 self.check(reply == (b"+", b"OK") and self.digest(target, b"copy") == want, name,
                            (commands, dump, reply))
-                encodings.append(target.call(b"OBJECT", b"ENCODING", b"copy"))
+                encodings.append((target.call(b"OBJECT", b"ENCODING", b"copy"),
+                                  target.call(b"XINFO", b"STREAM", b"copy"),
+                                  target.call(b"XINFO", b"GROUPS", b"copy")))
             self.check(encodings[0] == encodings[1], "encoding", (commands, encodings))
         return dump
 
