@@ -64,11 +64,12 @@ class Pick(random.Random):
         self.zset_keys = [b"zset:%d" % i for i in range(8)]
         self.lex_keys = [b"lex:%d" % i for i in range(3)]  # all scores equal: for `zsets` alone
         self.stream_keys = [b"stream:%d" % i for i in range(5)]
+        self.hll_keys = [b"hll:%d" % i for i in range(8)]  # of `hll` alone, which damages them itself
         self.geo_keys = [b"geo:%d" % i for i in range(8)]  # of `geo` alone
         self.odd_keys = [b"", b"\x00\xff key", b"{a}b", b"k" * 300, b"*", b"12345"]
         self.all_keys = self.string_keys + self.hash_keys + self.list_keys + self.set_keys + \
             self.zset_keys + self.stream_keys + self.odd_keys
-        self.names = frozenset(self.all_keys + self.lex_keys + self.geo_keys +
+        self.names = frozenset(self.all_keys + self.lex_keys + self.hll_keys + self.geo_keys +
                                [b"distances"])
 
     def one(self, items):

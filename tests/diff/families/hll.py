@@ -33,11 +33,11 @@ DAMAGED = [
 
 
 def commands(pick):
-    keys = pick.string_keys[:8]
+    keys = pick.hll_keys
     serial = [0]
 
     def key():
-        return pick.of(keys)
+        return pick.one(keys)
 
     def name(word):
         return pick.case(word)
