@@ -285,12 +285,12 @@ static void reply_pending_range(struct exec_ctx *ctx, const struct idmap *pendin
            stream_id_compare(stream_key_id(slot->id), a->to) <= 0;
          pos = idmap_next(pending, pos)) {
         const struct stream_pending *p = slot->ptr;
-        int64_t idle_ms = MAX(ctx->unit->now_ms - p->delivered_ms, 0);
-        if (a->min_idle_ms && ctx->unit->now_ms - p->delivered_ms < a->min_idle_ms) continue;
+        int64_t idle_ms = stream_idle_ms(ctx->unit->now_ms, p->delivered_ms);
+        if (a->min_idle_ms && idle_ms < a->min_idle_ms) continue;
         reply_array(ctx, 4);
         stream_reply_id(ctx, stream_key_id(slot->id));
         reply_bulk(ctx, p->consumer->name, p->consumer->name_len);
-        reply_int(ctx, idle_ms);
+        reply_int(ctx, MAX(idle_ms, 0));
         reply_int(ctx, (int64_t)p->deliveries);
         left--;
     }
@@ -396,7 +396,8 @@ static enum status parse_claim(struct exec_ctx *ctx, struct claim *call)
 /* Whether a delivery is recent enough to be left to its consumer. */
 static bool is_fresh(struct exec_ctx *ctx, const struct stream_pending *p, int64_t min_idle_ms)
 {
-    return min_idle_ms > 0 && ctx->unit->now_ms - p->delivered_ms < min_idle_ms;
+    return min_idle_ms > 0 &&
+           stream_idle_ms(ctx->unit->now_ms, p->delivered_ms) < min_idle_ms;
 }
 
 static void reply_claimed(struct exec_ctx *ctx, struct stream_entry *e, bool just_id)

@@ -190,7 +190,7 @@ enum status cmd_xinfo_consumers(struct exec_ctx *ctx)
         reply_bulk_cstr(ctx, "name");
         reply_bulk(ctx, c->name, c->name_len);
         field_int(ctx, "pending", (int64_t)c->pending.count);
-        field_int(ctx, "idle", MAX(ctx->unit->now_ms - c->seen_ms, 0));
+        field_int(ctx, "idle", MAX(stream_idle_ms(ctx->unit->now_ms, c->seen_ms), 0));
     }
     return STATUS_OK;
 }

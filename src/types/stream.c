@@ -327,6 +327,7 @@ bool stream_walk_next(struct stream_walk *w, struct stream_entry *e_out)
     for (;;) {
         if (!w->lp && !walk_enter(w)) return false;
         while (walk_step(w, &raw)) {
+            if (raw.flags & ENTRY_DELETED) continue; /* its id may be out of order: XSETID */
             struct stream_id id = raw.shown.id;
             bool past = w->reverse ? stream_id_compare(id, w->from) < 0
                                    : stream_id_compare(id, w->to) > 0;
@@ -334,7 +335,6 @@ bool stream_walk_next(struct stream_walk *w, struct stream_entry *e_out)
                 walk_end(w);
                 return false;
             }
-            if (raw.flags & ENTRY_DELETED) continue;
             if (w->reverse ? stream_id_compare(id, w->to) > 0
                            : stream_id_compare(id, w->from) < 0) continue;
             *e_out = raw.shown;
@@ -386,11 +386,13 @@ static void mark_deleted(uint8_t **lp, const struct raw_entry *raw)
 bool stream_remove(struct stream *s, struct stream_id id)
 {
     struct stream_walk w;
-    struct raw_entry raw = {.flags = ENTRY_DELETED};
+    struct raw_entry raw;
     stream_walk_init(&w, s, id, id, false);
     if (!walk_enter(&w)) return false;
-    while (walk_step(&w, &raw) && stream_id_compare(raw.shown.id, id) < 0) continue;
-    if (stream_id_compare(raw.shown.id, id) != 0 || raw.flags & ENTRY_DELETED) return false;
+    do {
+        if (!walk_step(&w, &raw)) return false;
+    } while (raw.flags & ENTRY_DELETED || stream_id_compare(raw.shown.id, id) < 0);
+    if (stream_id_compare(raw.shown.id, id) != 0) return false;
 
     struct block_head head;
     head_counts(w.lp, &head);

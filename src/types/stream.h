@@ -108,6 +108,13 @@ bool stream_id_prev(struct stream_id *id);
 /* Writes "ms-seq", no NUL, and returns its length. */
 size_t stream_id_format(char buf[static STREAM_ID_LEN], struct stream_id id);
 
+/* How long ago a time of a delivery or a consumer is; times from a payload may be any, and the
+ * difference then wraps around. */
+static inline int64_t stream_idle_ms(int64_t now_ms, int64_t then_ms)
+{
+    return (int64_t)((uint64_t)now_ms - (uint64_t)then_ms);
+}
+
 /* ---- entries ---- */
 
 /* An empty stream, without groups. */
@@ -210,11 +217,12 @@ void stream_consumer_drop(struct stream_group *g, struct stream_consumer *c);
 /* The pending delivery of an id or NULL. */
 struct stream_pending *stream_pending_find(const struct stream_group *g, struct stream_id id);
 
-/* Notes a first delivery of an id that isn't pending in the group. */
+/* Notes a first delivery of an id that isn't pending in the group. A loader gives the consumer,
+ * NULL here, later. */
 struct stream_pending *stream_pending_new(struct stream_group *g, struct stream_consumer *c,
                                           struct stream_id id, int64_t now_ms);
 
-/* Gives a pending delivery to a consumer (NULL before: a forced one). */
+/* Gives a pending delivery to another consumer; it may have had none while it was loaded. */
 void stream_pending_give(struct stream_pending *p, struct stream_consumer *c,
                          struct stream_id id);
 

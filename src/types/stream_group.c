@@ -180,7 +180,7 @@ bool stream_group_lag(const struct stream *s, const struct stream_group *g, int6
 void stream_group_advance(const struct stream *s, struct stream_group *g, struct stream_id id)
 {
     if (g->entries_read != STREAM_READ_UNKNOWN && !has_holes_from(s, id)) {
-        g->entries_read++;
+        g->entries_read = (int64_t)((uint64_t)g->entries_read + 1); /* any number may be set */
     } else if (s->entries_added) {
         g->entries_read = count_upto(s, id);
     }

@@ -142,12 +142,16 @@ static void skip(struct cursor *c, int64_t count)
     }
 }
 
-/* One entry: *last is the id before it, then its own. Returns its flags. */
+/* One entry: unless it is removed, *last is the id before it, then its own. Returns its flags. Ids
+ * of removed entries may be out of order, since XSETID may go back behind them; flags must be of one
+ * byte, since they are changed in place. */
 static int64_t check_entry(struct cursor *c, struct stream_id master, int64_t master_fields,
                            struct stream_id *last, bool first)
 {
+    if (*c->pos > 3) c->bad = true;
     int64_t flags = next_int(c);
-    struct stream_id id = {master.ms + (uint64_t)next_int(c), master.seq + (uint64_t)next_int(c)};
+    struct stream_id id = {.ms = master.ms + (uint64_t)next_int(c)};
+    id.seq = master.seq + (uint64_t)next_int(c);
     bool same = flags & ENTRY_SAME_FIELDS;
     int64_t fields = same ? master_fields : next_int(c);
     if (fields < 1 || fields > INT32_MAX) c->bad = true;
@@ -155,6 +159,7 @@ static int64_t check_entry(struct cursor *c, struct stream_id master, int64_t ma
     skip(c, same ? fields : 2 * fields);
     int64_t elements = same ? fields + ENTRY_SAME_MORE : 2 * fields + ENTRY_OTHER_MORE;
     if (next_int(c) != elements || (flags & ~(int64_t)3)) c->bad = true;
+    if (flags & ENTRY_DELETED) return flags;
     int order = stream_id_compare(id, *last);
     if (order < 0 || (order == 0 && !first)) c->bad = true;
     *last = id;
@@ -171,9 +176,14 @@ static bool check_block(const uint8_t *lp, struct stream_id master, struct strea
     skip(&c, fields);
     if (next_int(&c) != 0 || c.bad) return false;
     *last = master;
-    for (bool first = true; c.pos && !c.bad; first = false) {
-        if (check_entry(&c, master, fields, last, first) & ENTRY_DELETED) deleted--;
-        else if (!c.bad) valid--, ++*live;
+    for (bool first = true; c.pos && !c.bad;) {
+        if (check_entry(&c, master, fields, last, first) & ENTRY_DELETED) {
+            deleted--;
+        } else if (!c.bad) {
+            valid--;
+            ++*live;
+            first = false;
+        }
     }
     return !c.bad && valid == 0 && deleted == 0;
 }
