@@ -142,9 +142,9 @@ static void skip(struct cursor *c, int64_t count)
     }
 }
 
-/* One entry: unless it is removed, *last is the id before it, then its own. Returns its flags. Ids
- * of removed entries may be out of order, since XSETID may go back behind them; flags must be of one
- * byte, since they are changed in place. */
+/* One entry. Unless it is removed, *last is the id before it, then its own: ids of removed entries
+ * may be out of order, since XSETID may go back behind them. Returns its flags, which must be of
+ * one byte, since they are changed in place. */
 static int64_t check_entry(struct cursor *c, struct stream_id master, int64_t master_fields,
                            struct stream_id *last, bool first)
 {
