@@ -66,6 +66,7 @@ static void fail(struct gpy_thread *me, struct gscript *script)
 void gpy_run_script(struct gscript *script)
 {
     struct gpy_thread *me = gpy__me();
+    gpy__settle();
     gpy__enter(me);
     gpy__stop_begin(me, &script->stop);
     me->script = script;

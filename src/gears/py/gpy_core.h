@@ -122,6 +122,11 @@ bool gpy__guard_modules(void);
 
 /* Counts what Python allocates, and bounds it. Before Py_Initialize, after pre-initialisation. */
 void gpy__memory_install(void);
+/* More than half of the limit is in use. Any thread. */
+bool gpy__memory_is_high(void);
+/* Before a script begins, without the GIL: when memory is high, lets the reaper drop what earlier
+ * scripts left, so that nobody pays for another's garbage. Waits for half a second at most. */
+void gpy__settle(void);
 
 /* What scripts share of Python is noted once, and before each script put back as it was. False
  * with an exception. */

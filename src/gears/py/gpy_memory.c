@@ -39,6 +39,12 @@ void gpy_memory_limit(size_t bytes)
     atomic_store_explicit(&limit, (int64_t)MIN(bytes, (size_t)INT64_MAX), memory_order_relaxed);
 }
 
+bool gpy__memory_is_high(void)
+{
+    int64_t most = atomic_load_explicit(&limit, memory_order_relaxed);
+    return most > 0 && atomic_load_explicit(&used, memory_order_relaxed) > most / 2;
+}
+
 static bool would_exceed(size_t size)
 {
     int64_t most = atomic_load_explicit(&limit, memory_order_relaxed);

@@ -48,8 +48,10 @@ struct trash {
 
 static _Thread_local struct gpy_thread me_of_thread;
 static struct gpy_thread *threads; /* guard: the GIL */
+#define SETTLE_US 500000
 static struct mpsc trash;
 static _Atomic uint32_t trash_word; /* changes when there is trash */
+static _Atomic uint32_t trash_left; /* objects that wait for their end or are in it */
 static struct gstop reap_stop;
 static _Atomic int64_t reap_since_us; /* when the end of the object under way began, or 0 */
 static _Atomic uint32_t serve_word; /* changes when the interpreter's thread has work */
@@ -222,6 +224,7 @@ void gpy_discard(void *object)
     if (!object) return;
     struct trash *t = mem_alloc(sizeof(*t));
     t->object = object;
+    atomic_fetch_add(&trash_left, 1);
     if (!mpsc_push(&trash, &t->node)) return;
     atomic_fetch_add(&trash_word, 1);
     futex_wake(&trash_word, 1);
@@ -283,8 +286,18 @@ void gpy_reap(void)
             next = n->next;
             reap_one(me, t->object);
             mem_free(t);
+            if (atomic_fetch_sub(&trash_left, 1) == 1) futex_wake(&trash_left, INT32_MAX);
         }
         gpy__leave(me);
+    }
+}
+
+void gpy__settle(void)
+{
+    int64_t end_us = clock_mono_us() + SETTLE_US;
+    for (uint32_t left; gpy__memory_is_high() && (left = atomic_load(&trash_left)) > 0;) {
+        if (clock_mono_us() > end_us) return;
+        futex_wait(&trash_left, left, 10000000);
     }
 }
 

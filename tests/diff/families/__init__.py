@@ -64,7 +64,7 @@ class Pick(random.Random):
         self.zset_keys = [b"zset:%d" % i for i in range(8)]
         self.lex_keys = [b"lex:%d" % i for i in range(3)]  # all scores equal: for `zsets` alone
         self.stream_keys = [b"stream:%d" % i for i in range(5)]
-        self.hll_keys = [b"hll:%d" % i for i in range(8)]  # of `hll` alone, which damages them itself
+        self.hll_keys = [b"hll:%d" % i for i in range(8)]  # of `hll` alone: it damages them
         self.geo_keys = [b"geo:%d" % i for i in range(8)]  # of `geo` alone
         self.odd_keys = [b"", b"\x00\xff key", b"{a}b", b"k" * 300, b"*", b"12345"]
         self.all_keys = self.string_keys + self.hash_keys + self.list_keys + self.set_keys + \
