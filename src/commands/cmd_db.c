@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Commands on whole databases: DBSIZE, FLUSHDB, FLUSHALL. Thread: whoever runs the command.
+ * Commands on whole databases: DBSIZE, FLUSHDB, FLUSHALL, SWAPDB. Thread: whoever runs the command.
  */
 #include "commands_table.h"
 #include "exec/reply.h"
@@ -36,4 +36,23 @@ enum status cmd_flushdb(struct exec_ctx *ctx)
 enum status cmd_flushall(struct exec_ctx *ctx)
 {
     return flush(ctx, NULL);
+}
+
+enum status cmd_swapdb(struct exec_ctx *ctx)
+{
+    static const char *const errors[] = {"invalid first DB index", "invalid second DB index"};
+    struct kv_db *dbs[2];
+    int64_t ids[2];
+    for (int i = 0; i < 2; i++) {
+        if (num_parse_i64(arg_view(&ctx->argv[i + 1]), &ids[i]) || ids[i] != (int32_t)ids[i])
+            return reply_error(ctx, errors[i]);
+    }
+    for (int i = 0; i < 2; i++) {
+        dbs[i] = kv_db(ids[i]);
+        if (!dbs[i]) return reply_error(ctx, "DB index is out of range");
+    }
+    kv_swap(ctx->unit, dbs[0], dbs[1]);
+    kv_dirty(ctx->unit, 1);
+    reply_ok(ctx);
+    return STATUS_OK;
 }

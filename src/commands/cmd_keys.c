@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Commands on keys whatever their values are: DEL, UNLINK, EXISTS, TYPE, KEYS, RANDOMKEY, RENAME,
- * RENAMENX, OBJECT. Expiry is in cmd_expire.c, SCAN in cmd_scan.c.
+ * Commands on keys whatever their values are: DEL, UNLINK, EXISTS, TOUCH, TYPE, KEYS, RANDOMKEY,
+ * RENAME, RENAMENX, COPY, MOVE, OBJECT. Expiry is in cmd_expire.c, SCAN in cmd_scan.c, SORT in
+ * cmd_sort.c.
  *
  * Which lookup counts a hit or a miss, moves the access clock or deletes an expired key is
  * visible in INFO, OBJECT IDLETIME and events, and follows stock's observed behaviour.
@@ -11,7 +12,7 @@
 #include "commands_table.h"
 #include "exec/reply.h"
 
-/* ---- DEL, UNLINK, EXISTS, TYPE ---- */
+/* ---- DEL, UNLINK, EXISTS, TOUCH, TYPE ---- */
 
 /* Asks for the keys from argument i on, once a window. */
 static void prefetch_window(struct exec_ctx *ctx, int i)
@@ -51,6 +52,17 @@ enum status cmd_exists(struct exec_ctx *ctx)
     for (int i = 1; i < ctx->argc; i++) {
         prefetch_window(ctx, i);
         count += kv_lookup_quiet(ctx->unit, ctx->db, &ctx->argv[i]) != NULL;
+    }
+    reply_int(ctx, count);
+    return STATUS_OK;
+}
+
+enum status cmd_touch(struct exec_ctx *ctx)
+{
+    int64_t count = 0;
+    for (int i = 1; i < ctx->argc; i++) {
+        prefetch_window(ctx, i);
+        count += kv_lookup_read(ctx->unit, ctx->db, &ctx->argv[i]) != NULL;
     }
     reply_int(ctx, count);
     return STATUS_OK;
@@ -144,6 +156,76 @@ enum status cmd_rename(struct exec_ctx *ctx)
 enum status cmd_renamenx(struct exec_ctx *ctx)
 {
     return rename_key(ctx, true);
+}
+
+/* ---- COPY, MOVE ---- */
+
+/* The database whose number is argument i; on failure the error is replied. */
+static enum status db_arg(struct exec_ctx *ctx, int i, struct kv_db **out)
+{
+    int64_t id;
+    if (arg_i64_range(ctx, i, INT32_MIN, INT32_MAX, NULL, &id)) return STATUS_ERR;
+    *out = kv_db(id);
+    return *out ? STATUS_OK : reply_error(ctx, "DB index is out of range");
+}
+
+static enum status reply_same(struct exec_ctx *ctx)
+{
+    return reply_error(ctx, "source and destination objects are the same");
+}
+
+/* COPY's words behind the keys. */
+static enum status copy_options(struct exec_ctx *ctx, struct kv_db **to_db, bool *replace)
+{
+    *to_db = ctx->db;
+    *replace = false;
+    for (int i = 3; i < ctx->argc; i++) {
+        if (arg_is(&ctx->argv[i], "replace")) {
+            *replace = true;
+        } else if (arg_is(&ctx->argv[i], "db") && i + 1 < ctx->argc) {
+            if (db_arg(ctx, ++i, to_db)) return STATUS_ERR;
+        } else {
+            return reply_syntax_error(ctx);
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status cmd_copy(struct exec_ctx *ctx)
+{
+    struct arg *from = &ctx->argv[1], *to = &ctx->argv[2];
+    struct kv_db *to_db;
+    bool replace;
+    if (copy_options(ctx, &to_db, &replace)) return STATUS_ERR;
+    if (to_db == ctx->db && view_eq(arg_view(from), arg_view(to))) return reply_same(ctx);
+    if (!kv_lookup_read(ctx->unit, ctx->db, from) ||
+        (kv_lookup_write(ctx->unit, to_db, to) && !replace)) {
+        reply_int(ctx, 0);
+        return STATUS_OK;
+    }
+    kv_copy(ctx->unit, ctx->db, from, to_db, to);
+    kv_event(ctx->unit, KV_EVENT_GENERIC, "copy_to", to_db, to);
+    kv_dirty(ctx->unit, 1);
+    reply_int(ctx, 1);
+    return STATUS_OK;
+}
+
+enum status cmd_move(struct exec_ctx *ctx)
+{
+    struct arg *key = &ctx->argv[1];
+    struct kv_db *to_db;
+    if (db_arg(ctx, 2, &to_db)) return STATUS_ERR;
+    if (to_db == ctx->db) return reply_same(ctx);
+    if (!kv_lookup_write(ctx->unit, ctx->db, key) || kv_lookup_write(ctx->unit, to_db, key)) {
+        reply_int(ctx, 0);
+        return STATUS_OK;
+    }
+    kv_move(ctx->unit, ctx->db, key, to_db, key);
+    kv_event(ctx->unit, KV_EVENT_GENERIC, "move_from", ctx->db, key);
+    kv_event(ctx->unit, KV_EVENT_GENERIC, "move_to", to_db, key);
+    kv_dirty(ctx->unit, 1);
+    reply_int(ctx, 1);
+    return STATUS_OK;
 }
 
 /* ---- OBJECT ---- */

@@ -518,6 +518,55 @@ void kv_move(struct kv_unit *u, struct kv_db *from_db, struct arg *from, struct 
     kv_touch(u, to_db, to);
 }
 
+/* Stores a copy of the value of `e` under the absent key `to`. */
+static struct kv_entry *value_copied(struct kv_unit *u, const struct kv_entry *e,
+                                     struct kv_db *db, struct arg *to)
+{
+    char scratch[KV_SCRATCH];
+    int64_t number;
+    struct value v = kv_entry_value(e);
+    if (v.type != TYPE_STRING) {
+        return kv_set_value(u, db, to, NULL, type_ops_of(v.type)->copy(v), 0);
+    }
+    if (kv_entry_int(e, &number)) return kv_set_int(u, db, to, NULL, number, 0);
+    uint32_t flags = v.enc == ENC_RAW ? KV_RAW : KV_NO_INT;
+    return kv_set_string(u, db, to, NULL, kv_entry_string(e, scratch), flags);
+}
+
+void kv_copy(struct kv_unit *u, struct kv_db *from_db, struct arg *from, struct kv_db *to_db,
+             struct arg *to)
+{
+    ASSERT(from_db != to_db || !view_eq(arg_view(from), arg_view(to)));
+    kv_delete(u, to_db, to, false);
+    const struct kv_entry *e = kv__find(from_db, from);
+    ASSERT(e);
+    int64_t expire_ms = kv_entry_expire_ms(e);
+    struct kv_entry *copy = value_copied(u, e, to_db, to);
+    if (expire_ms >= 0) kv_expire_set(u, to_db, to, copy, expire_ms);
+}
+
+/* Everything but the number and what others keep there. */
+static void db_take_data(struct kv_db *db, const struct kv_db *from)
+{
+    db->keys = from->keys;
+    db->volatile_count = from->volatile_count;
+    db->avg_ttl_ms = from->avg_ttl_ms;
+    db->expire_chunk = from->expire_chunk;
+}
+
+void kv_swap(struct kv_unit *u, struct kv_db *a, struct kv_db *b)
+{
+    if (a == b) return;
+    /* Before: keys that go from here; after: keys that have come. */
+    kv_touch(u, a, NULL);
+    kv_touch(u, b, NULL);
+    struct kv_db old = *a;
+    db_take_data(a, b);
+    db_take_data(b, &old);
+    kv_touch(u, a, NULL);
+    kv_touch(u, b, NULL);
+}
+
 struct kv_entry *kv_expire_set(struct kv_unit *u, struct kv_db *db, struct arg *key,
                                struct kv_entry *e, int64_t at_ms)
 {

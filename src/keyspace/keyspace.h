@@ -171,6 +171,15 @@ void kv_delete_empty(struct kv_unit *u, struct kv_db *db, struct arg *key);
 void kv_move(struct kv_unit *u, struct kv_db *from_db, struct arg *from, struct kv_db *to_db,
              struct arg *to);
 
+/* Gives `to` in to_db a deep copy of what is at `from`, with its encoding and its expiry; what was
+ * at `to` is gone. `from` must be live and not `to` itself. Touches `to`; records `new` for it. */
+void kv_copy(struct kv_unit *u, struct kv_db *from_db, struct arg *from, struct kv_db *to_db,
+             struct arg *to);
+
+/* Exchanges the data of two databases. What belongs to a number (who watches or waits for keys
+ * there) stays with it and is told: all keys that were or are in one of the two are touched. */
+void kv_swap(struct kv_unit *u, struct kv_db *a, struct kv_db *b);
+
 /* Sets (at_ms >= 0) or removes (-1) the expiry. The entry may move: its new place is returned. */
 struct kv_entry *kv_expire_set(struct kv_unit *u, struct kv_db *db, struct arg *key,
                                struct kv_entry *e, int64_t at_ms);

@@ -75,6 +75,11 @@ static bool fits_listpack(const uint8_t *lp, struct view member)
            member.len < LISTPACK_MAX_BYTES / 4 && listpack_bytes(lp) < LISTPACK_MAX_BYTES / 2;
 }
 
+void zset_unpack(struct value *v)
+{
+    if (!is_tree(*v)) convert(v);
+}
+
 struct value zset_new_tree(void)
 {
     struct zset_tree *tree = mem_zalloc(sizeof(*tree));

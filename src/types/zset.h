@@ -70,6 +70,9 @@ struct value zset_new(void);
 struct value zset_new_tree(void);
 void zset_compact(struct value *v);
 
+/* Makes a tree of a listpack: what SORT leaves behind in stock, where OBJECT ENCODING shows it. */
+void zset_unpack(struct value *v);
+
 static inline size_t zset_length(struct value v)
 {
     return zset_type_ops.length(v);
