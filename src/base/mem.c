@@ -104,6 +104,53 @@ char *mem_dup(const void *ptr, size_t len)
     return copy;
 }
 
+#ifdef HAVE_JEMALLOC
+/* jemalloc's own counters of this thread's bytes. */
+static _Thread_local struct {
+    uint64_t *allocated, *freed;
+    uint64_t at_sample; /* allocated - freed then */
+    uint64_t sample;    /* which one */
+} mem_thread;
+
+static _Atomic size_t mem_sampled_bytes;
+static _Atomic uint64_t mem_sample;
+
+static uint64_t mem_thread_bytes(void)
+{
+    if (unlikely(!mem_thread.allocated)) {
+        size_t len = sizeof(uint64_t *);
+        if (mallctl("thread.allocatedp", &mem_thread.allocated, &len, NULL, 0) ||
+            mallctl("thread.deallocatedp", &mem_thread.freed, &len, NULL, 0)) {
+            mem_thread.allocated = NULL;
+            return 0;
+        }
+    }
+    return *mem_thread.allocated - *mem_thread.freed;
+}
+
+static void mem_sampled(size_t used)
+{
+    mem_thread.at_sample = mem_thread_bytes();
+    atomic_store(&mem_sampled_bytes, used);
+    mem_thread.sample = atomic_fetch_add(&mem_sample, 1) + 1;
+}
+#endif
+
+size_t mem_used_about(void)
+{
+#ifdef HAVE_JEMALLOC
+    /* Another thread has taken the last sample: what this one did before isn't known. */
+    if (mem_thread.sample != atomic_load_explicit(&mem_sample, memory_order_relaxed) ||
+        !mem_thread.sample)
+        return mem_used();
+    int64_t since = (int64_t)(mem_thread_bytes() - mem_thread.at_sample);
+    int64_t sum = (int64_t)atomic_load_explicit(&mem_sampled_bytes, memory_order_relaxed) + since;
+    return sum > 0 ? (size_t)sum : 0;
+#else
+    return mem_used();
+#endif
+}
+
 size_t mem_used(void)
 {
     size_t used = 0;
@@ -113,6 +160,7 @@ size_t mem_used(void)
     mallctl("epoch", &epoch, &len, &epoch, len);
     len = sizeof(used);
     if (mallctl("stats.allocated", &used, &len, NULL, 0) != 0) used = 0;
+    mem_sampled(used);
 #elif defined(MEM_SANITIZER)
     used = __sanitizer_get_current_allocated_bytes();
 #else

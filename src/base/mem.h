@@ -47,6 +47,10 @@ char *mem_dup(const void *ptr, size_t len);
 /* Bytes allocated by the whole process, from the allocator's own counters. Microseconds. */
 size_t mem_used(void);
 
+/* About mem_used(), in nanoseconds: what it said when it was called last, and what this thread has
+ * allocated and freed since then. So it is as good as the last call is recent. */
+size_t mem_used_about(void);
+
 /* Highest mem_used() seen by calls of mem_used(). */
 size_t mem_peak(void);
 

@@ -77,7 +77,11 @@ static void store(struct exec_ctx *ctx, const struct restore_options *o, bool re
     }
     struct kv_entry *e = rdb_value_store(value, ctx->unit, ctx->db, key);
     if (o->expire_ms >= 0) e = kv_expire_set(ctx->unit, ctx->db, key, e, o->expire_ms);
-    if (o->idle_s >= 0) kv_idle_set(e, o->idle_s);
+    if (kv_counts_accesses()) {
+        if (o->freq >= 0) kv_freq_set(e, o->freq);
+    } else if (o->idle_s >= 0) {
+        kv_idle_set(e, o->idle_s);
+    }
     kv_event(ctx->unit, KV_EVENT_GENERIC, "restore", ctx->db, key);
     kv_dirty(ctx->unit, 1);
 }

@@ -255,7 +255,12 @@ enum status cmd_object_encoding(struct exec_ctx *ctx)
 
 enum status cmd_object_freq(struct exec_ctx *ctx)
 {
-    if (!object_lookup(ctx)) return STATUS_OK;
+    const struct kv_entry *e = object_lookup(ctx);
+    if (!e) return STATUS_OK;
+    if (kv_counts_accesses()) {
+        reply_int(ctx, kv_freq(e));
+        return STATUS_OK;
+    }
     return reply_error(ctx, "An LFU maxmemory policy is not selected, access frequency not "
                             "tracked. Please note that when switching between policies at "
                             "runtime LRU and LFU data will take some time to adjust.");
@@ -264,7 +269,12 @@ enum status cmd_object_freq(struct exec_ctx *ctx)
 enum status cmd_object_idletime(struct exec_ctx *ctx)
 {
     const struct kv_entry *e = object_lookup(ctx);
-    if (e) reply_int(ctx, kv_idle_seconds(e));
+    if (!e) return STATUS_OK;
+    if (kv_counts_accesses())
+        return reply_error(ctx, "An LFU maxmemory policy is selected, idle time not tracked. "
+                                "Please note that when switching between policies at runtime "
+                                "LRU and LFU data will take some time to adjust.");
+    reply_int(ctx, kv_idle_seconds(e));
     return STATUS_OK;
 }
 

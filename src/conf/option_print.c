@@ -19,6 +19,7 @@ static const struct {
                                  "and scripts that switch persistence off are understood."},
     [OPT_SECTION_SECURITY] = {"Security", "Who may do what."},
     [OPT_SECTION_CLIENTS] = {"Clients", "Limits for each connection and for all of them."},
+    [OPT_SECTION_MEMORY] = {"Memory", "How much of it there is, and what goes when it is used up."},
     [OPT_SECTION_LAZYFREE] = {"Freeing memory in the background",
                               "Large values take time to free. Each of these moves one kind of "
                               "deletion to a background thread."},

@@ -19,7 +19,8 @@ enum admit_bit {
     ADMIT_PAUSE = 1 << 3, /* for a service that holds everybody back */
     ADMIT_SUBSCRIBED = 1 << 4, /* the client has subscriptions */
     ADMIT_MONITOR = 1 << 5,    /* the client watches all commands */
-    ADMIT_PERSIST = 1 << 6     /* saving fails, so writes are refused */
+    ADMIT_PERSIST = 1 << 6,    /* saving fails, so writes are refused */
+    ADMIT_MEMORY = 1 << 7      /* there is a limit of memory */
 };
 
 enum admit_verdict {

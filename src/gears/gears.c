@@ -6,6 +6,7 @@
 #include "gears/gears.h"
 
 #include "gears/gconf.h"
+#include "gears/gpy.h"
 #include "gears/greg.h"
 #include "gears/grun.h"
 
@@ -23,6 +24,11 @@ void gears_setup(void)
 void gears_cron(void)
 {
     grun_expire_waits();
+}
+
+size_t gears_memory_used(void)
+{
+    return gpy_memory_used();
 }
 
 void gears_teardown(void)

@@ -6,6 +6,8 @@
 #ifndef GEARS_GEARS_H
 #define GEARS_GEARS_H
 
+#include <stddef.h>
+
 /* Registers the options gears-… and the section `gears` of INFO. Main, before options are read. */
 void gears_options_register(void);
 
@@ -15,6 +17,9 @@ void gears_setup(void);
 
 /* Answers clients whose wait for an abort was in vain. Main, some times a second. */
 void gears_cron(void);
+
+/* Bytes that Python holds. Any thread. */
+size_t gears_memory_used(void);
 
 /* Frees what main owns. Threads and Python end with the process. */
 void gears_teardown(void);

@@ -67,6 +67,7 @@ struct kv_stats *kv_stats(void)
 void kv_clock_set(int64_t now_ms)
 {
     kv__access_clock = (uint32_t)((uint64_t)now_ms / 1000) & 0xffffff;
+    kv__lfu_clock_set(now_ms);
 }
 
 int64_t kv_idle_seconds(const struct kv_entry *e)
@@ -235,7 +236,8 @@ static void entry_mark(struct kv_entry *e, enum value_type type, enum value_enc 
 static struct kv_entry *entry_for_value(struct kv_unit *u, struct kv_db *db, struct arg *key,
                                         struct kv_entry *e, size_t value_size, uint32_t flags)
 {
-    if (!e) {
+    bool is_new = !e;
+    if (is_new) {
         e = kv_entry__new(arg_view(key), -1, value_size);
         entry_insert(u, db, key, e);
     } else {
@@ -249,7 +251,11 @@ static struct kv_entry *entry_for_value(struct kv_unit *u, struct kv_db *db, str
             entry_moved(db, key, old, e);
         }
     }
-    kv_entry_access_set(e, kv__access_clock);
+    if (!kv__lfu) {
+        kv_entry_access_set(e, kv__access_clock);
+    } else if (is_new) {
+        kv__lfu_begin(e); /* else the lookup has counted */
+    }
     if (!(flags & KV_SAME)) kv_touch(u, db, key);
     return e;
 }

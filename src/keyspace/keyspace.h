@@ -69,6 +69,7 @@ struct kv_db {
 };
 
 struct kv_stats {
+    uint64_t evicted;
     uint64_t hits, misses, expired, expired_time_cap_reached;
     double expired_stale_percent; /* running estimate: expired but not yet deleted */
 };
@@ -272,6 +273,26 @@ void kv_clock_set(int64_t now_ms);
 int64_t kv_idle_seconds(const struct kv_entry *e);
 /* Makes it report so many seconds. */
 void kv_idle_set(struct kv_entry *e, int64_t seconds);
+
+/* The same of OBJECT FREQ, under an LFU policy: the logarithmic counter, less what it has lost by
+ * now. */
+int64_t kv_freq(const struct kv_entry *e);
+void kv_freq_set(struct kv_entry *e, int64_t freq);
+
+/* ---- eviction ---- */
+
+/* Deletes the key that should go first by maxmemory-policy, with its event; false if none may. */
+bool kv_evict_one(struct kv_unit *u);
+/* Bytes of evicted values that the background is still freeing. */
+size_t kv_evict_promised(void);
+/* The policy has changed. */
+void kv_evict_policy_apply(void);
+/* Whether accesses are counted (LFU) rather than dated. */
+extern bool kv__lfu;
+static inline bool kv_counts_accesses(void)
+{
+    return kv__lfu;
+}
 
 /* What OBJECT REFCOUNT reports. Nothing here is counted; stock shares small integers. */
 int64_t kv_reported_refcount(const struct kv_entry *e);

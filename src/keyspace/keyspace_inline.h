@@ -20,6 +20,9 @@ static const struct table_type kv__table_type = {.key = kv__table_key, .hash = N
 extern struct kv_stats kv__stats;
 extern uint32_t kv__access_clock;
 
+/* An access under an LFU policy. */
+void kv__lfu_access(struct kv_entry *e);
+
 /* Calls the hook of kv_on_touch, if one is set. */
 void kv__touch_hook(struct kv_db *db, const struct arg *key);
 
@@ -39,7 +42,12 @@ ALWAYS_INLINE struct kv_entry *kv__find(struct kv_db *db, struct arg *key)
 
 static inline void kv__access(const struct kv_unit *u, struct kv_entry *e)
 {
-    if (likely(!(u->flags & KV_UNIT_NO_TOUCH))) kv_entry_access_set(e, kv__access_clock);
+    if (unlikely(u->flags & KV_UNIT_NO_TOUCH)) return;
+    if (unlikely(kv__lfu)) {
+        kv__lfu_access(e);
+    } else {
+        kv_entry_access_set(e, kv__access_clock);
+    }
 }
 
 static inline struct kv_entry *kv_lookup_quiet(struct kv_unit *u, struct kv_db *db,

@@ -24,4 +24,8 @@ void kv__lazyfree_body(struct table_body *body);
 /* Frees an entry with all that it points to: a table_visit_fn. Any thread that owns it. */
 void kv__entry_free_all(void *entry, void *ctx);
 
+/* A new entry's counter under an LFU policy. */
+void kv__lfu_begin(struct kv_entry *e);
+void kv__lfu_clock_set(int64_t now_ms);
+
 #endif

@@ -8,9 +8,25 @@
 
 #include "base/macros.h"
 
+/* maxmemory-policy: an order, and which keys may go. */
+enum kv_evict_policy {
+    KV_EVICT_NONE = 0,
+    KV_EVICT_LRU = 1,
+    KV_EVICT_LFU = 2,
+    KV_EVICT_RANDOM = 3,
+    KV_EVICT_TTL = 4,
+    KV_EVICT_ORDER = 7,         /* mask of the above */
+    KV_EVICT_VOLATILE = 1 << 3  /* only keys that expire */
+};
+
 struct kv_settings {
     int databases; /* how many kv_setup is to make */
     /* lazyfree-lazy-*: which deletions may leave the freeing to the background */
+    int policy;           /* enum kv_evict_policy */
+    size_t maxmemory;     /* bytes; 0: no limit */
+    int maxmemory_samples; /* random keys that a choice looks at, a database */
+    int eviction_tenacity; /* 0 … 100 */
+    int lfu_log_factor, lfu_decay_minutes;
     bool lazy_eviction, lazy_expire, lazy_server_del, lazy_user_del, lazy_user_flush;
 };
 

@@ -23,6 +23,7 @@
 #include "exec/settings.h"
 #include "exec/token.h"
 #include "keyspace/keyspace.h"
+#include "keyspace/settings.h"
 #include "net/loop.h"
 #include "server/private.h"
 
@@ -260,6 +261,11 @@ static int64_t lazyfree_done(void)
     return (int64_t)kv_lazyfree_done();
 }
 
+static int64_t evicted_keys(void)
+{
+    return (int64_t)kv_stats()->evicted;
+}
+
 static const struct metric_row memory_rows[] = {
     {METRIC_MEMORY, "used_memory", METRIC_SIZE, {.size = &now.used}, METRIC_HUMAN},
     {METRIC_MEMORY, "used_memory_rss", METRIC_SIZE, {.size = &now.rss}, METRIC_HUMAN},
@@ -275,8 +281,9 @@ static const struct metric_row memory_rows[] = {
     {METRIC_MEMORY, "allocator_resident", METRIC_SIZE, {.size = &now.mem.resident}, 0},
     {METRIC_MEMORY, "total_system_memory", METRIC_SIZE, {.size = &now.total_system},
      METRIC_HUMAN},
-    {METRIC_MEMORY, "maxmemory", METRIC_TEXT, {.text = "0"}, METRIC_HUMAN},
-    {METRIC_MEMORY, "maxmemory_policy", METRIC_TEXT, {.text = "noeviction"}, 0},
+    {METRIC_MEMORY, "maxmemory", METRIC_SIZE, {.size = &kv_settings.maxmemory}, METRIC_HUMAN},
+    {METRIC_MEMORY, "maxmemory_policy", METRIC_TEXT_FN, {.text_fn = server_memory_policy_print},
+     0},
     {METRIC_MEMORY, "allocator_frag_ratio", METRIC_TEXT_FN, {.text_fn = print_frag_ratio}, 0},
     {METRIC_MEMORY, "allocator_frag_bytes", METRIC_INT_FN, {.int_fn = frag_bytes}, 0},
     {METRIC_MEMORY, "allocator_rss_ratio", METRIC_TEXT_FN, {.text_fn = print_rss_ratio}, 0},
@@ -287,7 +294,8 @@ static const struct metric_row memory_rows[] = {
     {METRIC_MEMORY, "mem_fragmentation_ratio", METRIC_TEXT_FN, {.text_fn = print_fragmentation},
      0},
     {METRIC_MEMORY, "mem_fragmentation_bytes", METRIC_INT_FN, {.int_fn = fragmentation_bytes}, 0},
-    {METRIC_MEMORY, "mem_not_counted_for_evict", METRIC_TEXT, {.text = "0"}, 0},
+    {METRIC_MEMORY, "mem_not_counted_for_evict", METRIC_INT_FN,
+     {.int_fn = server_memory_not_counted}, 0},
     {METRIC_MEMORY, "mem_replication_backlog", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_MEMORY, "mem_total_replication_buffers", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_MEMORY, "mem_clients_slaves", METRIC_TEXT, {.text = "0"}, 0},
@@ -362,7 +370,7 @@ static int64_t misses(void)
 static void reset_keyspace(void)
 {
     struct kv_stats *s = kv_stats();
-    s->hits = s->misses = s->expired = s->expired_time_cap_reached = 0;
+    s->hits = s->misses = s->evicted = s->expired = s->expired_time_cap_reached = 0;
 }
 
 static const struct metric_row stats_rows[] = {
@@ -383,7 +391,7 @@ static const struct metric_row stats_rows[] = {
     {METRIC_STATS, "expired_stale_perc", METRIC_TEXT_FN, {.text_fn = print_stale_percent}, 0},
     {METRIC_STATS, "expired_time_cap_reached_count", METRIC_INT_FN,
      {.int_fn = expire_cap_reached}, 0},
-    {METRIC_STATS, "evicted_keys", METRIC_TEXT, {.text = "0"}, 0},
+    {METRIC_STATS, "evicted_keys", METRIC_INT_FN, {.int_fn = evicted_keys}, 0},
     {METRIC_STATS, "evicted_clients", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_STATS, "keyspace_hits", METRIC_INT_FN, {.int_fn = hits}, 0},
     {METRIC_STATS, "keyspace_misses", METRIC_INT_FN, {.int_fn = misses}, 0},

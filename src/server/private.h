@@ -161,4 +161,16 @@ void server_write_pidfile(void);
 /* Prints the logo with the port and the pid. */
 void server_print_logo(void);
 
+/* ---- memory.c ---- */
+
+/* The options of maxmemory. */
+void server_memory_options_register(void);
+/* Attaches the filter that evicts, and refuses commands when memory is out. */
+void server_memory_setup(void);
+/* Evicts what nobody's command has evicted. */
+void server_memory_cron(void);
+/* Bytes in use that the limit isn't about: Python's. */
+int64_t server_memory_not_counted(void);
+void server_memory_policy_print(struct buf *out);
+
 #endif

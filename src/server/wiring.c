@@ -30,6 +30,7 @@
 void server_register_all_options(void)
 {
     server_options_register();
+    server_memory_options_register();
     kv_options_register();
     exec_options_register();
     persist_options_register();
@@ -53,6 +54,7 @@ static enum status wire_exec(void)
 static void wire_services(void)
 {
     pubsub_setup();
+    server_memory_setup();
     observe_setup(); /* its filter, as the one before, comes before MULTI's */
     persist_setup(); /* before txn: a write that it refuses spoils its MULTI */
     txn_setup();

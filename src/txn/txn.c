@@ -87,6 +87,14 @@ bool txn_active(const struct client *c)
     return t && t->in_multi;
 }
 
+uint32_t txn_queued_flags(const struct client *c)
+{
+    const struct txn *t = client_txn(c);
+    uint32_t flags = 0;
+    for (size_t i = 0; t && i < t->command_count; i++) flags |= t->commands[i].cmd->flags;
+    return flags;
+}
+
 void txn_begin(struct client *c)
 {
     struct txn *t = txn_of(c);
