@@ -60,8 +60,8 @@ ALWAYS_INLINE void sip_rounds(struct hash_state *s, int rounds)
 ALWAYS_INLINE uint64_t load_tail(const uint8_t *p, size_t len)
 {
     size_t rest = len & 7;
+    if (rest == 0) return 0; /* an empty text may lie at NULL */
     const uint8_t *end = p + len;
-    if (rest == 0) return 0;
     if (len >= 8) return load_le64(end - 8) >> (64 - 8 * rest);
     if (rest >= 4) return load_le32(p) | load_le32(end - 4) << (8 * (rest - 4));
     return (uint64_t)p[0] | (uint64_t)p[rest >> 1] << (8 * (rest >> 1)) |

@@ -186,6 +186,7 @@ static bool split(struct splitter *s, struct view *argv, size_t *argc_out)
 enum status quote_split_args(struct view line, struct quote_args *out)
 {
     *out = (struct quote_args){0};
+    if (line.len == 0) return STATUS_OK; /* its address may be NULL */
     struct splitter count = {.at = line.ptr, .end = line.ptr + line.len};
     size_t argc;
     if (!split(&count, NULL, &argc)) return STATUS_SYNTAX;

@@ -97,14 +97,16 @@ enum status stream__read_slow(struct stream_in *in, void *dst, size_t len)
 static void out_window(struct stream_out *out, uint8_t *start, size_t room)
 {
     out->start = out->pos = out->summed = start;
-    out->end = start + room;
+    out->end = room ? start + room : start; /* a buffer that has nothing yet is at NULL */
 }
 
 /* The window is the buffer's free room. */
 static void out_buf_window(struct stream_out *out, size_t room)
 {
     buf_reserve(out->buf, room);
-    out_window(out, (uint8_t *)out->buf->ptr + out->buf->len, out->buf->cap - out->buf->len);
+    struct buf *buf = out->buf;
+    uint8_t *ptr = (uint8_t *)buf->ptr;
+    out_window(out, buf->len ? ptr + buf->len : ptr, buf->cap - buf->len);
 }
 
 void stream_out_buf(struct stream_out *out, struct buf *buf, bool want_crc)

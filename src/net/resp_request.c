@@ -56,6 +56,7 @@ static inline const char *fast_number(const char *p, const char *end, char type,
             *out = n;
             return p + 2;
         }
+        if (unlikely(n == 0)) return NULL; /* a leading zero is no number */
         n = n * 10 + d;
         p++;
     }

@@ -83,7 +83,8 @@ enum status rdb_read_text(struct stream_in *in, struct rdb_text *text) MUST_CHEC
 /* As rdb_read_text; the bytes also stay while the stream is read on. */
 enum status rdb_read_text_kept(struct stream_in *in, struct rdb_text *text) MUST_CHECK;
 
-/* As rdb_read_text; the bytes become a block of their own from the memory front, the caller's. */
+/* As rdb_read_text; the bytes become a block of their own from the memory front, the caller's. An
+ * empty text, which no structure has, is STATUS_SYNTAX. */
 enum status rdb_read_block(struct stream_in *in, uint8_t **block_out, size_t *len_out) MUST_CHECK;
 
 /* Frees the room. */
