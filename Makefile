@@ -10,6 +10,7 @@
 #   make test             set up, build, run every test
 #   make unit             the C unit tests alone;  make unit-ds: one folder's
 #   make objects          compile everything, link nothing
+#   make fuzz             the libFuzzer targets (clang); make fuzz-replay: their corpora, any compiler
 #   make bench, soak, lint, install, redis.conf, clean
 #
 #   SANITIZE=address|undefined|thread   MALLOC=libc   PYTHON=no   PREFIX=... DESTDIR=...
@@ -56,6 +57,11 @@ else
   base_variant := release
   san_flags    :=
 endif
+# `make fuzz` calls make again with FUZZ=yes, a variant that only clang can build.
+ifeq ($(FUZZ),yes)
+  base_variant := fuzz
+  san_flags    := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+endif
 ifneq ($(san_flags),)
   override MALLOC := libc
 endif
@@ -88,7 +94,7 @@ endif
 WARN     := -Wall -Wextra $(WERROR)
 ifneq ($(san_flags),)
   # The instrumentation hides assignments from this one warning; the release build has it.
-  WARN   += -Wno-maybe-uninitialized
+  WARN   += $(if $(FUZZ),,-Wno-maybe-uninitialized)
 endif
 CFLAGS   += -std=gnu11 $(OPT) -g $(WARN) -fvisibility=hidden -fno-omit-frame-pointer -pthread \
             $(san_flags)
@@ -238,7 +244,41 @@ unit-programs: $(unit_tests)
 unit: $(unit_tests)
 	$(Q)tests/unit/run $(UNIT) $^
 
--include $(objects:.o=.d) $(unit_tests:%=%.d) $(B)/tests/unit/unit.d
+# ---- fuzz targets --------------------------------------------------------------------------
+# tests/fuzz/target_<x>.c is one target. It is linked from an archive of all tiers up to
+# `persist`, of which the linker takes what the target needs; once with libFuzzer's main, once
+# with a main that replays files.
+
+CLANG        ?= clang
+fuzz_targets := $(patsubst tests/fuzz/target_%.c,%,$(wildcard tests/fuzz/target_*.c))
+fuzz_main    := $(if $(FUZZ),fuzz,replay)
+fuzz_dir     := $(B)/tests/fuzz
+fuzz_helpers := $(addprefix $(fuzz_dir)/,common.o restore.o)
+fuzz_objects := $(fuzz_targets:%=$(fuzz_dir)/target_%.o) $(fuzz_helpers) $(fuzz_dir)/$(fuzz_main).o
+.SECONDARY: $(fuzz_objects)
+
+$(fuzz_dir)/%.o: tests/fuzz/%.c $(B)/.flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(COMPILE) -Itests/fuzz -MMD -MP -c -o $@ $<
+
+$(fuzz_dir)/lower.a: $(call objects_of,$(below_5) persist)
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(fuzz_targets:%=$(fuzz_dir)/%): $(fuzz_dir)/%: $(fuzz_dir)/target_%.o $(fuzz_helpers) \
+    $(fuzz_dir)/$(fuzz_main).o $(fuzz_dir)/lower.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) $(if $(FUZZ),-fsanitize=fuzzer) -o $@ $^ $(LDLIBS)
+
+.PHONY: fuzz fuzz-programs fuzz-replay
+fuzz-programs: $(fuzz_targets:%=$(fuzz_dir)/%)
+fuzz:
+	$(Q)$(MAKE) FUZZ=yes CC="$(CLANG)" SANITIZE= WERROR= fuzz-programs
+fuzz-replay: fuzz-programs
+	$(Q)tests/fuzz/run --replay --variant $(variant)
+
+-include $(objects:.o=.d) $(unit_tests:%=%.d) $(B)/tests/unit/unit.d $(fuzz_objects:.o=.d)
 
 # ---- the rest ------------------------------------------------------------------------------
 # Recipes that come after `deps` call make again: pkg-config must be asked anew once the
