@@ -93,6 +93,10 @@ def main():
             bodies = [maker.old_form(), dump[:-FOOTER]]
             put_payload(bodies[0])
             put("rdb", rdb_file(bodies, maker.rng))
+        for count in (0, 1, 5, 40, 300):
+            connection.call(b"DEL", b"h")
+            connection.call(b"PFADD", b"h", *[b"e%d" % i for i in range(count)])
+            put("hll", b"seed" + connection.call(b"GET", b"h")[1])
     finally:
         stock.stop()
     for text in REQUESTS:

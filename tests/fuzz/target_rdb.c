@@ -45,7 +45,9 @@ static enum status see_key(void *ctx, struct rdb_key *key)
 void fuzz_one(const uint8_t *data, size_t len)
 {
     uint64_t sum = 0;
-    const struct rdb_visitor visitor = {see_text, see_size, see_key, &sum};
+    const struct rdb_visitor visitor = {
+        .aux = see_text, .resize = see_size, .key = see_key, .ctx = &sum,
+    };
     struct rdb_error error;
     struct stream_in in;
     stream_in_memory(&in, view_of((const char *)data, len), false);
