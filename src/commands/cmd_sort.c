@@ -204,6 +204,7 @@ static bool resolve(struct sort *s, const struct arg *pattern, struct span self,
 static bool parse_score(struct sort *s, struct span text, double *out)
 {
     char *end;
+    buf_reserve(&s->bytes, text.len + 1); /* first: the text lies in the same buffer */
     struct span z = keep(s, span_view(s, text));
     buf_append(&s->bytes, "", 1);
     errno = 0;
