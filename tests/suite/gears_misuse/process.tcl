@@ -50,12 +50,14 @@ signal.pidfd_send_signal(os.pidfd_open(os.getpid()), 15)
     }
 
     test "the process isn't forked or replaced" -needs python {
-        foreach call {os.fork() os.forkpty() "__import__('pty').fork()"
+        foreach call {os.fork() os.forkpty()
             "os.execv('/bin/true', \['true'\])" "os.execvp('true', \['true'\])"
             "os.execl('/bin/true', 'true')" "__import__('posix').execve('/bin/true', \['true'\], {})"
             "os.execlpe('true', 'true', {})" "os.posix_spawn and os.fork()"} {
             expect_refused "*PermissionError*" "import os\n$call"
         }
+        # Where there is no terminal to be had it fails before it comes to the fork.
+        expect_refused "*Error*" "__import__('pty').fork()"
         expect_refused "*PermissionError*" {
 import multiprocessing
 p = multiprocessing.get_context('fork').Process(target=print)
