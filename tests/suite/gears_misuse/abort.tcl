@@ -456,8 +456,11 @@ GB('PythonReader').map(f).run(one)
             lappend aborts $c
         }
         wait_for {[info_field gears_threads_wedged gears] == 3}
-        foreach c [lrange $clients 3 4] {
-            set id [client::receive $c]
+        set ids {}
+        foreach c [lrange $clients 3 4] { lappend ids [client::receive $c] }
+        # One that hasn't begun would end at once.
+        wait_for {[llength [lsearch -all [join [r RG.DUMPEXECUTIONS]] running]] == 5}
+        foreach id $ids {
             set a [client]
             client::send $a RG.ABORTEXECUTION $id
             client::flush $a

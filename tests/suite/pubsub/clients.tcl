@@ -28,7 +28,7 @@ with_server {} {
     test "redis-py subscribes and monitors" {
         set program {
 import sys, redis
-r = redis.Redis(port=int(sys.argv[1]))
+r = redis.Redis(host='127.0.0.1', port=int(sys.argv[1]))
 p = r.pubsub()
 p.subscribe('x')
 p.psubscribe('x*')
