@@ -59,12 +59,14 @@ static void client_init_lists(struct client *c)
     list_init(&c->ready);
     list_init(&c->writes);
     list_init(&c->closing);
+    list_init(&c->reread);
 }
 
 struct client *client__new(int fd)
 {
     struct client *c = mem_zalloc(sizeof(*c));
-    c->source = (struct loop_source){.fd = fd, .fn = driver__client_ready};
+    c->source = (struct loop_source){
+        .fd = fd, .read_once_told = true, .fn = driver__client_ready};
     if (loop_add(&c->source, LOOP_READ)) {
         close(fd);
         mem_free(c);
@@ -119,6 +121,7 @@ void client__free(struct client *c)
     list_unlink(&c->ready);
     list_unlink(&c->writes);
     list_unlink(&c->closing);
+    list_unlink(&c->reread);
     client__set.count--;
     input_release(c);
     resp_state_release(&c->request);
@@ -186,15 +189,18 @@ bool client__read(struct client *c)
     struct inbuf *in = &c->in;
     input_make_room(c);
     /* recv and send, not read and write: the socket's own calls skip what files need. */
-    ssize_t got = recv(c->source.fd, in->data + in->len, in->cap - in->len, 0);
+    size_t room = in->cap - in->len;
+    ssize_t got = recv(c->source.fd, in->data + in->len, room, 0);
     if (got <= 0) {
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+            if (errno == EINTR) client__want_reread(c);
             client__input_trim(c);
             return true;
         }
         client__close_asap(c);
         return false;
     }
+    if (unlikely((size_t)got == room)) client__want_reread(c);
     in->len += (size_t)got;
     c->net_in_bytes += (uint64_t)got;
     clients.stats.net_in_bytes += (uint64_t)got;
@@ -221,6 +227,11 @@ void client__input_trim(struct client *c)
         input_release(c);
         *in = (struct inbuf){.data = small, .len = left, .cap = INPUT_KEEP_SMALL * 2};
     }
+}
+
+void client__want_reread(struct client *c)
+{
+    if (!list_is_linked(&c->reread)) list_push(&client__set.reread, &c->reread);
 }
 
 void client__want_run(struct client *c)

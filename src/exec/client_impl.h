@@ -45,7 +45,7 @@ struct client {
     const struct command *last_cmd;
     client_gone_fn *gone;
     void *gone_ctx;
-    struct list_node all, ready, writes, closing;
+    struct list_node all, ready, writes, closing, reread;
     int64_t created_ms, active_ms; /* wall clock */
     int64_t soft_limit_since_ms;   /* 0: below the soft output limit */
     char *name;                    /* NULL none */
@@ -57,6 +57,7 @@ struct client {
 /* All clients, and what the turn has to do with them. */
 struct client_set {
     struct list_node all, ready, writes, closing;
+    struct list_node reread; /* there may be more to read, though the loop won't say so again */
     size_t count, blocked;
     uint64_t next_id;
 };
@@ -86,6 +87,8 @@ void client__write(struct client *c);
 void client__want_write(struct client *c);
 /* Closes a client whose unsent output is above its limit. */
 void client__check_output(struct client *c);
+/* Its socket may have more to read, which the loop won't tell again: it is read in the next turn. */
+void client__want_reread(struct client *c);
 /* Puts it among those whose input is to be parsed in this turn. */
 void client__want_run(struct client *c);
 

@@ -508,6 +508,17 @@ static void busy_ready(void)
     while ((node = list_pop(&client__set.ready))) busy_client(CLIENT_OF(node, ready));
 }
 
+/* Reads on where the last read may have left something; who fills his room again comes again in
+ * the next turn. */
+static void reread_clients(void)
+{
+    struct list_node *n, now;
+    if (!list_is_linked(&client__set.reread)) return;
+    list_init(&now);
+    while ((n = list_pop(&client__set.reread))) list_push(&now, n);
+    while ((n = list_pop(&now))) driver__client_ready(&CLIENT_OF(n, reread)->source, LOOP_READ);
+}
+
 /* One look at the sockets while main can't have the token. */
 static void busy_turn(void)
 {
@@ -516,7 +527,8 @@ static void busy_turn(void)
     driver.busy = true;
     clock_refresh(&driver.clock);
     busy_ready();
-    loop_poll_once(BUSY_POLL_MS);
+    reread_clients();
+    loop_poll_once(list_is_linked(&client__set.reread) ? 0 : BUSY_POLL_MS);
     driver.busy = false;
     resp_args_release(&wave.args);
     wave.args = saved;
@@ -550,6 +562,7 @@ void driver__client_ready(struct loop_source *s, uint32_t ready)
         return;
     }
     if (!client__read(c)) return;
+    if (ready & LOOP_HANGUP) client__want_reread(c);
     if (driver.busy)
         busy_client(c);
     else
@@ -559,6 +572,7 @@ void driver__client_ready(struct loop_source *s, uint32_t ready)
 static void after_sleep(void)
 {
     clock_refresh(&driver.clock);
+    reread_clients();
 }
 
 static void after_ready(void)
@@ -581,8 +595,8 @@ static void before_sleep(void)
     while ((n = list_pop(&client__set.closing))) client__free(CLIENT_OF(n, closing));
     token_main_give();
     while ((n = list_pop(&client__set.writes))) client__write(CLIENT_OF(n, writes));
-    if (client__set.ready.next != &client__set.ready ||
-        client__set.closing.next != &client__set.closing)
+    if (list_is_linked(&client__set.ready) || list_is_linked(&client__set.closing) ||
+        list_is_linked(&client__set.reread))
         loop_dont_sleep();
 }
 
@@ -595,6 +609,7 @@ enum status driver_setup(void)
     list_init(&client__set.ready);
     list_init(&client__set.writes);
     list_init(&client__set.closing);
+    list_init(&client__set.reread);
     admit_setup();
     clock_refresh(&driver.clock);
     driver.unit.now_ms = driver.clock.wall_ms;

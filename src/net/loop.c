@@ -57,17 +57,18 @@ void loop_set_hooks(const struct loop_hooks *hooks)
     loop.hooks = *hooks;
 }
 
-static uint32_t to_epoll(uint32_t interest)
+static uint32_t to_epoll(const struct loop_source *s, uint32_t interest)
 {
     uint32_t events = 0;
     if (interest & LOOP_READ) events |= EPOLLIN;
     if (interest & LOOP_WRITE) events |= EPOLLOUT;
+    if (s->read_once_told && interest == LOOP_READ) events |= EPOLLET | EPOLLRDHUP;
     return events;
 }
 
 enum status loop_add(struct loop_source *s, uint32_t interest)
 {
-    struct epoll_event ev = {.events = to_epoll(interest), .data.ptr = s};
+    struct epoll_event ev = {.events = to_epoll(s, interest), .data.ptr = s};
     s->interest = interest;
     return epoll_ctl(loop.epoll_fd, EPOLL_CTL_ADD, s->fd, &ev) ? STATUS_IO : STATUS_OK;
 }
@@ -75,7 +76,7 @@ enum status loop_add(struct loop_source *s, uint32_t interest)
 void loop_change(struct loop_source *s, uint32_t interest)
 {
     if (s->interest == interest) return;
-    struct epoll_event ev = {.events = to_epoll(interest), .data.ptr = s};
+    struct epoll_event ev = {.events = to_epoll(s, interest), .data.ptr = s};
     s->interest = interest;
     ASSERT(epoll_ctl(loop.epoll_fd, EPOLL_CTL_MOD, s->fd, &ev) == 0);
 }
@@ -152,6 +153,7 @@ static int dispatch(int count)
         uint32_t ev = loop.events[i].events, ready = 0;
         if (ev & (EPOLLIN | EPOLLERR | EPOLLHUP)) ready |= LOOP_READ;
         if (ev & (EPOLLOUT | EPOLLERR | EPOLLHUP)) ready |= LOOP_WRITE;
+        if (ev & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) ready |= LOOP_READ | LOOP_HANGUP;
         s->fn(s, ready);
     }
     loop.event_count = 0;

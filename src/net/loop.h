@@ -14,13 +14,18 @@
 
 enum loop_interest {
     LOOP_READ = 1,
-    LOOP_WRITE = 2
+    LOOP_WRITE = 2,
+    LOOP_HANGUP = 4 /* told, never asked for: the peer will send no more; there may be bytes left */
 };
 
 /* Stands inside whatever owns a descriptor. */
 struct loop_source {
     int fd;
     uint32_t interest; /* enum loop_interest, as known to the kernel */
+    /* While only LOOP_READ is asked for, readiness is told once for each arrival, not as long as
+     * bytes are left: the owner reads on after a full read and after LOOP_HANGUP. Saves the kernel
+     * a second look at every socket that was read. */
+    bool read_once_told;
     /* `ready` has LOOP_READ, LOOP_WRITE; errors and hang-ups show as both. */
     void (*fn)(struct loop_source *s, uint32_t ready);
 };

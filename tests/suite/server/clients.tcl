@@ -101,6 +101,17 @@ with_server {} {
         expect [r EXISTS k] 0
     }
 
+    test "a client that says it will send no more gets its replies" {
+        set sock [socket 127.0.0.1 [srv port]]
+        fconfigure $sock -translation binary
+        puts -nonewline $sock "SET half closed\r\nGET half\r\n"
+        flush $sock
+        chan close $sock write
+        expect [read $sock] "+OK\r\n\$6\r\nclosed\r\n"
+        close $sock
+        wait_for {[info_field connected_clients] <= 2}
+    }
+
     test "1,000 idle clients cost at most 1 KB each" -only cogwheel -tags memory {
         r PING
         set before [info_field mem_clients_normal]
