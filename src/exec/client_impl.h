@@ -87,7 +87,7 @@ void client__write(struct client *c);
 void client__want_write(struct client *c);
 /* Closes a client whose unsent output is above its limit. */
 void client__check_output(struct client *c);
-/* Its socket may have more to read, which the loop won't tell again: it is read in the next turn. */
+/* Its socket may have more to read, which the loop won't tell again: read it in the next turn. */
 void client__want_reread(struct client *c);
 /* Puts it among those whose input is to be parsed in this turn. */
 void client__want_run(struct client *c);
