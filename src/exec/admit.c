@@ -17,15 +17,17 @@ static struct {
     struct {
         enum admit_bit bit;
         admit_fn *fn;
+        admit_applies_fn *applies;
     } filters[ADMIT_FILTERS_MAX];
     int count;
     bool (*on_refusal)(struct exec_ctx *ctx);
 } admit;
 
-void admit_add(enum admit_bit bit, admit_fn *fn)
+void admit_add(enum admit_bit bit, admit_fn *fn, admit_applies_fn *applies)
 {
     ASSERT(admit.count < ADMIT_FILTERS_MAX);
     admit.filters[admit.count].bit = bit;
+    admit.filters[admit.count].applies = applies;
     admit.filters[admit.count++].fn = fn;
 }
 
@@ -34,10 +36,23 @@ void admit_set(uint32_t bits, bool on)
     admit_word = on ? admit_word | bits : admit_word & ~bits;
 }
 
-enum admit_verdict admit_chain(struct exec_ctx *ctx)
+static uint32_t bits_of(const struct exec_ctx *ctx)
 {
     uint32_t bits = admit_word | (ctx->client ? client_admit(ctx->client) : 0);
-    if (ctx->cmd->flags & COMMAND_ADMIN) bits |= ADMIT_PROTECTED;
+    return ctx->cmd->flags & COMMAND_ADMIN ? bits | ADMIT_PROTECTED : bits;
+}
+
+void admit_check(const struct exec_ctx *ctx)
+{
+    uint32_t bits = bits_of(ctx);
+    for (int i = 0; i < admit.count; i++)
+        ASSERT(!admit.filters[i].applies || !admit.filters[i].applies(ctx) ||
+               bits & admit.filters[i].bit);
+}
+
+enum admit_verdict admit_chain(struct exec_ctx *ctx)
+{
+    uint32_t bits = bits_of(ctx);
     for (int i = 0; i < admit.count; i++) {
         if (!(bits & admit.filters[i].bit)) continue;
         enum admit_verdict v = admit.filters[i].fn(ctx);
@@ -75,10 +90,16 @@ static enum admit_verdict auth_filter(struct exec_ctx *ctx)
     return admit_refuse(ctx, "NOAUTH Authentication required.");
 }
 
-static enum admit_verdict protected_filter(struct exec_ctx *ctx)
+/* Its bit is the row's admin flag, which every row of DEBUG must therefore have. */
+static bool is_protected(const struct exec_ctx *ctx)
 {
     const struct command *top = ctx->cmd->parent ? ctx->cmd->parent : ctx->cmd;
-    if (strcmp(top->name, "debug") ||
+    return !strcmp(top->name, "debug");
+}
+
+static enum admit_verdict protected_filter(struct exec_ctx *ctx)
+{
+    if (!is_protected(ctx) ||
         client_access_ok(ctx, (enum exec_access)exec_settings.enable_debug_command))
         return ADMIT_PASS;
     return admit_refuse(
@@ -90,6 +111,6 @@ static enum admit_verdict protected_filter(struct exec_ctx *ctx)
 void admit_setup(void)
 {
     admit.count = 0;
-    admit_add(ADMIT_AUTH, auth_filter);
-    admit_add(ADMIT_PROTECTED, protected_filter);
+    admit_add(ADMIT_AUTH, auth_filter, NULL);
+    admit_add(ADMIT_PROTECTED, protected_filter, is_protected);
 }

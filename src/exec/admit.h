@@ -3,9 +3,9 @@
  * Admission: an ordered table of small filters, each owned by its service, that may object to a
  * command before its handler runs. A filter has a bit; it is asked only while its bit is set in
  * the global word or in the client's own, so that a server in its usual state tests one word.
- * Debug builds ask every filter every time and assert that none objects whose bit is clear.
- *
- * Each owner has one function that changes its state and its bit together. Under the token.
+ * Each owner has one function that changes its state and its bit together. Debug builds hold the
+ * two against each other before every command of a client: a filter says from its owner's state
+ * whether it may object, and its bit must be set then. Under the token.
  */
 #ifndef EXEC_ADMIT_H
 #define EXEC_ADMIT_H
@@ -16,7 +16,7 @@ enum admit_bit {
     ADMIT_AUTH = 1 << 0,      /* the client has not authenticated */
     ADMIT_PROTECTED = 1 << 1, /* implied for admin commands: some need an option's leave */
     ADMIT_MULTI = 1 << 2,     /* the client is queueing a transaction */
-    ADMIT_PAUSE = 1 << 3, /* for a service that holds everybody back */
+    ADMIT_PAUSE = 1 << 3,      /* for a service that holds everybody back */
     ADMIT_SUBSCRIBED = 1 << 4, /* the client has subscriptions */
     ADMIT_MONITOR = 1 << 5,    /* the client watches all commands */
     ADMIT_PERSIST = 1 << 6,    /* saving fails, so writes are refused */
@@ -31,11 +31,15 @@ enum admit_verdict {
 
 typedef enum admit_verdict admit_fn(struct exec_ctx *ctx);
 
+/* Whether the owner's state lets the filter object to this command. Replies and changes nothing. */
+typedef bool admit_applies_fn(const struct exec_ctx *ctx);
+
 /* Begins the chain with exec's own filters: authentication, protected commands. Main, at boot. */
 void admit_setup(void);
 
-/* Adds a filter at the end of the chain; at most 16. Main, at boot. */
-void admit_add(enum admit_bit bit, admit_fn *fn);
+/* Adds a filter at the end of the chain; at most 16. `applies` is NULL where the bit itself is the
+ * state. Main, at boot. */
+void admit_add(enum admit_bit bit, admit_fn *fn, admit_applies_fn *applies);
 
 /* Sets or clears bits for everybody. */
 void admit_set(uint32_t bits, bool on);
@@ -45,6 +49,9 @@ extern uint32_t admit_word;
 
 /* Runs the chain. */
 enum admit_verdict admit_chain(struct exec_ctx *ctx);
+
+/* Debug builds: asserts that the bit of every filter that applies is set. */
+void admit_check(const struct exec_ctx *ctx);
 
 /* Refuses a command before its handler runs: counts it, tells the transaction service, and replies
  * `line`, an error line without '-' and, where its code word is ERR, without that ("wrong number

@@ -336,6 +336,9 @@ static bool run_prepare(struct exec_ctx *ctx)
         refuse_arity(ctx);
         return false;
     }
+#ifdef COG_DEBUG
+    admit_check(ctx);
+#endif
     if (unlikely(admit_word | ctx->client->admit | (ctx->cmd->flags & COMMAND_ADMIN)))
         return admit_chain(ctx) == ADMIT_PASS;
     return true;

@@ -128,6 +128,6 @@ static enum admit_verdict monitor_filter(struct exec_ctx *ctx)
 
 void monitor__setup(void)
 {
-    admit_add(ADMIT_MONITOR, monitor_filter);
+    admit_add(ADMIT_MONITOR, monitor_filter, NULL);
     client_on_free(monitor_end);
 }

@@ -75,9 +75,15 @@ static uint64_t dirty(void)
 
 /* ---- writes are refused while saving fails ---- */
 
+static bool refuses_writes(const struct exec_ctx *ctx)
+{
+    UNUSED(ctx);
+    return persist.failed && persist_settings.stop_writes && persist_wanted();
+}
+
 void persist__refusal_update(void)
 {
-    admit_set(ADMIT_PERSIST, persist.failed && persist_settings.stop_writes && persist_wanted());
+    admit_set(ADMIT_PERSIST, refuses_writes(NULL));
 }
 
 static enum admit_verdict refusal_filter(struct exec_ctx *ctx)
@@ -410,7 +416,7 @@ void persist_setup(void)
     persist.last_save_s = clock_wall_ms() / 1000;
     persist__settings_started();
     metric_register(metric_rows, ARRAY_COUNT(metric_rows));
-    admit_add(ADMIT_PERSIST, refusal_filter);
+    admit_add(ADMIT_PERSIST, refusal_filter, refuses_writes);
     loop_timer_add(TIMER_MS, timer, NULL);
 }
 

@@ -392,9 +392,14 @@ static bool allowed_in_mode(const struct command *cmd)
     return false;
 }
 
+static bool mode_applies(const struct exec_ctx *ctx)
+{
+    return ctx->client && pubsub_in_mode(ctx->client);
+}
+
 static enum admit_verdict mode_filter(struct exec_ctx *ctx)
 {
-    if (!ctx->client || !pubsub_in_mode(ctx->client) || allowed_in_mode(ctx->cmd))
+    if (!mode_applies(ctx) || allowed_in_mode(ctx->cmd))
         return ADMIT_PASS;
     struct buf text = {0};
     buf_printf(&text,
@@ -457,7 +462,7 @@ void pubsub_metrics_register(void)
 void pubsub_setup(void)
 {
     for (int kind = 0; kind < PUBSUB_KINDS; kind++) list_init(&pubsub.list[kind]);
-    admit_add(ADMIT_SUBSCRIBED, mode_filter);
+    admit_add(ADMIT_SUBSCRIBED, mode_filter, mode_applies);
     client_on_free(pubsub_forget);
     pubsub__notify_setup();
 }

@@ -151,6 +151,12 @@ static bool needs_memory(const struct exec_ctx *ctx)
            txn_queued_flags(ctx->client) & COMMAND_DENYOOM;
 }
 
+static bool filter_applies(const struct exec_ctx *ctx)
+{
+    UNUSED(ctx);
+    return kv_settings.maxmemory > 0;
+}
+
 static enum admit_verdict filter(struct exec_ctx *ctx)
 {
     if (likely(!is_over())) return ADMIT_PASS;
@@ -170,7 +176,7 @@ void server_memory_cron(void)
 
 void server_memory_setup(void)
 {
-    admit_add(ADMIT_MEMORY, filter);
+    admit_add(ADMIT_MEMORY, filter, filter_applies);
     kv_evict_policy_apply();
     admit_set(ADMIT_MEMORY, kv_settings.maxmemory > 0);
 }

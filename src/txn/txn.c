@@ -140,9 +140,14 @@ static void queue_push(struct txn *t, const struct exec_ctx *ctx)
     }
 }
 
+static bool txn_applies(const struct exec_ctx *ctx)
+{
+    return ctx->client && txn_active(ctx->client);
+}
+
 static enum admit_verdict txn_filter(struct exec_ctx *ctx)
 {
-    if (!ctx->client || !txn_active(ctx->client)) return ADMIT_PASS;
+    if (!txn_applies(ctx)) return ADMIT_PASS;
     struct txn *t = client_txn(ctx->client);
     if (ctx->cmd->flags & COMMAND_UNQUEUED) return ADMIT_PASS;
     if (ctx->cmd->flags & COMMAND_NO_MULTI)
@@ -326,7 +331,7 @@ static void txn_touch(void *unused, struct kv_db *db, const struct arg *key)
 
 void txn_setup(void)
 {
-    admit_add(ADMIT_MULTI, txn_filter);
+    admit_add(ADMIT_MULTI, txn_filter, txn_applies);
     admit_on_refusal(txn_refusal);
     kv_on_touch(txn_touch, NULL);
     client_on_free(txn_end);

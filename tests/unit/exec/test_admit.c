@@ -30,8 +30,8 @@ TEST(filters_follow_their_bits)
     static const struct command cmd = {.name = "x", .fullname = "x"};
     struct exec_ctx ctx = {.cmd = &cmd};
     admit_setup();
-    admit_add(ADMIT_MULTI, first);
-    admit_add(ADMIT_PAUSE, second);
+    admit_add(ADMIT_MULTI, first, NULL);
+    admit_add(ADMIT_PAUSE, second, NULL);
     answers[0] = answers[1] = ADMIT_PASS;
 
     CHECK_INT(admit_word, 0);
