@@ -19,7 +19,8 @@ enum client_flag {
     CLIENT_LOCAL = 1 << 3,             /* loopback or unix socket */
     CLIENT_UNIX = 1 << 4,
     CLIENT_IN_WAVE = 1 << 5, /* its input is in use: it must not be read or moved */
-    CLIENT_MONITOR = 1 << 6  /* it watches all commands */
+    CLIENT_MONITOR = 1 << 6, /* it watches all commands */
+    CLIENT_HUNG_UP = 1 << 7  /* the peer will send no more: read to the end */
 };
 
 /* Input: unparsed bytes are data[pos..len). */

@@ -565,7 +565,9 @@ void driver__client_ready(struct loop_source *s, uint32_t ready)
         return;
     }
     if (!client__read(c)) return;
-    if (ready & LOOP_HANGUP) client__want_reread(c);
+    /* Told once, too: from now on it is read until the end comes, however much lies before it. */
+    if (ready & LOOP_HANGUP) c->flags |= CLIENT_HUNG_UP;
+    if (c->flags & CLIENT_HUNG_UP) client__want_reread(c);
     if (driver.busy)
         busy_client(c);
     else
