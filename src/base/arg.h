@@ -3,7 +3,7 @@
  * A command's argument: a view into the read buffer that carries its hash once somebody has
  * computed it, so that prefetch, lookup and insert hash a key once between them. An argument
  * lives as long as the command that it belongs to, and is never kept: what outlives the command
- * is copied.
+ * is copied. A large one may come in an allocation of its own, which a handler may take instead.
  */
 #ifndef BASE_ARG_H
 #define BASE_ARG_H
@@ -16,6 +16,7 @@ struct arg {
     size_t len;
     uint64_t hash; /* of the bytes; meaningful when hashed */
     bool hashed;
+    bool owned; /* ptr is an allocation of its own; whoever takes it clears this */
 };
 
 static inline struct view arg_view(const struct arg *a)

@@ -115,18 +115,18 @@ static void generic_event(struct exec_ctx *ctx, const char *name, const struct a
 
 /* ---- SET and kin ---- */
 
-/* Stores with everything that follows a plain SET. */
+/* Stores with everything that follows a plain SET. A large value's allocation is taken. */
 static struct kv_entry *store(struct exec_ctx *ctx, struct arg *key, struct kv_entry *e,
-                              const struct arg *value, uint32_t flags)
+                              struct arg *value, uint32_t flags)
 {
-    e = kv_set_string(ctx->unit, ctx->db, key, e, arg_view(value), flags);
+    e = kv_set_arg(ctx->unit, ctx->db, key, e, value, flags);
     kv_dirty(ctx->unit, 1);
     string_event(ctx, "set", key);
     return e;
 }
 
 static void store_until(struct exec_ctx *ctx, struct arg *key, struct kv_entry *e,
-                        const struct arg *value, int64_t at_ms)
+                        struct arg *value, int64_t at_ms)
 {
     e = store(ctx, key, e, value, KV_KEEP_TTL);
     kv_expire_set(ctx->unit, ctx->db, key, e, at_ms);
@@ -325,7 +325,9 @@ static void store_pairs(struct exec_ctx *ctx)
     for (int i = 1; i < ctx->argc; i += 2) {
         if ((i - 1) % (2 * WINDOW_KEYS) == 0) prefetch_window(ctx, i, 2);
         struct arg *key = &ctx->argv[i];
-        store(ctx, key, kv_lookup_write(ctx->unit, ctx->db, key), key + 1, 0);
+        /* Not taken: a key may come twice, and MONITOR still shows the first value. */
+        struct arg value = arg_of_view(arg_view(key + 1));
+        store(ctx, key, kv_lookup_write(ctx->unit, ctx->db, key), &value, 0);
     }
 }
 

@@ -184,13 +184,54 @@ static void input_make_room(struct client *c)
     in->cap = cap;
 }
 
+/* Reads into a large argument's block and, if that becomes complete, behind it. Returns what the
+ * system call did; *room_out is what it could have read. */
+static ssize_t read_block(struct client *c, char *block, size_t room, bool complete,
+                          size_t *room_out)
+{
+    struct inbuf *in = &c->in;
+    struct iovec iov[2] = {{block, room}, {in->data + in->len, in->cap - in->len}};
+    int count = complete && iov[1].iov_len ? 2 : 1;
+    *room_out = room + (count == 2 ? iov[1].iov_len : 0);
+    ssize_t got = readv(c->source.fd, iov, count);
+    if (got <= 0) return got;
+    size_t filled = MIN((size_t)got, room);
+    resp_block_filled(&c->request, filled);
+    in->len += (size_t)got - filled;
+    return got;
+}
+
+/* One read, to where the next bytes belong. */
+static ssize_t read_some(struct client *c, size_t *room_out)
+{
+    struct inbuf *in = &c->in;
+    size_t room, len = in->len - in->pos;
+    bool complete;
+    enum status st = STATUS_OK;
+    char *block = NULL;
+    if (unlikely(c->request.started)) {
+        block = resp_block_room(&c->request, in->data + in->pos, &len, &room, &complete, &st);
+        in->len = in->pos + len;
+    }
+    if (st) {
+        log_warning("Closing client id=%llu: no memory for its argument",
+                    (unsigned long long)c->id);
+        return 0;
+    }
+    if (block) return read_block(c, block, room, complete, room_out);
+    input_make_room(c);
+    *room_out = in->cap - in->len;
+    /* recv and send, not read and write: the socket's own calls skip what files need. */
+    ssize_t got = recv(c->source.fd, in->data + in->len, *room_out, 0);
+    if (got > 0) in->len += (size_t)got;
+    return got;
+}
+
 bool client__read(struct client *c)
 {
     struct inbuf *in = &c->in;
-    input_make_room(c);
-    /* recv and send, not read and write: the socket's own calls skip what files need. */
-    size_t room = in->cap - in->len;
-    ssize_t got = recv(c->source.fd, in->data + in->len, room, 0);
+    size_t room = 0;
+    ssize_t got = read_some(c, &room);
     if (got <= 0) {
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
             if (errno == EINTR) client__want_reread(c);
@@ -201,11 +242,11 @@ bool client__read(struct client *c)
         return false;
     }
     if (unlikely((size_t)got == room)) client__want_reread(c);
-    in->len += (size_t)got;
     c->net_in_bytes += (uint64_t)got;
     clients.stats.net_in_bytes += (uint64_t)got;
     c->active_ms = exec_now_ms();
-    if (unlikely(in->len - in->pos > exec_settings.query_buffer_limit)) {
+    if (unlikely(in->len - in->pos + resp_state_bytes(&c->request) >
+                 exec_settings.query_buffer_limit)) {
         log_warning("Closing client id=%llu that reached max query buffer length",
                     (unsigned long long)c->id);
         clients.stats.query_limit_disconnections++;
@@ -480,7 +521,7 @@ void client_set_db(struct client *c, struct kv_db *db)
 size_t client__memory(const struct client *c)
 {
     return mem_good_size(sizeof(*c)) + c->in.cap + outbuf_memory(&c->out) +
-           c->request.partial.cap * sizeof(struct arg) + (c->name ? mem_usable(c->name) : 0);
+           resp_state_bytes(&c->request) + (c->name ? mem_usable(c->name) : 0);
 }
 
 static void client_stats_walk(struct client_stats *s)

@@ -48,7 +48,7 @@ void client_info(const struct client *c, struct buf *out)
     buf_printf(out, " db=%d sub=%u psub=%u ssub=%u multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu",
                c->db->id, c->subs.channels, c->subs.patterns, c->subs.shards, c->queued,
                c->in.len - c->in.pos, c->in.cap - c->in.len,
-               c->request.partial.cap * sizeof(struct arg));
+               resp_state_bytes(&c->request));
     buf_printf(out,
                " multi-mem=0 rbs=0 rbp=0 obl=0 oll=%zu omem=%zu tot-mem=%zu events=r%s"
                " cmd=%s user=default redir=-1 resp=%d",

@@ -40,6 +40,7 @@ struct wave_entry {
     const struct command *cmd; /* NULL: unknown, or a protocol error */
     const char *protocol_error;
     size_t first, argc; /* in wave.args */
+    bool owns;          /* some argument has an allocation of its own */
     size_t start;       /* of the request, in the client's input */
 };
 
@@ -199,6 +200,7 @@ static void wave_push(struct client *c, const struct resp_result *r, size_t star
                              .protocol_error = protocol_error,
                              .first = r->first,
                              .argc = r->argc,
+                             .owns = r->owns,
                              .start = start};
     if (protocol_error) return;
     const struct arg *name = &wave.args.argv[r->first];
@@ -378,6 +380,12 @@ static void run_entry(struct wave_entry *e)
     if (unlikely(block_ready_count)) block_serve();
 }
 
+/* Frees the large arguments that no handler took. */
+static void drop_owned(const struct wave_entry *e)
+{
+    if (unlikely(e->owns)) resp_args_drop_owned(&wave.args.argv[e->first], e->argc);
+}
+
 #ifdef COG_DEBUG
 /* What a handler kept of its arguments without copying turns to rubbish at once. */
 static void poison_input(const struct wave_entry *e, size_t end)
@@ -390,6 +398,7 @@ static void poison_input(const struct wave_entry *e, size_t end)
  * an incomplete one behind them. */
 static void wave_put_back(struct client *c, size_t start)
 {
+    ASSERT(!c->request.block.ptr); /* begun by a read, which no client has within its wave */
     c->in.pos = start;
     resp_state_release(&c->request);
 }
@@ -402,10 +411,14 @@ static void wave_run(void)
         struct client *c = e->client;
         const uint32_t stopped = CLIENT_BLOCKED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY;
         if (unlikely(c->flags & stopped)) {
+            /* A request with a block is its client's first of the wave: it isn't put back. */
+            ASSERT(!e->owns || !(c->flags & CLIENT_BLOCKED));
             if (c->flags & CLIENT_BLOCKED && e->start < c->in.pos) wave_put_back(c, e->start);
+            drop_owned(e);
             continue;
         }
         run_entry(e);
+        drop_owned(e);
 #ifdef COG_DEBUG
         bool next_is_his = i + 1 < wave.count && wave.entries[i + 1].client == c;
         if (!e->protocol_error)
@@ -499,6 +512,7 @@ static void busy_client(struct client *c)
         }
         c->in.pos += r.consumed;
         if (r.argc) busy_run(c, wave.args.argv + r.first, (int)r.argc);
+        if (r.owns) resp_args_drop_owned(wave.args.argv + r.first, r.argc);
     }
     client__write(c);
     client__input_trim(c);

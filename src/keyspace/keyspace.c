@@ -345,6 +345,21 @@ struct kv_entry *kv_set_string(struct kv_unit *u, struct kv_db *db, struct arg *
     return set_outside(u, db, key, e, bytes, flags, enc);
 }
 
+struct kv_entry *kv_set_arg(struct kv_unit *u, struct kv_db *db, struct arg *key,
+                            struct kv_entry *e, struct arg *value, uint32_t flags)
+{
+    if (likely(!value->owned) || fits_embedded(e, key, value->len, flags)) {
+        return kv_set_string(u, db, key, e, arg_view(value), flags);
+    }
+    struct old_value old = {{0}, 0};
+    if (e) old = old_value_of(e);
+    e = entry_for_value(u, db, key, e, 16, flags);
+    write_outside(e, (char *)value->ptr, value->len, ENC_RAW);
+    value->owned = false;
+    value_drop(old);
+    return e;
+}
+
 struct kv_entry *kv_set_int(struct kv_unit *u, struct kv_db *db, struct arg *key,
                             struct kv_entry *e, int64_t number, uint32_t flags)
 {

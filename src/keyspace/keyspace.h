@@ -141,6 +141,11 @@ enum kv_set_flag {
 struct kv_entry *kv_set_string(struct kv_unit *u, struct kv_db *db, struct arg *key,
                                struct kv_entry *e, struct view bytes, uint32_t flags);
 
+/* As kv_set_string; a value that comes in an allocation of its own is taken, not copied. Its bytes
+ * stay where they are as long as the entry does. */
+struct kv_entry *kv_set_arg(struct kv_unit *u, struct kv_db *db, struct arg *key,
+                            struct kv_entry *e, struct arg *value, uint32_t flags);
+
 /* As kv_set_string for an integer, stored as ENC_INT. */
 struct kv_entry *kv_set_int(struct kv_unit *u, struct kv_db *db, struct arg *key,
                             struct kv_entry *e, int64_t number, uint32_t flags);

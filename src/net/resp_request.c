@@ -12,6 +12,7 @@
 
 #define UNAUTH_ARGS_MAX 10
 #define UNAUTH_BULK_MAX 16384
+#define BLOCK_FIRST ((size_t)1024 * 1024) /* of a block, before its bytes justify more */
 
 void resp_args_release(struct resp_args *a)
 {
@@ -28,9 +29,20 @@ static void resp_args_grow(struct resp_args *a, size_t extra)
     a->cap = MAX(cap, (size_t)16);
 }
 
+void resp_args_drop_owned(struct arg *argv, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!argv[i].owned) continue;
+        mem_free((char *)argv[i].ptr);
+        argv[i].owned = false;
+    }
+}
+
 void resp_state_release(struct resp_state *s)
 {
+    resp_args_drop_owned(s->partial.argv, s->partial.argc);
     resp_args_release(&s->partial);
+    buf_release(&s->block);
     *s = (struct resp_state){.bulk_len = -1};
 }
 
@@ -78,7 +90,7 @@ static bool parse_straight(const struct resp_limits *limits, const char *data, s
         if (!p || (size_t)(end - p) < (size_t)bulk + 2 || bulk > limits->bulk_max) return false;
         arg->ptr = p;
         arg->len = bulk;
-        arg->hashed = false;
+        arg->hashed = arg->owned = false;
         p += bulk + 2;
     }
     out->argc += args;
@@ -154,6 +166,85 @@ static enum status slow_bulk_head(struct resp_state *s, const struct resp_limits
     return STATUS_OK;
 }
 
+/* What a peer announces is not believed ahead of its bytes: the block at most doubles. */
+static enum status block_grow(struct resp_state *s)
+{
+    struct buf *b = &s->block;
+    if (b->len < b->cap) return STATUS_OK;
+    size_t cap = MIN((size_t)s->bulk_len, MAX(b->cap * 2, BLOCK_FIRST));
+    char *ptr = mem_try_realloc(b->ptr, cap);
+    if (!ptr) return STATUS_NOMEM;
+    b->ptr = ptr;
+    b->cap = cap;
+    return STATUS_OK;
+}
+
+char *resp_block_room(struct resp_state *s, const char *data, size_t *len, size_t *room_out,
+                      bool *complete_out, enum status *st_out)
+{
+    *st_out = STATUS_OK;
+    if (!s->started || s->bulk_len < (int64_t)RESP_BLOCK_MIN) return NULL;
+    size_t bulk = (size_t)s->bulk_len;
+    if (!s->block.ptr) {
+        size_t have = *len - s->pos;
+        if (have >= bulk) return NULL; /* only its CRLF is missing */
+        while (s->block.cap < have || !s->block.ptr) {
+            s->block.len = s->block.cap;
+            if ((*st_out = block_grow(s))) return NULL;
+        }
+        memcpy(s->block.ptr, data + s->pos, have);
+        s->block.len = have;
+        *len = s->pos;
+    }
+    if (s->block.len == bulk) return NULL;
+    if ((*st_out = block_grow(s))) return NULL;
+    *room_out = s->block.cap - s->block.len;
+    *complete_out = s->block.cap == bulk;
+    return s->block.ptr + s->block.len;
+}
+
+/* The argument whose payload lies in the block: its CRLF stands at s->pos. */
+static enum status finish_block(struct resp_state *s, size_t len)
+{
+    if (s->block.len < (size_t)s->bulk_len || len < s->pos + 2) return STATUS_AGAIN;
+    push_arg(&s->partial, s->block.ptr, s->block.len);
+    s->partial.argv[s->partial.argc - 1].owned = true;
+    s->owned_bytes += s->block.cap;
+    buf_init(&s->block);
+    s->pos += 2;
+    return STATUS_OK;
+}
+
+/* The argument whose payload lies in the input, at s->pos. */
+static enum status finish_bulk(struct resp_state *s, size_t len, struct resp_result *r)
+{
+    size_t need = s->pos + (size_t)s->bulk_len + 2;
+    if (len < need) {
+        r->want = need;
+        return STATUS_AGAIN;
+    }
+    push_arg(&s->partial, (const char *)(uintptr_t)s->pos, (size_t)s->bulk_len);
+    s->pos = need;
+    return STATUS_OK;
+}
+
+/* Hands the request's arguments out, with whatever they own. */
+static void take_partial(struct resp_state *s, const char *data, struct resp_args *out,
+                         struct resp_result *r)
+{
+    r->consumed = s->pos;
+    r->first = out->argc;
+    r->argc = s->partial.argc;
+    for (size_t i = 0; i < s->partial.argc; i++) {
+        struct arg *a = &s->partial.argv[i];
+        push_arg(out, a->owned ? a->ptr : data + (uintptr_t)a->ptr, a->len);
+        out->argv[out->argc - 1].owned = a->owned;
+        r->owns |= a->owned;
+    }
+    s->partial.argc = 0;
+    resp_state_release(s);
+}
+
 static enum status parse_resumable(struct resp_state *s, const struct resp_limits *limits,
                                    const char *data, size_t len, struct resp_args *out,
                                    struct resp_result *r)
@@ -167,24 +258,12 @@ static enum status parse_resumable(struct resp_state *s, const struct resp_limit
             enum status st = slow_bulk_head(s, limits, data, len, r);
             if (st) return st;
         }
-        size_t need = s->pos + (size_t)s->bulk_len + 2;
-        if (len < need) {
-            r->want = need;
-            return STATUS_AGAIN;
-        }
-        push_arg(&s->partial, (const char *)(uintptr_t)s->pos, (size_t)s->bulk_len);
-        s->pos = need;
+        enum status st = s->block.ptr ? finish_block(s, len) : finish_bulk(s, len, r);
+        if (st) return st;
         s->bulk_len = -1;
         s->args_left--;
     }
-    r->consumed = s->pos;
-    r->first = out->argc;
-    r->argc = s->partial.argc;
-    for (size_t i = 0; i < s->partial.argc; i++) {
-        struct arg *a = &s->partial.argv[i];
-        push_arg(out, data + (uintptr_t)a->ptr, a->len);
-    }
-    resp_state_release(s);
+    take_partial(s, data, out, r);
     return STATUS_OK;
 }
 

@@ -13,10 +13,13 @@
 #define NET_RESP_REQUEST_H
 
 #include "base/arg.h"
+#include "base/buf.h"
 #include "base/status.h"
 
 #define RESP_INLINE_MAX ((size_t)64 * 1024)
 #define RESP_ARGS_MAX (1024 * 1024)
+/* From this size on, an argument of which bytes are still to come is read into its own block. */
+#define RESP_BLOCK_MIN ((size_t)32 * 1024)
 
 struct resp_limits {
     size_t bulk_max;    /* bytes of one argument */
@@ -39,16 +42,41 @@ struct resp_state {
     int64_t args_left; /* still to come */
     int64_t bulk_len;  /* of the argument whose head is parsed; -1 none */
     size_t pos;        /* bytes of the request parsed so far */
-    struct resp_args partial; /* offsets in .ptr */
+    struct resp_args partial; /* offsets in .ptr; addresses where owned */
+    struct buf block;         /* the large argument that is being read; its bytes aren't in `pos` */
+    size_t owned_bytes;       /* of the arguments in `partial` that own their bytes */
 };
+
+/* Bytes that an incomplete request holds beside the input. */
+static inline size_t resp_state_bytes(const struct resp_state *s)
+{
+    return s->block.cap + s->owned_bytes + s->partial.cap * sizeof(struct arg);
+}
 
 /* Frees what an incomplete request holds, leaving a state that can begin. */
 void resp_state_release(struct resp_state *s);
+
+/* Frees what is still owned of n arguments. */
+void resp_args_drop_owned(struct arg *argv, size_t n);
+
+/* The next bytes belong in a block: all of data[0..*len) behind the request's parsed part, which is
+ * data[s->pos..), is moved there and *len shortened. Returns where to read on, and *room_out bytes
+ * of room; *complete_out: with them the argument is complete, so what follows may be read behind
+ * data[*len). NULL: no block is wanted, or (STATUS_NOMEM in *st_out) there is no memory for one. */
+char *resp_block_room(struct resp_state *s, const char *data, size_t *len, size_t *room_out,
+                      bool *complete_out, enum status *st_out);
+
+/* `got` bytes were read into that room. */
+static inline void resp_block_filled(struct resp_state *s, size_t got)
+{
+    s->block.len += got;
+}
 
 struct resp_result {
     size_t consumed;   /* bytes of the request, all of it */
     size_t first, argc; /* the arguments' place in `out`; argc 0: an empty request to skip */
     const char *error; /* STATUS_SYNTAX: text of the protocol error, without "Protocol error: " */
+    bool owns;         /* some argument is owned: the caller drops what nobody took */
     size_t want;       /* STATUS_AGAIN: bytes from the request's start that are needed, if known */
 };
 

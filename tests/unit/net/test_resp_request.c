@@ -189,3 +189,74 @@ TEST(random_rubbish)
         resp_args_release(&out);
     }
 }
+
+/* Reads as a client does: into blocks where they are wanted, else behind the input. */
+static void feed_with_blocks(const struct request *r)
+{
+    struct resp_args out = {0};
+    struct resp_state s = {.bulk_len = -1};
+    struct resp_result res = {0};
+    char *input = mem_alloc(r->wire.len + 1);
+    size_t len = 0, sent = 0;
+    enum status st = STATUS_AGAIN;
+    while (st == STATUS_AGAIN) {
+        size_t room = r->wire.len - sent, most = 1 + unit_rand_below(60000);
+        bool complete;
+        enum status grown = STATUS_OK;
+        char *to = resp_block_room(&s, input, &len, &room, &complete, &grown);
+        CHECK_INT(grown, STATUS_OK);
+        if (!to) room = r->wire.len - sent;
+        size_t got = MIN(MIN(room, most), r->wire.len - sent);
+        CHECK(got > 0);
+        memcpy(to ? to : input + len, r->wire.ptr + sent, got);
+        if (to)
+            resp_block_filled(&s, got);
+        else
+            len += got;
+        sent += got;
+        st = resp_request_parse(&s, &usual, input, len, &out, &res);
+    }
+    CHECK_INT(st, STATUS_OK);
+    CHECK_INT(sent, r->wire.len);
+    CHECK_INT(res.consumed, len);
+    CHECK_INT(res.argc, r->argc);
+    for (int i = 0; i < r->argc; i++) {
+        const struct arg *a = &out.argv[res.first + (size_t)i];
+        CHECK_MEM(a->ptr, a->len, r->args[i].ptr, r->args[i].len);
+        CHECK(!a->owned || (res.owns && a->len >= RESP_BLOCK_MIN));
+    }
+    resp_args_drop_owned(out.argv, out.argc);
+    resp_state_release(&s);
+    resp_args_release(&out);
+    mem_free(input);
+}
+
+TEST(large_arguments_get_blocks)
+{
+    for (long n = unit_rounds(200); n > 0; n--) {
+        struct request r;
+        request_random(&r, 4, unit_rand_below(2) ? 100000 : 3000000);
+        feed_with_blocks(&r);
+        request_release(&r);
+    }
+}
+
+TEST(an_abandoned_block_is_freed)
+{
+    struct resp_args out = {0};
+    struct resp_state s = {.bulk_len = -1};
+    struct resp_result res;
+    char head[] = "*3\r\n$3\r\nSET\r\n$500000\r\nabc";
+    size_t len = sizeof(head) - 1, room;
+    bool complete;
+    enum status st;
+    CHECK_INT(resp_request_parse(&s, &usual, head, len, &out, &res), STATUS_AGAIN);
+    char *to = resp_block_room(&s, head, &len, &room, &complete, &st);
+    CHECK(to && complete);
+    CHECK_INT(room, 500000 - 3);
+    CHECK_INT(len, sizeof(head) - 1 - 3);
+    CHECK(resp_state_bytes(&s) >= 500000);
+    resp_state_release(&s);
+    CHECK_INT(resp_state_bytes(&s), 0);
+    resp_args_release(&out);
+}
