@@ -3,6 +3,7 @@
  * Commands on whole databases: DBSIZE, FLUSHDB, FLUSHALL, SWAPDB. Thread: whoever runs the command.
  */
 #include "commands_table.h"
+#include "exec/effects.h"
 #include "exec/reply.h"
 #include "keyspace/settings.h"
 #include "persist/persist.h"
@@ -21,6 +22,7 @@ static enum status flush(struct exec_ctx *ctx, struct kv_db *db)
         lazy = arg_is(&ctx->argv[1], "async");
         if (!lazy && !arg_is(&ctx->argv[1], "sync")) return reply_syntax_error(ctx);
     }
+    effect_as_given(ctx, KV_EFFECT_ALL); /* also of what is empty here: a replica may differ */
     size_t keys = kv_flush(ctx->unit, db, lazy);
     /* What FLUSHALL has emptied must not come back at the next start. */
     if (db || !persist_flushed()) kv_dirty(ctx->unit, keys);

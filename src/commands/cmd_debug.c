@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "commands_table.h"
+#include "exec/effects_tap.h"
 #include "exec/reply.h"
 #include "exec/settings.h"
 #include "exec/token_stress.h"
@@ -159,6 +160,22 @@ static enum status debug_set_active_expire(struct exec_ctx *ctx)
 
 /* ---- the server ---- */
 
+static enum status debug_effects(struct exec_ctx *ctx)
+{
+    const struct arg *what = &ctx->argv[2];
+    if (!arg_is(what, "take")) {
+        if (!arg_is(what, "on") && !arg_is(what, "off")) return reply_syntax_error(ctx);
+        effects_tap(arg_is(what, "on"));
+        reply_ok(ctx);
+        return STATUS_OK;
+    }
+    struct buf taken = {0};
+    bool on = effects_tap_take(&taken);
+    if (on) reply_bulk_view(ctx, buf_view(&taken));
+    buf_release(&taken);
+    return on ? STATUS_OK : reply_error(ctx, "DEBUG EFFECTS is off");
+}
+
 #define SLEEP_MAX_S 1e6
 
 static enum status debug_sleep(struct exec_ctx *ctx)
@@ -273,6 +290,7 @@ static const struct {
 } subcommands[] = {
     {"digest", 2, 2, debug_digest},
     {"digest-value", 2, INT32_MAX, debug_digest_value},
+    {"effects", 3, 3, debug_effects},
     {"error", 3, 3, debug_error},
     {"help", 2, 2, debug_help},
     {"log", 3, 3, debug_log},
@@ -292,6 +310,9 @@ static enum status debug_help(struct exec_ctx *ctx)
         "    A checksum of all keys and values.",
         "DIGEST-VALUE <key> [<key> ...]",
         "    A checksum of each key's value.",
+        "EFFECTS <ON|OFF|TAKE>",
+        "    Collect what changes do, as commands that would repeat them; TAKE replies and",
+        "    forgets what has come so far.",
         "ERROR <string>",
         "    Reply <string> as an error.",
         "LOG <message>",

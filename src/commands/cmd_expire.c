@@ -8,7 +8,9 @@
  */
 #include "commands_table.h"
 #include "exec/command.h"
+#include "exec/effects.h"
 #include "exec/reply.h"
+#include "keyspace/settings.h"
 
 /* ---- setting ---- */
 
@@ -66,6 +68,21 @@ static bool flags_allow(unsigned flags, int64_t old_ms, int64_t at_ms)
     return true;
 }
 
+/* What is repeated elsewhere happens later: the moment is what counts, or that the key is gone. */
+static void emit_expiry(struct exec_ctx *ctx, bool deleted, int64_t at_ms)
+{
+    if (!effect_instead(ctx)) return;
+    if (deleted) {
+        kv_effect_deleted(ctx->unit, ctx->db, arg_view(&ctx->argv[1]), kv_settings.lazy_expire);
+        return;
+    }
+    effect_begin(ctx, (size_t)ctx->argc);
+    effect_text(ctx, "PEXPIREAT");
+    effect_arg(ctx, &ctx->argv[1]);
+    effect_int(ctx, at_ms);
+    for (int i = 3; i < ctx->argc; i++) effect_arg(ctx, &ctx->argv[i]);
+}
+
 static enum status set_expiry(struct exec_ctx *ctx, bool relative, int64_t unit_ms)
 {
     struct kv_unit *unit = ctx->unit;
@@ -79,7 +96,8 @@ static enum status set_expiry(struct exec_ctx *ctx, bool relative, int64_t unit_
         reply_int(ctx, 0);
         return STATUS_OK;
     }
-    if (at_ms <= unit->now_ms && !(unit->flags & KV_UNIT_NO_EXPIRE)) {
+    bool past = at_ms <= unit->now_ms && !(unit->flags & KV_UNIT_NO_EXPIRE);
+    if (past) {
         kv_delete(unit, ctx->db, key, false);
         kv_event(unit, KV_EVENT_GENERIC, "del", ctx->db, key);
     } else {
@@ -87,6 +105,7 @@ static enum status set_expiry(struct exec_ctx *ctx, bool relative, int64_t unit_
         kv_event(unit, KV_EVENT_GENERIC, "expire", ctx->db, key);
     }
     kv_dirty(unit, 1);
+    emit_expiry(ctx, past, at_ms);
     reply_int(ctx, 1);
     return STATUS_OK;
 }

@@ -7,6 +7,7 @@
 #include "commands_table.h"
 #include "exec/client.h"
 #include "exec/command.h"
+#include "exec/effects.h"
 #include "exec/reply.h"
 #include "pubsub/pubsub.h"
 
@@ -71,6 +72,7 @@ enum status cmd_sunsubscribe(struct exec_ctx *ctx)
 
 static enum status publish(struct exec_ctx *ctx, enum pubsub_kind kind)
 {
+    effect_as_given(ctx, KV_EFFECT_REPLICAS);
     size_t n = pubsub_publish(kind, arg_view(&ctx->argv[1]), arg_view(&ctx->argv[2]));
     reply_int(ctx, (int64_t)n);
     return STATUS_OK;

@@ -12,7 +12,9 @@
  */
 #include "commands_table.h"
 #include "exec/command.h"
+#include "exec/effects.h"
 #include "exec/reply.h"
+#include "keyspace/settings.h"
 
 /* Keys asked for ahead: enough to cover a miss, few enough for the L1 cache. */
 #define WINDOW_KEYS 16
@@ -128,9 +130,28 @@ static struct kv_entry *store(struct exec_ctx *ctx, struct arg *key, struct kv_e
 static void store_until(struct exec_ctx *ctx, struct arg *key, struct kv_entry *e,
                         struct arg *value, int64_t at_ms)
 {
+    if (effect_instead(ctx)) {
+        effect_begin(ctx, 5);
+        effect_text(ctx, "SET");
+        effect_arg(ctx, key);
+        effect_arg(ctx, value);
+        effect_text(ctx, "PXAT");
+        effect_int(ctx, at_ms);
+    }
     e = store(ctx, key, e, value, KV_KEEP_TTL);
     kv_expire_set(ctx->unit, ctx->db, key, e, at_ms);
     generic_event(ctx, "expire", key);
+}
+
+/* SET without GET: nobody reads the reply where it is repeated. */
+static void emit_without_get(struct exec_ctx *ctx)
+{
+    size_t words = 0;
+    if (!effect_instead(ctx)) return;
+    for (int i = 0; i < ctx->argc; i++) words += i < 3 || !arg_is(&ctx->argv[i], "get");
+    effect_begin(ctx, words);
+    for (int i = 0; i < ctx->argc; i++)
+        if (i < 3 || !arg_is(&ctx->argv[i], "get")) effect_arg(ctx, &ctx->argv[i]);
 }
 
 static enum status set_with_options(struct exec_ctx *ctx)
@@ -163,6 +184,7 @@ static enum status set_with_options(struct exec_ctx *ctx)
     if (o.options & OPTIONS_TIME) {
         store_until(ctx, key, e, &ctx->argv[2], at_ms);
     } else {
+        if (get) emit_without_get(ctx);
         store(ctx, key, e, &ctx->argv[2], o.options & OPTION_KEEPTTL ? KV_KEEP_TTL : 0);
     }
     if (!get) reply_ok(ctx);
@@ -234,8 +256,19 @@ enum status cmd_getset(struct exec_ctx *ctx)
     struct arg *key = &ctx->argv[1];
     struct kv_entry *e;
     if (get_string(ctx, key, &e)) return STATUS_ERR;
+    if (effect_instead(ctx)) {
+        effect_begin(ctx, 3);
+        effect_text(ctx, "SET");
+        effect_arg(ctx, key);
+        effect_arg(ctx, &ctx->argv[2]);
+    }
     store(ctx, key, e, &ctx->argv[2], 0);
     return STATUS_OK;
+}
+
+static void emit_deletion(struct exec_ctx *ctx, const struct arg *key, bool lazy)
+{
+    if (effect_instead(ctx)) kv_effect_deleted(ctx->unit, ctx->db, arg_view(key), lazy);
 }
 
 enum status cmd_getdel(struct exec_ctx *ctx)
@@ -244,6 +277,7 @@ enum status cmd_getdel(struct exec_ctx *ctx)
     struct kv_entry *e;
     if (get_string(ctx, key, &e)) return STATUS_ERR;
     if (!e) return STATUS_OK;
+    emit_deletion(ctx, key, kv_settings.lazy_user_del);
     kv_delete(ctx->unit, ctx->db, key, false);
     kv_dirty(ctx->unit, 1);
     generic_event(ctx, "del", key);
@@ -256,12 +290,24 @@ static void getex_apply(struct exec_ctx *ctx, struct kv_entry *e, uint32_t optio
     struct arg *key = &ctx->argv[1];
     if (options & OPTION_PERSIST) {
         if (!kv_entry_is_volatile(e)) return;
+        if (effect_instead(ctx)) {
+            effect_begin(ctx, 2);
+            effect_text(ctx, "PERSIST");
+            effect_arg(ctx, key);
+        }
         kv_expire_set(ctx->unit, ctx->db, key, e, -1);
         generic_event(ctx, "persist", key);
     } else if (at_ms <= ctx->unit->now_ms) {
+        emit_deletion(ctx, key, kv_settings.lazy_expire);
         kv_delete(ctx->unit, ctx->db, key, false);
         generic_event(ctx, "del", key);
     } else {
+        if (effect_instead(ctx)) {
+            effect_begin(ctx, 3);
+            effect_text(ctx, "PEXPIREAT");
+            effect_arg(ctx, key);
+            effect_int(ctx, at_ms);
+        }
         kv_expire_set(ctx->unit, ctx->db, key, e, at_ms);
         generic_event(ctx, "expire", key);
     }

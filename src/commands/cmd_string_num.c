@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "commands_table.h"
+#include "exec/effects.h"
 #include "exec/reply.h"
 
 /* Adds to the integer under argument 1 and replies the sum. */
@@ -74,6 +75,13 @@ enum status cmd_incrbyfloat(struct exec_ctx *ctx)
     }
     char text[NUM_LD_LEN];
     struct view result = view_of(text, num_format_ld_human(text, number));
+    if (effect_instead(ctx)) { /* another processor may round otherwise */
+        effect_begin(ctx, 4);
+        effect_text(ctx, "SET");
+        effect_arg(ctx, key);
+        effect_view(ctx, result);
+        effect_text(ctx, "KEEPTTL");
+    }
     kv_set_string(ctx->unit, ctx->db, key, e, result, KV_KEEP_TTL | KV_NO_INT);
     kv_dirty(ctx->unit, 1);
     kv_event(ctx->unit, KV_EVENT_STRING, "incrbyfloat", ctx->db, key);

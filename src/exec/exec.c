@@ -11,6 +11,7 @@
 #include "exec/admit.h"
 #include "exec/client.h"
 #include "exec/command.h"
+#include "exec/effects.h"
 #include "exec/reply.h"
 #include "exec/token.h"
 
@@ -188,7 +189,11 @@ void exec_unit_begin(struct kv_unit *unit)
 
 void exec_unit_end(struct kv_unit *unit, unsigned depth)
 {
+    size_t effects = unit->effects.count;
     if (unlikely(unit->event_count)) deliver(unit, depth);
+    /* What subscribers did belongs to what they were told of. */
+    if (unit->effects.count > effects) unit->flags &= ~(uint32_t)KV_UNIT_LOOSE;
+    if (unlikely(unit->effects.count)) effects_commit(unit);
     exec.dirty += unit->dirty;
     kv_unit_release(unit);
 }
@@ -199,8 +204,10 @@ enum status exec_call(struct exec_ctx *ctx)
     struct command_stats *stats = command_stats_of(cmd);
     uint64_t start = ticks_now();
     current_command = cmd;
+    ctx->unit->flags &= ~(uint32_t)KV_UNIT_REWRITTEN;
     enum status st = cmd->handler(ctx);
     current_command = outer;
+    if (unlikely(kv_effect_mask)) effects_after_handler(ctx);
     uint64_t took = ticks_now() - start;
     stats->total_ns += ticks_to_ns(took);
     if (unlikely(took >= exec.done_min_ticks)) exec.on_done(ctx, st, ticks_to_ns(took));
@@ -213,6 +220,8 @@ enum status exec_call(struct exec_ctx *ctx)
     ctx->unit->dirty = 0;
     if (unlikely(ctx->unit->event_count) && !(ctx->flags & EXEC_IN_EVENT))
         deliver(ctx->unit, ctx->event_depth);
+    if (unlikely(ctx->unit->effects.count) && !(ctx->flags & (EXEC_IN_EVENT | EXEC_IN_MULTI)))
+        effects_commit(ctx->unit);
     return st;
 }
 

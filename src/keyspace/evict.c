@@ -15,6 +15,7 @@
  * Thread: whoever holds the data token.
  */
 #include "base/random.h"
+#include "keyspace/effect.h"
 #include "keyspace/private.h"
 #include "keyspace/settings.h"
 
@@ -188,6 +189,8 @@ static bool evict(struct kv_unit *u, struct kv_db *db, struct arg *key)
     if (kv_delete(u, db, key, true)) {
         kv__stats.evicted++;
         kv_event(u, KV_EVENT_EVICTED, "evicted", db, key);
+        if (unlikely(kv_effect_mask))
+            kv_effect_deleted(u, db, arg_view(key), kv_settings.lazy_eviction);
     }
     return true;
 }

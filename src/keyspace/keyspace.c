@@ -12,7 +12,9 @@
  */
 #include "keyspace/keyspace.h"
 
+#include "keyspace/effect.h"
 #include "keyspace/private.h"
+#include "keyspace/settings.h"
 
 struct kv_db *kv__dbs;
 int kv__db_count;
@@ -97,6 +99,8 @@ void kv_unit_release(struct kv_unit *u)
     buf_release(&u->event_bytes);
     u->events = NULL;
     u->event_count = u->event_cap = 0;
+    buf_release(&u->effects.bytes);
+    u->effects = (struct kv_effects){0};
 }
 
 void kv_event_record(struct kv_unit *u, enum kv_event_class class_, const char *name,
@@ -459,6 +463,15 @@ static struct kv_entry *entry_take(struct kv_db *db, struct arg *key)
     return e;
 }
 
+/* The key is gone because its time had come. */
+static void expired_follow_up(struct kv_unit *u, const struct kv_db *db, const struct arg *key)
+{
+    kv__stats.expired++;
+    kv_event(u, KV_EVENT_EXPIRED, "expired", db, key);
+    if (unlikely(kv_effect_mask))
+        kv_effect_deleted(u, db, arg_view(key), kv_settings.lazy_expire);
+}
+
 bool kv_delete(struct kv_unit *u, struct kv_db *db, struct arg *key, bool lazy)
 {
     /* Both ways are the same here: what is much work always goes to the background, where
@@ -468,8 +481,7 @@ bool kv_delete(struct kv_unit *u, struct kv_db *db, struct arg *key, bool lazy)
     if (!e) return false;
     bool expired = kv_is_expired(u, e) && !(u->flags & KV_UNIT_NO_EXPIRE);
     if (unlikely(expired)) {
-        kv__stats.expired++;
-        kv_event(u, KV_EVENT_EXPIRED, "expired", db, key);
+        expired_follow_up(u, db, key);
     }
     kv_touch(u, db, key);
     entry_drop(e);
@@ -482,8 +494,7 @@ void kv_expire_now(struct kv_unit *u, struct kv_db *db, struct kv_entry *e)
     bool found = table_remove_entry(&db->keys, e, arg_hash(&key));
     ASSERT(found);
     db->volatile_count--;
-    kv__stats.expired++;
-    kv_event(u, KV_EVENT_EXPIRED, "expired", db, &key);
+    expired_follow_up(u, db, &key);
     kv_touch(u, db, &key);
     entry_drop(e);
 }

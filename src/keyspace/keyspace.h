@@ -45,7 +45,17 @@ struct kv_event {
 enum kv_unit_flag {
     KV_UNIT_NO_EXPIRE = 1 << 0, /* replica or loading: expired keys are hidden, not deleted */
     KV_UNIT_NO_TOUCH = 1 << 1,  /* lookups don't update the access clock */
-    KV_UNIT_NO_MISS = 1 << 2    /* a read of an absent key is no event */
+    KV_UNIT_NO_MISS = 1 << 2,   /* a read of an absent key is no event */
+    KV_UNIT_REWRITTEN = 1 << 3, /* of the running command: its effects are emitted already */
+    KV_UNIT_LOOSE = 1 << 4      /* its effects stand for themselves: active expiry, eviction */
+};
+
+/* What a unit must repeat elsewhere; keyspace/effect.h. */
+struct kv_effects {
+    struct buf bytes;
+    size_t count;
+    size_t last;          /* where the effect begins that was begun last */
+    size_t words_to_come; /* of that one */
 };
 
 /* One atomic unit of work. Zero it, set now_ms; kv_unit_release frees what it grew. */
@@ -56,6 +66,7 @@ struct kv_unit {
     struct kv_event *events;
     size_t event_count, event_cap;
     struct buf event_bytes; /* copies of the keys */
+    struct kv_effects effects;
 };
 
 struct kv_db {

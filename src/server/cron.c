@@ -45,6 +45,7 @@ static int expire_cron(void *ctx)
     struct kv_unit unit = {0};
     uint64_t cut_off = kv_stats()->expired_time_cap_reached;
     exec_unit_begin(&unit);
+    unit.flags |= KV_UNIT_LOOSE;
     kv_expire_cycle(&unit, EXPIRE_SLICE_US);
     exec_unit_end(&unit, 0);
     bool more = kv_stats()->expired_time_cap_reached != cut_off;

@@ -136,6 +136,7 @@ static enum outcome evict_in_own_unit(unsigned depth)
 {
     struct kv_unit unit;
     exec_unit_begin(&unit);
+    unit.flags |= KV_UNIT_LOOSE;
     enum outcome outcome = evict(&unit);
     exec_unit_end(&unit, depth);
     return outcome;

@@ -13,6 +13,8 @@
 #include "conf/metric.h"
 #include "conf/option.h"
 #include "exec/client.h"
+#include "exec/effects.h"
+#include "exec/effects_tap.h"
 #include "exec/lifecycle.h"
 #include "exec/settings.h"
 #include "exec/token.h"
@@ -47,6 +49,7 @@ static enum status wire_exec(void)
         log_warning("Failed creating the event loop.");
         return STATUS_ERR;
     }
+    effects_setup();
     exec_on_shutdown(server_request_end);
     return STATUS_OK;
 }
@@ -89,6 +92,8 @@ void server_unwire(void)
     gears_teardown();
     persist_teardown();
 #ifdef COG_DEBUG
+    effects_tap(false);
+    effects_teardown();
     kv_teardown();
     loop_teardown();
     command_teardown();
