@@ -30,6 +30,7 @@ struct reclog_reader {
     size_t pos;                /* in `at` */
 };
 
+/* Makes it empty. */
 void reclog_init(struct reclog *log);
 /* Frees everything; there must be no readers. */
 void reclog_release(struct reclog *log);

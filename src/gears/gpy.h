@@ -78,6 +78,19 @@ void gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
 bool gpy_hold(void);
 void gpy_release(bool took);
 
+/*
+ * The gate before the GIL. While it is closed, threads that are to run Python for nobody who waits
+ * stand before it instead of asking for the GIL: at each batch of records and each execute(). So
+ * whoever closed it is next, and isn't made to give the GIL up again. Nobody stands there for
+ * longer than some 50 ms, with or without the gate's being opened, and nobody who holds the data
+ * token does. Any thread.
+ */
+void gpy_gate_close(void);
+void gpy_gate_open(void);
+
+/* The calling thread never stands before the gate: it works for somebody who waits. */
+void gpy_thread_is_first(void);
+
 /* Calls a function without arguments (onRegistered); errors are logged. `stop` NULL: it runs under
  * whatever runs here already. */
 void gpy_call_logged(void *function, struct gsession *session, struct gstop *stop);

@@ -44,6 +44,18 @@ void gpy_release(bool took)
     UNUSED(took);
 }
 
+void gpy_gate_close(void)
+{
+}
+
+void gpy_gate_open(void)
+{
+}
+
+void gpy_thread_is_first(void)
+{
+}
+
 void gpy_run_script(struct gscript *script)
 {
     UNUSED(script);

@@ -73,6 +73,7 @@ static void *runner_main(void *unused)
 {
     UNUSED(unused);
     gpy_thread_attach();
+    gpy_thread_is_first();
     for (;;) {
         wait_until_wanted();
         bool took = gpy_hold();
@@ -83,6 +84,9 @@ static void *runner_main(void *unused)
             gpy_release(took);
             atomic_store(&sync.word, DONE);
             if (atomic_load(&sync.caller_sleeps)) futex_wake(&sync.word, 1);
+            /* After the word, so that the caller doesn't wait for that. Should it want the runner
+             * again right now, the next call may have to do without the gate. */
+            if (atomic_load(&sync.word) != WANTED) gpy_gate_open();
         } else {
             gpy_release(took);
         }
@@ -112,7 +116,9 @@ static bool wait_for_begin(void)
         if (atomic_load(&sync.word) != WANTED) return true;
         futex_wait(&sync.word, WANTED, MIN(left_us, 1000) * 1000);
     }
-    return !swap(WANTED, IDLE);
+    if (!swap(WANTED, IDLE)) return true;
+    gpy_gate_open();
+    return false;
 }
 
 /* Main answers its clients meanwhile; a worker's time is nobody's. */
@@ -129,6 +135,7 @@ static void ask_runner(void (*fn)(void *ctx), void *ctx)
 {
     sync.fn = fn;
     sync.ctx = ctx;
+    gpy_gate_close();
     atomic_store(&sync.word, WANTED);
     if (atomic_load(&sync.runner_sleeps)) futex_wake(&sync.word, 1);
 }

@@ -4,9 +4,9 @@
  *
  * Main never waits for the GIL, since one long call of a C library would stall the server. So a
  * thread of its own, the runner, does: main lends it the data token and waits for the runner's
- * word. Until the runner has the GIL, main can change its mind (gears-sync-wait); from then on it
- * waits to the end, serving clients with -BUSY when that takes long, and the callback is stopped
- * when it has run for gears-sync-max-time.
+ * word. Workers stand back meanwhile (the gate, gears/gpy.h). Until the runner has the GIL, main
+ * can change its mind (gears-sync-wait); from then on it waits to the end, serving clients with
+ * -BUSY when that takes long, and the callback is stopped when it has run for gears-sync-max-time.
  *
  *   IDLE --main--> WANTED --runner has the GIL--> RUNNING --runner--> DONE --main--> IDLE
  *                    |

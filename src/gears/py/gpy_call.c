@@ -91,6 +91,7 @@ static enum call_end run_command(struct gpy_thread *me, struct arg *argv, int ar
                              .unit = me->unit,
                              .resp = 2};
     enum call_end end = CALL_STOPPED;
+    gpy__pass_gate(me);
     if (me->unit) return run_held(&call, argv, argc, tape);
     if (token_try()) {
         end = run_held(&call, argv, argc, tape);

@@ -24,6 +24,7 @@ struct gpy_thread {
     PyThreadState *state;
     unsigned long ident;
     bool attached;
+    bool first; /* never stands before the gate */
     bool has_gil; /* attached threads only */
 
     /* Guard: the GIL. What runs here and can be stopped; NULL: nothing, or not now. */
@@ -58,6 +59,17 @@ static inline struct gpy_thread *gpy__here(void)
     return me;
 }
 
+/* 1: the gate before the GIL is closed; gears/gpy.h. */
+extern _Atomic uint32_t gpy__gate;
+/* Stands before it, for a while at most. Without the GIL. */
+void gpy__gate_wait(void);
+
+static inline bool gpy__gate_is_for(const struct gpy_thread *me)
+{
+    return unlikely(atomic_load_explicit(&gpy__gate, memory_order_relaxed)) && !me->unit &&
+           !me->first;
+}
+
 /* Gives the GIL and takes it again, on any thread; keeps has_gil. */
 static inline PyThreadState *gpy__release_gil(struct gpy_thread *me)
 {
@@ -67,8 +79,15 @@ static inline PyThreadState *gpy__release_gil(struct gpy_thread *me)
 
 static inline void gpy__retake_gil(struct gpy_thread *me, PyThreadState *state)
 {
+    if (gpy__gate_is_for(me)) gpy__gate_wait();
     PyEval_RestoreThread(state);
     me->has_gil = true;
+}
+
+/* Lets whoever is first in line have the GIL. */
+static inline void gpy__pass_gate(struct gpy_thread *me)
+{
+    if (gpy__gate_is_for(me)) gpy__retake_gil(me, gpy__release_gil(me));
 }
 
 /* For attached threads: into Python and out of it. */

@@ -230,9 +230,42 @@ void gpy_discard(void *object)
     futex_wake(&trash_word, 1);
 }
 
+/* ---- the gate ---- */
+
+#define GATE_WAIT_NS 50000000
+
+_Atomic uint32_t gpy__gate;
+static _Atomic uint32_t gate_waiters;
+
+void gpy__gate_wait(void)
+{
+    atomic_fetch_add(&gate_waiters, 1);
+    futex_wait(&gpy__gate, 1, GATE_WAIT_NS);
+    atomic_fetch_sub(&gate_waiters, 1);
+}
+
+void gpy_gate_close(void)
+{
+    atomic_store(&gpy__gate, 1);
+}
+
+void gpy_gate_open(void)
+{
+    atomic_store(&gpy__gate, 0);
+    if (atomic_load(&gate_waiters)) futex_wake(&gpy__gate, INT32_MAX);
+}
+
+void gpy_thread_is_first(void)
+{
+    gpy__me()->first = true;
+}
+
+/* ---- into Python and out of it ---- */
+
 void gpy__enter(struct gpy_thread *me)
 {
     DEBUG_ASSERT(me->state && !me->has_gil);
+    if (gpy__gate_is_for(me)) gpy__gate_wait();
     PyEval_RestoreThread(me->state);
     me->has_gil = true;
 }
@@ -382,6 +415,7 @@ void gpy_serve(void)
 {
     struct gpy_thread *me = gpy__me();
     bool again = false;
+    me->first = true; /* who stops others doesn't wait behind them */
     for (;;) {
         uint32_t seen = atomic_load(&serve_word);
         if (again || atomic_exchange(&stops_wanted, 0)) {
