@@ -27,9 +27,12 @@ proc server::get {id field} {
     return $::server::state($id,$field)
 }
 
+# Not from the tests' seed: what runs beside this, with the same seed, would try the same ports.
 proc server::free_port {} {
+    variable port_step
     while 1 {
-        set port [expr {20000 + int(rand() * 40000)}]
+        set step [expr {([pid] * 7919 + [incr port_step] * 104729 + [clock microseconds]) % 40000}]
+        set port [expr {20000 + $step}]
         if {[catch {socket -server {} -myaddr 127.0.0.1 $port} sock]} continue
         ::close $sock
         return $port
@@ -62,7 +65,7 @@ proc server::start {options} {
     for {set try 1} {1} {incr try} {
         set port [free_port]
         if {![catch {launch $id $port $options} message info]} { return $id }
-        set taken [string match "*already in use*" [output $id]]
+        set taken [string match "*already in use*" "$message[output $id]"]
         cleanup_failed $id
         if {!$taken || $try == 5} { return -options $info $message }
     }
@@ -112,7 +115,10 @@ proc server::await_ready {id} {
         if {![process_runs $id]} {
             error "the server ended while starting:\n[tail $id]"
         }
-        if {![catch {ask $id PING} reply]} return
+        if {![catch {ask $id INFO server} reply]} {
+            if {[string match "*\nprocess_id:[get $id pid]\r*" $reply]} return
+            error "port [get $id port] is already in use by another server"
+        }
         if {[string match "NOAUTH*" $reply]} return
         after 10
     }
