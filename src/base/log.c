@@ -19,7 +19,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -228,19 +230,63 @@ static struct log_date date_of(int64_t wall_ms)
     return d;
 }
 
+static const char month_names[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
 static size_t format_prefix(char *out, size_t room, enum log_level level)
 {
-    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     static const char marks[] = ".-*#";
     long offset_s = atomic_load_explicit(&utc_offset_s, memory_order_relaxed);
     struct log_date d = date_of(clock_wall_ms() + offset_s * 1000);
     int len = snprintf(out, room, "%d:%c %02d %s %04d %02d:%02d:%02d.%03d %c ", (int)getpid(),
                        atomic_load_explicit(&role_letter, memory_order_relaxed), d.day,
-                       months[d.month], d.year, d.hour, d.minute, d.second, d.millis,
+                       month_names[d.month], d.year, d.hour, d.minute, d.second, d.millis,
                        marks[level]);
     ASSERT(len > 0 && (size_t)len < room);
     return (size_t)len;
+}
+
+/* ---- the system's log ---- */
+
+#define IDENT_MAX 64
+/* <191>, date, name, pid. */
+#define SYSTEM_PREFIX_MAX (IDENT_MAX + 48)
+
+static struct {
+    _Atomic int fd; /* -1: not wanted */
+    int facility;
+    char ident[IDENT_MAX];
+} to_system = {.fd = -1};
+
+void log_to_system(const char *ident, int facility)
+{
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return;
+    to_system.facility = facility;
+    snprintf(to_system.ident, sizeof(to_system.ident), "%s", ident);
+    atomic_store(&to_system.fd, fd);
+}
+
+static void write_to_system(enum log_level level, const char *message, size_t len)
+{
+    static const int severities[] = {7, 6, 5, 4};
+    static const struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+    char line[SYSTEM_PREFIX_MAX + LOG_MESSAGE_MAX];
+    long offset_s = atomic_load_explicit(&utc_offset_s, memory_order_relaxed);
+    struct log_date d = date_of(clock_wall_ms() + offset_s * 1000);
+    int before = errno;
+    int at = snprintf(line, SYSTEM_PREFIX_MAX, "<%d>%s %2d %02d:%02d:%02d %s[%d]: ",
+                      to_system.facility * 8 + severities[level], month_names[d.month], d.day,
+                      d.hour, d.minute, d.second, to_system.ident, (int)getpid());
+    if (at > 0 && at < SYSTEM_PREFIX_MAX) {
+        memcpy(line + at, message, len);
+        /* Connected to nothing: the daemon may come back under the same name. */
+        if (sendto(atomic_load(&to_system.fd), line, (size_t)at + len, MSG_NOSIGNAL,
+                   (const struct sockaddr *)&to, sizeof(to)) < 0) {
+            /* Dropped. */
+        }
+    }
+    errno = before;
 }
 
 void log_write(enum log_level level, const char *fmt, ...)
@@ -253,7 +299,10 @@ void log_write(enum log_level level, const char *fmt, ...)
     int wanted = vsnprintf(line + len, LOG_MESSAGE_MAX, fmt, args);
     va_end(args);
     if (wanted < 0) return;
+    size_t message = len;
     len += MIN((size_t)wanted, (size_t)LOG_MESSAGE_MAX - 1);
+    if (unlikely(atomic_load_explicit(&to_system.fd, memory_order_relaxed) >= 0))
+        write_to_system(level, line + message, len - message);
     line[len++] = '\n'; /* in the place of the NUL */
     check_file();
     write_all(line, len);

@@ -44,6 +44,14 @@ enum status log_setup(const char *path) MUST_CHECK;
 /* Closes a log file; lines go to standard output from here on. */
 void log_teardown(void);
 
+/*
+ * Sends each line to the system's log as well (the datagram socket /dev/log, in the form of
+ * RFC 3164), under this name and facility (1 user, 16 to 23 local0 to local7). Lines that it
+ * doesn't take at once are dropped there. A socket of our own, since syslog(3) takes a lock. Main,
+ * at start, once.
+ */
+void log_to_system(const char *ident, int facility);
+
 /* In a forked child: closes every descriptor but the standard ones and the log's. */
 void log_close_others(void);
 

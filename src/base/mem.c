@@ -180,6 +180,15 @@ static size_t mem_allocator_figure(const char *name, size_t otherwise)
 }
 #endif
 
+void mem_background_purge(bool on)
+{
+#ifdef HAVE_JEMALLOC
+    mallctl("background_thread", NULL, NULL, &on, sizeof(on));
+#else
+    UNUSED(on);
+#endif
+}
+
 void mem_stats(struct mem_stats *out)
 {
     size_t used = mem_used(); /* brings the allocator's figures up to date */

@@ -32,6 +32,9 @@ void *mem_try_alloc(size_t size) __attribute__((malloc, alloc_size(1)));
 /* NULL when memory is out; `ptr` is then untouched. */
 void *mem_try_realloc(void *ptr, size_t size) __attribute__((alloc_size(2)));
 
+/* Whether the allocator gives unused memory back from a thread of its own; where it can. */
+void mem_background_purge(bool on);
+
 /* Frees; NULL is allowed. */
 void mem_free(void *ptr);
 

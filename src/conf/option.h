@@ -44,6 +44,7 @@ enum opt_flag {
     OPT_HIDDEN = 1 << 2,    /* CONFIG GET needs the exact name, redis.conf omits it */
     OPT_SENSITIVE = 1 << 3, /* never logged */
     OPT_UNCHECKED = 1 << 4, /* apply runs even if the value didn't change */
+    OPT_UNPRINTED = 1 << 6, /* redis.conf omits it */
     OPT_PROTECTED = 1 << 5  /* CONFIG SET refuses unless opt_protected_allow said otherwise */
 };
 

@@ -88,7 +88,7 @@ static void print_chapter(struct buf *out, enum opt_section section)
     bool any = false;
     for (size_t i = 0; i < opt_count(); i++) {
         const struct opt_row *row = opt_at(i);
-        if (row->section != section || (row->flags & OPT_HIDDEN)) continue;
+        if (row->section != section || (row->flags & (OPT_HIDDEN | OPT_UNPRINTED))) continue;
         if (!any) {
             buf_printf(out, "\n# ---- %s ", chapters[section].title);
             for (size_t c = strlen(chapters[section].title) + 8; c < PAGE_COLUMNS; c++) {

@@ -279,6 +279,8 @@ size_t kv_lazyfree_pending(void);
 uint64_t kv_lazyfree_done(void);
 /* CONFIG RESETSTAT. */
 void kv_lazyfree_done_reset(void);
+/* Called on that thread, first thing. Once, at boot. */
+void kv_lazyfree_on_start(void (*fn)(void));
 /* Waits until nothing is pending and ends the thread. */
 void kv_lazyfree_teardown(void);
 

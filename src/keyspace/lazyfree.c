@@ -59,10 +59,18 @@ static void job_run(struct job *job)
     mem_free(job);
 }
 
+static void (*on_start)(void);
+
+void kv_lazyfree_on_start(void (*fn)(void))
+{
+    on_start = fn;
+}
+
 static void *lazy_main(void *unused)
 {
     UNUSED(unused);
     pthread_setname_np(pthread_self(), "lazyfree");
+    if (on_start) on_start();
     pthread_mutex_lock(&lazy.lock);
     for (;;) {
         while (!lazy.first && !lazy.stop) pthread_cond_wait(&lazy.wake, &lazy.lock);

@@ -19,6 +19,12 @@ static const struct opt_row rows[] = {
      .var.i = &kv_settings.databases, .dflt = "16", .min = 1, .max = INT_MAX,
      .section = OPT_SECTION_GENERAL,
      .doc = "How many databases there are; SELECT takes 0 up to this number less one."},
+    {.name = "active-expire-effort", .kind = OPT_INT, .var.i = &kv_settings.expire_effort,
+     .dflt = "1", .min = 1, .max = 10, .section = OPT_SECTION_MEMORY,
+     .doc = "How much time goes into deleting expired keys that nobody asks for, while there are "
+            "many: a quarter of the main thread's with 1, 43 percent with 10."},
+    {.name = "activerehashing", .kind = OPT_BOOL, .flags = OPT_UNPRINTED,
+     .var.b = &kv_settings.rehash, .dflt = "yes"},
     LAZY_ROW("eviction", lazy_eviction, "Keys that are evicted for want of memory."),
     LAZY_ROW("expire", lazy_expire, "Keys whose time has come."),
     LAZY_ROW("server-del", lazy_server_del,

@@ -26,6 +26,8 @@ struct kv_settings {
     size_t maxmemory;     /* bytes; 0: no limit */
     int maxmemory_samples; /* random keys that a choice looks at, a database */
     int eviction_tenacity; /* 0 … 100 */
+    int expire_effort; /* 1 … 10 */
+    bool rehash;       /* activerehashing: says nothing to our tables */
     int lfu_log_factor, lfu_decay_minutes;
     bool lazy_eviction, lazy_expire, lazy_server_del, lazy_user_del, lazy_user_flush;
 };

@@ -174,6 +174,13 @@ void persist__save_tick(struct rdb_progress *progress)
     note_memory(progress);
 }
 
+static void (*on_fork)(void);
+
+void persist_on_fork(void (*fn)(void))
+{
+    on_fork = fn;
+}
+
 static _Noreturn void child_main(void)
 {
     struct sigaction act = {.sa_handler = SIG_DFL};
@@ -184,6 +191,7 @@ static _Noreturn void child_main(void)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     log_set_role('C');
     log_close_others();
+    if (on_fork) on_fork();
     if (rdb_save_file(persist_settings.filename.ptr, persist.progress)) _exit(1);
     note_memory(persist.progress);
     log_notice("Fork CoW for RDB: current %llu MB, peak %llu MB, average %llu MB",

@@ -21,6 +21,9 @@ struct rdb_progress;
  * that a refused write spoils its MULTI. */
 void persist_setup(void);
 
+/* Called in a child, first thing. Once, at boot. */
+void persist_on_fork(void (*fn)(void));
+
 /* Ends a child. */
 void persist_teardown(void);
 

@@ -13,13 +13,13 @@
 #include "exec/exec.h"
 #include "gears/gears.h"
 #include "keyspace/keyspace.h"
+#include "keyspace/settings.h"
 #include "net/loop.h"
 #include "server/private.h"
 
-/* A slice of active expiry, and how long clients have the thread until the next one while there
- * is more to delete: a quarter of the time, stock's share, but in pieces that nobody feels. */
+/* A slice of active expiry. While there is more to delete, clients have the thread in between for
+ * so long that the slices' share is stock's, but in pieces that nobody feels. */
 #define EXPIRE_SLICE_US 1000
-#define EXPIRE_PAUSE_MS 3
 /* With this many clients for each call a second, call more often (dynamic-hz). */
 #define CLIENTS_PER_CALL 200
 #define SAMPLE_MS 100
@@ -39,6 +39,13 @@ static int effective_hz(size_t clients)
     return MIN(hz, SERVER_HZ_MAX);
 }
 
+/* A quarter of the time, and 2 percent more for each step of active-expire-effort. */
+static int expire_pause_ms(void)
+{
+    int share = 25 + 2 * (kv_settings.expire_effort - 1);
+    return (EXPIRE_SLICE_US * (100 - share) / share + 500) / 1000;
+}
+
 static int expire_cron(void *ctx)
 {
     UNUSED(ctx);
@@ -49,7 +56,7 @@ static int expire_cron(void *ctx)
     kv_expire_cycle(&unit, EXPIRE_SLICE_US);
     exec_unit_end(&unit, 0);
     bool more = kv_stats()->expired_time_cap_reached != cut_off;
-    return more ? EXPIRE_PAUSE_MS : 1000 / server_state.hz;
+    return more ? expire_pause_ms() : 1000 / server_state.hz;
 }
 
 static void sample(int64_t now_ms)

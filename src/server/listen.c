@@ -7,6 +7,8 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -14,6 +16,14 @@
 #include "exec/client.h"
 #include "net/sock.h"
 #include "server/private.h"
+
+/* Connections inherit it. */
+static void mark(int fd)
+{
+    uint32_t id = (uint32_t)server_settings.socket_mark;
+    if (id && setsockopt(fd, SOL_SOCKET, SO_MARK, &id, sizeof(id)) < 0)
+        log_warning("Can't mark the listening socket: %s", strerror(errno));
+}
 
 /* STATUS_AGAIN: the address may be missing, and is. */
 static enum status listen_tcp(const char *addr, bool *listening)
@@ -26,6 +36,7 @@ static enum status listen_tcp(const char *addr, bool *listening)
                                     error, sizeof(error));
     if (s == STATUS_OK) {
         *listening = true;
+        mark(fd);
         return driver_listen(fd);
     }
     if (s == STATUS_NOT_FOUND && optional) return STATUS_OK;

@@ -46,6 +46,8 @@ static enum status open_log(void)
         return STATUS_ERR;
     }
     log_set_level((enum log_level)server_settings.loglevel);
+    if (server_settings.syslog)
+        log_to_system(server_settings.syslog_ident.ptr, server_settings.syslog_facility);
     return STATUS_OK;
 }
 
@@ -97,7 +99,7 @@ static void announce_ready(void)
 
 static enum status boot(void)
 {
-    if (server_settings.daemonize) server_daemonize();
+    if (server_settings.daemonize && !server_os_is_supervised()) server_daemonize();
     if (open_log()) return STATUS_ERR;
     announce();
     log_set_role('M');
@@ -107,9 +109,12 @@ static enum status boot(void)
         return STATUS_ERR;
     }
     server_crash_setup();
+    server_os_setup();
     if (server_wire() || server_signals_setup()) return STATUS_ERR;
     server_write_pidfile();
+    server_title_show();
     announce_ready();
+    server_os_ready();
     return STATUS_OK;
 }
 
@@ -123,6 +128,7 @@ int main(int argc, char **argv)
     case SERVER_EXIT_FAILED: return 1;
     case SERVER_RUN: break;
     }
+    server_title_setup(argc, argv);
     if (boot()) return 1;
     loop_run();
     int code = server_end();

@@ -114,25 +114,6 @@ static enum status apply_loglevel(struct opt_error *err)
     return STATUS_OK;
 }
 
-/* ---- the append-only file, which isn't here yet: what switches it off is understood ---- */
-
-static void get_appendonly(const struct opt_row *row, struct buf *out)
-{
-    UNUSED(row);
-    buf_append_cstr(out, "no");
-}
-
-static enum status set_appendonly(const struct opt_row *row, const struct view *argv, size_t argc,
-                                  struct opt_error *err)
-{
-    UNUSED(row);
-    UNUSED(argc);
-    if (view_eq_nocase(argv[0], "no")) return STATUS_OK;
-    if (!view_eq_nocase(argv[0], "yes")) return opt_fail(err, "argument must be 'yes' or 'no'");
-    return opt_fail(err, "this version doesn't have the append-only file; only appendonly no "
-                         "is accepted");
-}
-
 /* ---- rows ---- */
 
 static const struct opt_name loglevel_names[] = {{"debug", LOG_LEVEL_DEBUG},
@@ -140,6 +121,11 @@ static const struct opt_name loglevel_names[] = {{"debug", LOG_LEVEL_DEBUG},
                                                  {"notice", LOG_LEVEL_NOTICE},
                                                  {"warning", LOG_LEVEL_WARNING},
                                                  {NULL, 0}};
+
+/* The numbers of RFC 3164. */
+static const struct opt_name facility_names[] = {
+    {"user", 1},    {"local0", 16}, {"local1", 17}, {"local2", 18}, {"local3", 19},
+    {"local4", 20}, {"local5", 21}, {"local6", 22}, {"local7", 23}, {NULL, 0}};
 
 static const struct opt_row network_rows[] = {
     {.name = "bind", .kind = OPT_SPECIAL, .flags = OPT_MULTI, .get = get_bind, .set = set_bind,
@@ -162,6 +148,11 @@ static const struct opt_row network_rows[] = {
      .var.i = &server_settings.unixsocketperm, .dflt = "0", .max = 0777,
      .section = OPT_SECTION_NETWORK,
      .doc = "The mode of that socket, in octal; 0 leaves what the umask gives."},
+    {.name = "socket-mark-id", .kind = OPT_I64, .flags = OPT_IMMUTABLE,
+     .var.i64 = &server_settings.socket_mark, .dflt = "0", .max = UINT_MAX,
+     .section = OPT_SECTION_NETWORK,
+     .doc = "A mark for the packets of TCP connections, for the rules of a firewall or a router; "
+            "0: none. Needs the right to administer the network."},
 };
 
 static const struct opt_row general_rows[] = {
@@ -182,6 +173,15 @@ static const struct opt_row general_rows[] = {
     {.name = "logfile", .kind = OPT_STRING, .flags = OPT_IMMUTABLE,
      .var.text = &server_settings.logfile, .section = OPT_SECTION_GENERAL,
      .doc = "The file to log to; empty for standard output."},
+    {.name = "syslog-enabled", .kind = OPT_BOOL, .flags = OPT_IMMUTABLE,
+     .var.b = &server_settings.syslog, .dflt = "no", .section = OPT_SECTION_GENERAL,
+     .doc = "Log to the system's log as well."},
+    {.name = "syslog-ident", .kind = OPT_STRING, .flags = OPT_IMMUTABLE,
+     .var.text = &server_settings.syslog_ident, .dflt = "redis",
+     .section = OPT_SECTION_GENERAL, .doc = "The name that lines have there."},
+    {.name = "syslog-facility", .kind = OPT_ENUM, .flags = OPT_IMMUTABLE,
+     .var.i = &server_settings.syslog_facility, .names = facility_names, .dflt = "local0",
+     .section = OPT_SECTION_GENERAL, .doc = "user, or local0 to local7."},
     {.name = "always-show-logo", .kind = OPT_BOOL, .flags = OPT_IMMUTABLE,
      .var.b = &server_settings.always_show_logo, .dflt = "no", .section = OPT_SECTION_GENERAL,
      .doc = "Print the logo at start even where nobody sees it: into a file or a pipe."},
@@ -198,8 +198,6 @@ static const struct opt_row general_rows[] = {
 };
 
 static const struct opt_row other_rows[] = {
-    {.name = "appendonly", .kind = OPT_SPECIAL, .get = get_appendonly, .set = set_appendonly,
-     .dflt = "no", .section = OPT_SECTION_PERSISTENCE, .doc = "Only `no` is accepted."},
     {.name = "maxclients", .kind = OPT_I64, .var.i64 = &exec_settings.maxclients,
      .dflt = "10000", .min = 1, .max = UINT_MAX, .apply = apply_maxclients,
      .section = OPT_SECTION_CLIENTS,
@@ -250,6 +248,9 @@ void server_options_register(void)
     opt_register(network_rows, ARRAY_COUNT(network_rows));
     opt_register(general_rows, ARRAY_COUNT(general_rows));
     opt_register(other_rows, ARRAY_COUNT(other_rows));
+    server_os_options_register();
+    server_title_options_register();
+    server_dormant_options_register();
 }
 
 void server_options_release(void)

@@ -33,6 +33,10 @@ struct server_settings {
     bool daemonize;
     struct view pidfile;
     struct view logfile;
+    bool syslog;
+    struct view syslog_ident;
+    int syslog_facility;
+    int64_t socket_mark; /* 0: none */
     int loglevel; /* enum log_level */
     bool crash_log;
 };
@@ -56,6 +60,38 @@ extern struct server_state server_state;
 
 /* Registers the rows of server/ itself and of the tiers that may not know of options. */
 void server_options_register(void);
+
+/* ---- os_options.c ---- */
+
+/* The options that concern the process and the system. */
+void server_os_options_register(void);
+/* Puts them into effect: processors, memory, the kernel's choice of victims. Before any thread. */
+void server_os_setup(void);
+/* Tells whoever supervises us that clients may come. */
+void server_os_ready(void);
+/* Somebody does, so we don't go to the background. */
+bool server_os_is_supervised(void);
+/* What SIGINT or SIGTERM means: enum shutdown_flag. */
+unsigned server_os_signal_flags(int signo);
+/* In a child that was forked to save; in a thread that works in the background. */
+void server_os_child(void);
+void server_os_background(void);
+
+/* ---- proc_title.c ---- */
+
+/* set-proc-title and its template. */
+void server_title_options_register(void);
+/* Takes the place of the arguments, which must not be used any more. Before any thread. */
+void server_title_setup(int argc, char **argv);
+/* Shows the title as the options say now. */
+void server_title_show(void);
+
+/* ---- dormant_options.c ---- */
+
+/* Registers the options of parts that this version hasn't got. */
+void server_dormant_options_register(void);
+
+/* ---- options.c ---- */
 
 /* Frees what the registry doesn't. */
 void server_options_release(void);

@@ -24,7 +24,7 @@
 #include "server/private.h"
 
 static struct loop_source source = {.fd = -1};
-static atomic_int seen_int;
+static atomic_int seen_int, last_signal;
 
 /* A log line without the log's formatting, which may be under way on this very thread. */
 static void log_from_handler(const char *message)
@@ -55,6 +55,7 @@ static void on_end_signal(int signo)
     log_from_handler(signo == SIGINT    ? "Received SIGINT scheduling shutdown..."
                      : signo == SIGTERM ? "Received SIGTERM scheduling shutdown..."
                                         : "Received shutdown signal, scheduling shutdown...");
+    atomic_store(&last_signal, signo);
     uint64_t one = 1;
     int saved = errno;
     if (write(source.fd, &one, sizeof(one)) < 0) {
@@ -66,7 +67,8 @@ static void on_end_signal(int signo)
 static void end_by_signal(void *ctx)
 {
     UNUSED(ctx);
-    if (server_request_end(0)) log_warning("The signal is ignored.");
+    unsigned flags = server_os_signal_flags(atomic_load(&last_signal));
+    if (server_request_end(flags)) log_warning("The signal is ignored.");
 }
 
 /* Runs without the token: what touches more than the process itself is posted. */

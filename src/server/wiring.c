@@ -59,6 +59,7 @@ static void wire_services(void)
     pubsub_setup();
     server_memory_setup();
     observe_setup(); /* its filter, as the one before, comes before MULTI's */
+    persist_on_fork(server_os_child);
     persist_setup(); /* before txn: a write that it refuses spoils its MULTI */
     txn_setup();
     gears_setup();
@@ -67,6 +68,7 @@ static void wire_services(void)
 enum status server_wire(void)
 {
     kv_setup(kv_settings.databases);
+    kv_lazyfree_on_start(server_os_background);
     kv_clock_set(clock_wall_ms());
     if (wire_exec()) return STATUS_ERR;
     wire_services();

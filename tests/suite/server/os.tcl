@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What the server asks of the system: its title, its processors, who is killed first when memory is
+# out, who is told that it is ready, and what signals mean.
+
+tags quick
+
+proc proc_file {name} { server::read_file /proc/[srv pid]/$name }
+proc title {} { lindex [split [proc_file cmdline] \0] 0 }
+
+with_server {} {
+    test "the title says where it listens" {
+        expect_match [title] "*redis-server \\*:[srv port]"
+        r CONFIG SET proc-title-template "server at {port} of {config-file}"
+        expect [title] "server at [srv port] of [srv dir]/redis.conf"
+        foreach bad [list "" "{title}" "{nosuch}" "\{port"] {
+            expect_error "*template format is invalid or contains unknown variables" {
+                r CONFIG SET proc-title-template $bad
+            }
+        }
+        r CONFIG SET proc-title-template [string repeat x 10000]
+        expect_match [title] xxxx*
+        r CONFIG SET proc-title-template "{title} {listen-addr} {server-mode}"
+    }
+
+    test "oom-score-adj" {
+        set base [string trim [proc_file oom_score_adj]]
+        r CONFIG SET oom-score-adj-values "10 200 800" oom-score-adj absolute
+        expect [string trim [proc_file oom_score_adj]] 10
+        r CONFIG SET oom-score-adj relative
+        expect [string trim [proc_file oom_score_adj]] [expr {min(1000, $base + 10)}]
+        r CONFIG SET oom-score-adj no
+        expect [string trim [proc_file oom_score_adj]] $base
+        foreach bad {"1 2" "1 2 3 4" "1 2 x" "1 2 2001" "-2001 2 3"} {
+            expect_error "*oom-score-adj-values*" { r CONFIG SET oom-score-adj-values $bad }
+        }
+        expect [r CONFIG GET oom-score-adj-values] {oom-score-adj-values {10 200 800}}
+        r CONFIG SET oom-score-adj-values "0 200 800"
+    }
+
+    test "shutdown-on-sigint and -sigterm take stock's words" {
+        foreach {words shown} {"now" now "force save" "save force" default default nosave nosave} {
+            r CONFIG SET shutdown-on-sigint $words
+            expect [lindex [r CONFIG GET shutdown-on-sigint] 1] $shown
+        }
+        expect_error "*shutdown options SAVE and NOSAVE can't be used simultaneously" {
+            r CONFIG SET shutdown-on-sigterm "save nosave"
+        }
+        expect_error "*must be one of the following: default, save, nosave, now, force" {
+            r CONFIG SET shutdown-on-sigterm sometimes
+        }
+    }
+}
+
+with_server {server_cpulist 0 bgsave_cpulist 0 bio_cpulist 0} {
+    test "the server runs on the processors of its list" {
+        expect_match [proc_file status] "*\nCpus_allowed_list:\t0\n*"
+        r BGSAVE
+        wait_for {[info_field rdb_bgsave_in_progress] == 0}
+        expect [info_field rdb_last_bgsave_status] ok
+    }
+}
+
+with_server {save "" shutdown-on-sigterm save} {
+    test "SIGTERM saves when it was told to" -down yes {
+        r SET k v
+        server::signal [srv_id] TERM
+        wait_for {![server::process_runs [srv_id]]}
+        expect_true {[file size [srv dir]/dump.rdb] > 0}
+    }
+}
+
+test "systemd is told that clients may come" -only cogwheel {
+    set folder [file join $::server::root notify]
+    file delete -force $folder
+    file mkdir $folder
+    set script {
+import os, socket, subprocess, sys
+folder, binary = sys.argv[1:3]
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(folder + "/sock")
+s.settimeout(30)
+env = dict(os.environ, NOTIFY_SOCKET=folder + "/sock")
+p = subprocess.Popen([binary, "--port", "0", "--unixsocket", folder + "/redis", "--save", "",
+                      "--dir", folder, "--supervised", sys.argv[3], "--daemonize", "yes"],
+                     env=env, stdout=subprocess.DEVNULL)
+print(s.recv(1000).decode().replace("\n", " "), p.poll() is None)
+p.terminate()
+print(p.wait())
+    }
+    foreach mode {systemd auto} {
+        set output [exec /usr/bin/python3 -c $script $folder [file normalize $::server::binary] $mode]
+        expect_match $output "*READY=1* True\n0"
+        file delete $folder/sock
+    }
+}
