@@ -92,6 +92,7 @@ void command_setup(const struct command_table *table)
 
 void command_teardown(void)
 {
+    if (reg.stats) command_stats_reset(); /* frees the histograms */
     mem_free(reg.stats);
     reg.stats = NULL;
     reg.table = NULL;
@@ -252,5 +253,6 @@ struct command_stats *command_stats_of(const struct command *cmd)
 
 void command_stats_reset(void)
 {
+    for (size_t i = 0; i < reg.table->count; i++) loghist_clear(&reg.stats[i].times);
     memset(reg.stats, 0, reg.table->count * sizeof(*reg.stats));
 }

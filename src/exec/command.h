@@ -17,6 +17,7 @@
 #ifndef EXEC_COMMAND_H
 #define EXEC_COMMAND_H
 
+#include "ds/loghist.h"
 #include "base/arg.h"
 #include "base/buf.h"
 #include "base/status.h"
@@ -222,6 +223,7 @@ struct command_stats {
     uint64_t total_ns;
     uint64_t rejected; /* refused before the handler ran */
     uint64_t failed;   /* the handler replied an error */
+    struct loghist times; /* of the handler, in nanoseconds; exec/latency.h */
 };
 
 /* Makes `table` the one that is asked, with all statistics at zero. Borrowed until the end of the

@@ -12,6 +12,7 @@
 #include "exec/client.h"
 #include "exec/command.h"
 #include "exec/effects.h"
+#include "exec/latency.h"
 #include "exec/reply.h"
 #include "exec/token.h"
 
@@ -209,8 +210,10 @@ enum status exec_call(struct exec_ctx *ctx)
     current_command = outer;
     if (unlikely(kv_effect_mask)) effects_after_handler(ctx);
     uint64_t took = ticks_now() - start;
-    stats->total_ns += ticks_to_ns(took);
-    if (unlikely(took >= exec.done_min_ticks)) exec.on_done(ctx, st, ticks_to_ns(took));
+    uint64_t ns = ticks_to_ns(took);
+    stats->total_ns += ns;
+    if (likely(latency_tracking)) loghist_add(&stats->times, ns);
+    if (unlikely(took >= exec.done_min_ticks)) exec.on_done(ctx, st, ns);
     if (unlikely(st == STATUS_ERR)) stats->failed++;
     if (likely(!(ctx->flags & EXEC_RETRY))) { /* counted when it began to wait */
         stats->calls++;

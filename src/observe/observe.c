@@ -11,17 +11,22 @@
 
 #include "conf/option.h"
 #include "exec/command.h"
+#include "exec/latency.h"
 #include "observe/private.h"
 
 static void command_done(const struct exec_ctx *ctx, enum status st, uint64_t ns)
 {
     if (st != STATUS_BLOCKED) slowlog__done(ctx, ns);
+    latency_note(ctx->cmd->flags & COMMAND_FAST ? LATENCY_FAST_COMMAND : LATENCY_COMMAND,
+                 ns / 1000);
     if (monitor__on() && !(ctx->flags & EXEC_RETRY)) monitor__done(ctx);
 }
 
 void observe__update(void)
 {
-    exec_done_min(monitor__on() ? 0 : slowlog__min_ns());
+    uint64_t slow_ns = latency__threshold_us;
+    if (slow_ns != UINT64_MAX) slow_ns *= 1000;
+    exec_done_min(monitor__on() ? 0 : MIN(slowlog__min_ns(), slow_ns));
 }
 
 /* The argument before i, or the one before that, is a word after which passwords come. */
@@ -54,5 +59,5 @@ void observe_setup(void)
 {
     exec_on_done(command_done);
     monitor__setup();
-    observe__update();
+    latency_on_change(observe__update);
 }

@@ -25,6 +25,7 @@
 #include "exec/admit.h"
 #include "exec/command.h"
 #include "exec/exec.h"
+#include "exec/latency.h"
 #include "keyspace/keyspace.h"
 #include "net/loop.h"
 #include "persist/rdb_load.h"
@@ -226,6 +227,7 @@ enum status persist_background(void)
     pid_t pid = fork();
     if (pid == 0) child_main();
     persist.last_fork_us = (uint64_t)(clock_mono_us() - start_us);
+    latency_note(LATENCY_FORK, persist.last_fork_us);
     if (pid < 0) return fork_failed();
     persist.forks++;
     persist.saves++;

@@ -11,6 +11,7 @@
 #include "conf/metric.h"
 #include "exec/client.h"
 #include "exec/exec.h"
+#include "exec/latency.h"
 #include "gears/gears.h"
 #include "keyspace/keyspace.h"
 #include "keyspace/settings.h"
@@ -53,7 +54,9 @@ static int expire_cron(void *ctx)
     uint64_t cut_off = kv_stats()->expired_time_cap_reached;
     exec_unit_begin(&unit);
     unit.flags |= KV_UNIT_LOOSE;
+    int64_t start_us = clock_mono_us();
     kv_expire_cycle(&unit, EXPIRE_SLICE_US);
+    latency_note(LATENCY_EXPIRE_CYCLE, (uint64_t)(clock_mono_us() - start_us));
     exec_unit_end(&unit, 0);
     bool more = kv_stats()->expired_time_cap_reached != cut_off;
     return more ? expire_pause_ms() : 1000 / server_state.hz;

@@ -21,6 +21,7 @@
 #include "exec/admit.h"
 #include "exec/client.h"
 #include "exec/command.h"
+#include "exec/latency.h"
 #include "gears/gears.h"
 #include "keyspace/keyspace.h"
 #include "keyspace/settings.h"
@@ -120,16 +121,20 @@ static int64_t time_limit_us(void)
 
 static enum outcome evict(struct kv_unit *unit)
 {
-    int64_t end_us = 0;
-    for (unsigned i = 0; is_over(); i++) {
+    int64_t start_us = 0, end_us = 0;
+    enum outcome outcome = WITHIN;
+    for (unsigned i = 0; outcome == WITHIN && is_over(); i++) {
         if (!end_us) {
-            end_us = clock_mono_us() + time_limit_us();
+            start_us = clock_mono_us();
+            end_us = start_us + time_limit_us();
         } else if (i % KEYS_A_LOOK == 0 && clock_mono_us() > end_us) {
-            return RUNNING;
+            outcome = RUNNING;
+            break;
         }
-        if (!kv_evict_one(unit)) return FULL;
+        if (!kv_evict_one(unit)) outcome = FULL;
     }
-    return WITHIN;
+    if (start_us) latency_note(LATENCY_EVICTION_CYCLE, (uint64_t)(clock_mono_us() - start_us));
+    return outcome;
 }
 
 static enum outcome evict_in_own_unit(unsigned depth)

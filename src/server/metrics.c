@@ -20,6 +20,7 @@
 #include "conf/metric.h"
 #include "exec/client.h"
 #include "exec/command.h"
+#include "exec/latency.h"
 #include "exec/settings.h"
 #include "exec/token.h"
 #include "keyspace/keyspace.h"
@@ -501,6 +502,18 @@ static void print_commands(struct buf *out)
     for (unsigned id = 0; id < command_count(); id++) print_command(out, command_by_id(id));
 }
 
+static void print_latency(struct buf *out)
+{
+    for (unsigned id = 0; id < command_count(); id++) {
+        const struct command *cmd = command_by_id(id);
+        const struct command_stats *s = command_stats_of(cmd);
+        if (!s->times.count) continue;
+        buf_printf(out, "latency_percentiles_usec_%s:", cmd->fullname);
+        latency_percentiles(s, out);
+        buf_append_cstr(out, "\r\n");
+    }
+}
+
 static void print_error(void *ctx, const char *code, uint64_t count)
 {
     struct buf *out = ctx;
@@ -526,6 +539,7 @@ static void print_databases(struct buf *out)
 static const struct metric_row lines_rows[] = {
     {METRIC_COMMANDSTATS, "commands", METRIC_LINES_FN, {.text_fn = print_commands}, 0},
     {METRIC_ERRORSTATS, "errors", METRIC_LINES_FN, {.text_fn = print_errors}, 0},
+    {METRIC_LATENCYSTATS, "latencies", METRIC_LINES_FN, {.text_fn = print_latency}, 0},
     {METRIC_KEYSPACE, "databases", METRIC_LINES_FN, {.text_fn = print_databases}, 0},
 };
 

@@ -15,6 +15,7 @@
 #include "exec/client.h"
 #include "exec/effects.h"
 #include "exec/effects_tap.h"
+#include "exec/latency.h"
 #include "exec/lifecycle.h"
 #include "exec/settings.h"
 #include "exec/token.h"
@@ -38,6 +39,7 @@ void server_register_all_options(void)
     persist_options_register();
     pubsub_options_register();
     observe_options_register();
+    latency_options_register();
     gears_options_register();
 }
 
