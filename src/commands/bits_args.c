@@ -4,6 +4,7 @@
  */
 #include "commands/bits_args.h"
 
+#include "exec/effects.h"
 #include "exec/reply.h"
 #include "exec/settings.h"
 
@@ -68,7 +69,10 @@ void bits_string_close(struct exec_ctx *ctx, struct bits_string *s, uint64_t cha
     if (!s->writable && kv_entry_enc(s->e) != ENC_RAW) {
         kv_set_string(ctx->unit, ctx->db, key, s->e, s->bytes, KV_KEEP_TTL | KV_RAW | KV_SAME);
     }
-    if (!changes) return;
+    if (!changes) {
+        if (s->grown) effect_as_given(ctx, KV_EFFECT_ALL); /* it grew, though nothing counts */
+        return;
+    }
     kv_dirty(ctx->unit, changes);
     kv_event(ctx->unit, KV_EVENT_STRING, "setbit", ctx->db, key);
 }

@@ -5,6 +5,7 @@
  * expiry, the payload. Thread: whoever runs the command.
  */
 #include "commands_table.h"
+#include "exec/effects.h"
 #include "exec/reply.h"
 #include "persist/dump.h"
 
@@ -64,6 +65,20 @@ static enum status parse_expiry(struct exec_ctx *ctx, struct restore_options *o)
     return STATUS_OK;
 }
 
+/* What is repeated elsewhere happens later: a time from now on becomes a moment. */
+static void emit_moment(struct exec_ctx *ctx, const struct restore_options *o)
+{
+    if (o->absolute || o->expire_ms < 0 || !effect_instead(ctx)) return;
+    effect_begin(ctx, (size_t)ctx->argc + 1);
+    for (int i = 0; i < ctx->argc; i++) {
+        if (i == 2)
+            effect_int(ctx, o->expire_ms);
+        else
+            effect_arg(ctx, &ctx->argv[i]);
+    }
+    effect_text(ctx, "ABSTTL");
+}
+
 /* Puts the value where nothing is any more; one whose time has passed isn't stored at all. */
 static void store(struct exec_ctx *ctx, const struct restore_options *o, bool replaced,
                   struct rdb_value *value)
@@ -71,6 +86,8 @@ static void store(struct exec_ctx *ctx, const struct restore_options *o, bool re
     struct arg *key = &ctx->argv[1];
     if (o->expire_ms >= 0 && o->expire_ms <= ctx->unit->now_ms) {
         if (!replaced) return;
+        if (effect_instead(ctx))
+            kv_effect_deleted(ctx->unit, ctx->db, arg_view(key), false);
         kv_event(ctx->unit, KV_EVENT_GENERIC, "del", ctx->db, key);
         kv_dirty(ctx->unit, 1);
         return;
@@ -82,6 +99,7 @@ static void store(struct exec_ctx *ctx, const struct restore_options *o, bool re
     } else if (o->idle_s >= 0) {
         kv_idle_set(e, o->idle_s);
     }
+    emit_moment(ctx, o);
     kv_event(ctx->unit, KV_EVENT_GENERIC, "restore", ctx->db, key);
     kv_dirty(ctx->unit, 1);
 }

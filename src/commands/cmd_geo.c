@@ -10,6 +10,7 @@
 #include "commands/geo_args.h"
 #include "commands/zset_args.h"
 #include "commands_table.h"
+#include "exec/effects.h"
 #include "exec/reply.h"
 
 /* ---- GEOADD ---- */
@@ -40,6 +41,20 @@ static enum status add_options(struct exec_ctx *ctx, struct add_call *call)
     return STATUS_OK;
 }
 
+/* Positions are computed with floating point: another processor may round otherwise. So what is
+ * repeated are the scores that came of them. */
+static void emit_scores(struct exec_ctx *ctx, const struct add_call *call, const double *scores)
+{
+    if (!effect_instead(ctx)) return;
+    effect_begin(ctx, (size_t)call->first + 2 * (size_t)call->members);
+    effect_text(ctx, "ZADD");
+    for (int i = 1; i < call->first; i++) effect_arg(ctx, &ctx->argv[i]);
+    for (int n = 0; n < call->members; n++) {
+        effect_int(ctx, (int64_t)scores[n]);
+        effect_arg(ctx, &ctx->argv[call->first + 3 * n + 2]);
+    }
+}
+
 static enum status add_members(struct exec_ctx *ctx, const struct add_call *call,
                                const double *scores)
 {
@@ -64,6 +79,7 @@ static enum status add_members(struct exec_ctx *ctx, const struct add_call *call
     else
         kv_set_value(ctx->unit, ctx->db, key, NULL, v, 0);
     if (added || changed) {
+        emit_scores(ctx, call, scores);
         if (e) kv_touch(ctx->unit, ctx->db, key);
         kv_dirty(ctx->unit, added + changed);
         kv_event(ctx->unit, KV_EVENT_ZSET, "zadd", ctx->db, key);

@@ -12,6 +12,7 @@
 #include "commands/random_args.h"
 #include "commands/scan_args.h"
 #include "commands_table.h"
+#include "exec/effects.h"
 #include "exec/reply.h"
 #include "types/hash.h"
 
@@ -178,6 +179,13 @@ enum status cmd_hincrbyfloat(struct exec_ctx *ctx)
     }
     struct value v = value_or_new(e);
     struct view result = view_of(text, num_format_ld_human(text, number));
+    if (effect_instead(ctx)) { /* another processor may round otherwise */
+        effect_begin(ctx, 4);
+        effect_text(ctx, "HSET");
+        effect_arg(ctx, &ctx->argv[1]);
+        effect_arg(ctx, &ctx->argv[2]);
+        effect_view(ctx, result);
+    }
     hash_set(&v, &ctx->argv[2], result);
     store(ctx, e, v, "hincrbyfloat", 1);
     reply_bulk_view(ctx, result);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "commands_table.h"
 #include "exec/blocking.h"
+#include "exec/effects.h"
 #include "exec/reply.h"
 #include "types/list.h"
 
@@ -28,6 +29,18 @@ static void removed(struct exec_ctx *ctx, struct arg *key, struct value v, enum 
     kv_dirty(ctx->unit, count);
     kv_event(ctx->unit, KV_EVENT_LIST, end == QUICKLIST_FIRST ? "lpop" : "rpop", ctx->db, key);
     if (empty) kv_delete_empty(ctx->unit, ctx->db, key);
+}
+
+/* A command that looks at several keys, or may wait, is repeated as the pop that came of it: of
+ * `count` elements, or of one if that is 0. */
+static void emit_pop(struct exec_ctx *ctx, const struct arg *key, enum quicklist_end end,
+                     uint64_t count)
+{
+    if (!effect_instead(ctx)) return;
+    effect_begin(ctx, count ? 3 : 2);
+    effect_text(ctx, end == QUICKLIST_FIRST ? "LPOP" : "RPOP");
+    effect_arg(ctx, key);
+    if (count) effect_int(ctx, (int64_t)count);
 }
 
 /* Takes the element at an end and replies it. */
@@ -135,6 +148,7 @@ static enum status block_pop(struct exec_ctx *ctx, enum quicklist_end end)
         if (!e) continue;
         reply_array(ctx, 2);
         reply_bulk_view(ctx, arg_view(&ctx->argv[i]));
+        emit_pop(ctx, &ctx->argv[i], end, 0);
         pop_one(ctx, &ctx->argv[i], kv_entry_value(e), end);
         return STATUS_OK;
     }
@@ -192,7 +206,9 @@ static enum status mpop_try(struct exec_ctx *ctx, const struct mpop *m, bool *do
         if (!e) continue;
         reply_array(ctx, 2);
         reply_bulk_view(ctx, arg_view(&ctx->argv[i]));
-        pop_many(ctx, &ctx->argv[i], kv_entry_value(e), m->end, (uint64_t)m->count);
+        uint64_t n = MIN((uint64_t)m->count, list_length(kv_entry_value(e)));
+        emit_pop(ctx, &ctx->argv[i], m->end, n);
+        pop_many(ctx, &ctx->argv[i], kv_entry_value(e), m->end, n);
         *done_out = true;
         break;
     }
@@ -271,7 +287,17 @@ static enum status move_now(struct exec_ctx *ctx, enum quicklist_end from, enum 
     return STATUS_OK;
 }
 
-static enum status move_or_wait(struct exec_ctx *ctx, enum quicklist_end from,
+/* The words without the timeout, which is the last. */
+static void emit_move(struct exec_ctx *ctx, const char *name)
+{
+    if (!effect_instead(ctx)) return;
+    effect_begin(ctx, (size_t)ctx->argc - 1);
+    effect_text(ctx, name);
+    for (int i = 1; i < ctx->argc - 1; i++) effect_arg(ctx, &ctx->argv[i]);
+}
+
+/* `name` is that of the command that doesn't wait. */
+static enum status move_or_wait(struct exec_ctx *ctx, const char *name, enum quicklist_end from,
                                 enum quicklist_end to)
 {
     bool done;
@@ -279,8 +305,9 @@ static enum status move_or_wait(struct exec_ctx *ctx, enum quicklist_end from,
     if (block_ready_key(ctx) < 0 && block_timeout_arg(ctx, ctx->argc - 1, &timeout_ms))
         return STATUS_ERR;
     if (move(ctx, from, to, &done)) return STATUS_ERR;
-    if (done) return STATUS_OK;
-    return wait_for_lists(ctx, 1, 1, timeout_ms, reply_null);
+    if (!done) return wait_for_lists(ctx, 1, 1, timeout_ms, reply_null);
+    emit_move(ctx, name);
+    return STATUS_OK;
 }
 
 enum status cmd_lmove(struct exec_ctx *ctx)
@@ -294,7 +321,7 @@ enum status cmd_blmove(struct exec_ctx *ctx)
 {
     enum quicklist_end from, to;
     if (arg_end(ctx, 3, &from) || arg_end(ctx, 4, &to)) return STATUS_ERR;
-    return move_or_wait(ctx, from, to);
+    return move_or_wait(ctx, "LMOVE", from, to);
 }
 
 enum status cmd_rpoplpush(struct exec_ctx *ctx)
@@ -304,5 +331,5 @@ enum status cmd_rpoplpush(struct exec_ctx *ctx)
 
 enum status cmd_brpoplpush(struct exec_ctx *ctx)
 {
-    return move_or_wait(ctx, QUICKLIST_LAST, QUICKLIST_FIRST);
+    return move_or_wait(ctx, "RPOPLPUSH", QUICKLIST_LAST, QUICKLIST_FIRST);
 }

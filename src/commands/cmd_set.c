@@ -8,6 +8,7 @@
 #include "commands/random_args.h"
 #include "commands/scan_args.h"
 #include "commands_table.h"
+#include "exec/effects.h"
 #include "exec/reply.h"
 #include "types/set.h"
 
@@ -218,6 +219,45 @@ enum status cmd_sscan(struct exec_ctx *ctx)
 
 /* ---- random members ---- */
 
+/* Members that one SREM names at most. */
+#define SREM_MEMBERS 1024
+
+/* What SPOP takes is replied, and repeated elsewhere by name. */
+struct popped {
+    struct exec_ctx *ctx;
+    bool emits;
+    size_t left, in_effect; /* members to come, in all and in the effect that was begun */
+};
+
+static void visit_popped(void *arg, struct view member)
+{
+    struct popped *p = arg;
+    reply_bulk_view(p->ctx, member);
+    if (!p->emits) return;
+    if (!p->in_effect) {
+        p->in_effect = MIN(p->left, SREM_MEMBERS);
+        effect_begin(p->ctx, 2 + p->in_effect);
+        effect_text(p->ctx, "SREM");
+        effect_arg(p->ctx, &p->ctx->argv[1]);
+    }
+    effect_view(p->ctx, member);
+    p->in_effect--;
+    p->left--;
+}
+
+/* Takes n members. All of a set are its deletion, if they were asked for by number. */
+static void pop(struct exec_ctx *ctx, struct kv_entry *e, size_t n)
+{
+    struct value v = kv_entry_value(e);
+    struct popped popped = {.ctx = ctx, .emits = effect_instead(ctx), .left = n};
+    if (popped.emits && ctx->argc > 2 && n == set_length(v)) {
+        popped.emits = false;
+        kv_effect_deleted(ctx->unit, ctx->db, arg_view(&ctx->argv[1]), false);
+    }
+    set_pop(&v, n, visit_popped, &popped);
+    store_removed(ctx, &ctx->argv[1], e, v, "spop", n);
+}
+
 static enum status spop_one(struct exec_ctx *ctx)
 {
     struct kv_entry *e;
@@ -226,9 +266,7 @@ static enum status spop_one(struct exec_ctx *ctx)
         reply_null(ctx);
         return STATUS_OK;
     }
-    struct value v = kv_entry_value(e);
-    set_pop(&v, 1, visit_member, ctx);
-    store_removed(ctx, &ctx->argv[1], e, v, "spop", 1);
+    pop(ctx, e, 1);
     return STATUS_OK;
 }
 
@@ -246,11 +284,9 @@ enum status cmd_spop(struct exec_ctx *ctx)
         reply_set(ctx, 0);
         return STATUS_OK;
     }
-    struct value v = kv_entry_value(e);
-    size_t n = MIN((size_t)count, set_length(v));
+    size_t n = MIN((size_t)count, set_length(kv_entry_value(e)));
     reply_set(ctx, n);
-    set_pop(&v, n, visit_member, ctx);
-    store_removed(ctx, &ctx->argv[1], e, v, "spop", n);
+    pop(ctx, e, n);
     return STATUS_OK;
 }
 

@@ -8,12 +8,14 @@
  */
 #include "commands/stream_args.h"
 #include "commands_table.h"
+#include "exec/effects.h"
 
-/* ---- XADD and XTRIM ---- */
+/* ---- arguments of XADD and XTRIM ---- */
 
 struct trim_args {
     bool given, limit_given, no_mkstream;
     bool auto_id, auto_seq; /* of XADD */
+    int about_at;           /* position of the strategy's `~` */
     struct stream_id id;
     struct stream_trim trim;
 };
@@ -32,6 +34,7 @@ static enum status parse_strategy(struct exec_ctx *ctx, int *i, struct trim_args
         a->trim.approximate = view_eq_cstr(next, "~");
         if (a->trim.approximate || view_eq_cstr(next, "=")) ++*i;
     }
+    a->about_at = *i;
     ++*i;
     a->given = true;
     if (by_id) return stream_arg_id(ctx, *i, &a->trim.min_id);
@@ -144,10 +147,66 @@ static enum status open_write(struct exec_ctx *ctx, struct kv_entry **e_out)
     return STATUS_OK;
 }
 
+/* ---- effects ---- */
+
+static void emit_id(struct exec_ctx *ctx, struct stream_id id)
+{
+    char text[STREAM_ID_LEN];
+    effect_view(ctx, view_of(text, stream_id_format(text, id)));
+}
+
+/* Trims exactly as far as an approximate one has come: to the first block that it left. */
+static void emit_bound(struct exec_ctx *ctx, const struct stream *s, const struct stream_trim *t)
+{
+    if (!t->by_id) {
+        effect_int(ctx, (int64_t)s->length);
+    } else {
+        const struct idmap_slot *first = idmap_at(&s->blocks, idmap_first(&s->blocks));
+        emit_id(ctx, first ? stream_key_id(first->id) : STREAM_ID_MAX);
+    }
+}
+
+/* LIMIT goes with `~` alone. */
+static bool is_left_out(struct exec_ctx *ctx, const struct trim_args *a, int i, int id_at)
+{
+    return a->trim.approximate && i > 1 && i < id_at && arg_is(&ctx->argv[i], "limit");
+}
+
+/* XADD and XTRIM with the id that was chosen, at id_at if there is one, and with what a trim that
+ * keeps whole blocks came to: blocks may be cut otherwise elsewhere. */
+static void emit_outcome(struct exec_ctx *ctx, const struct stream *s, const struct trim_args *a,
+                         int id_at)
+{
+    size_t words = 0;
+    if (!(a->auto_id || a->auto_seq || a->trim.approximate) || !effect_instead(ctx)) return;
+    for (int i = 0; i < ctx->argc; i++) {
+        if (is_left_out(ctx, a, i, id_at))
+            i++;
+        else
+            words++;
+    }
+    effect_begin(ctx, words);
+    for (int i = 0; i < ctx->argc; i++) {
+        if (is_left_out(ctx, a, i, id_at))
+            i++;
+        else if (i == id_at && (a->auto_id || a->auto_seq))
+            emit_id(ctx, a->id);
+        else if (a->trim.approximate && i == a->about_at)
+            effect_text(ctx, "=");
+        else if (a->trim.approximate && i == a->about_at + 1)
+            emit_bound(ctx, s, &a->trim);
+        else
+            effect_arg(ctx, &ctx->argv[i]);
+    }
+}
+
+/* ---- XADD, XTRIM ---- */
+
 /* Adds the entry and stores the stream; a new one is freed if that fails. */
 static enum status add_entry(struct exec_ctx *ctx, struct kv_entry *e, struct trim_args *a,
-                             int pairs_at)
+                             int id_at)
 {
+    int pairs_at = id_at + 1;
     struct arg *key = &ctx->argv[1];
     struct value v = e ? kv_entry_value(e) : stream_new();
     struct stream *s = stream_of(v);
@@ -169,6 +228,7 @@ static enum status add_entry(struct exec_ctx *ctx, struct kv_entry *e, struct tr
     if (a->given && stream_trim(s, &a->trim)) {
         kv_event(ctx->unit, KV_EVENT_STREAM, "xtrim", ctx->db, key);
     }
+    emit_outcome(ctx, s, a, id_at);
     return STATUS_OK;
 }
 
@@ -188,7 +248,7 @@ enum status cmd_xadd(struct exec_ctx *ctx)
         reply_null(ctx);
         return STATUS_OK;
     }
-    if (add_entry(ctx, e, &a, id_at + 1)) return STATUS_ERR;
+    if (add_entry(ctx, e, &a, id_at)) return STATUS_ERR;
     stream_reply_id(ctx, a.id);
     return STATUS_OK;
 }
@@ -204,6 +264,7 @@ enum status cmd_xtrim(struct exec_ctx *ctx)
         kv_touch(ctx->unit, ctx->db, &ctx->argv[1]);
         kv_event(ctx->unit, KV_EVENT_STREAM, "xtrim", ctx->db, &ctx->argv[1]);
         kv_dirty(ctx->unit, removed);
+        emit_outcome(ctx, stream_of(kv_entry_value(e)), &a, ctx->argc);
     }
     reply_int(ctx, (int64_t)removed);
     return STATUS_OK;

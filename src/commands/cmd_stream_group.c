@@ -11,6 +11,7 @@
 #include "commands/stream_args.h"
 #include "commands_table.h"
 #include "exec/blocking.h"
+#include "exec/effects.h"
 
 /* ---- XGROUP ---- */
 
@@ -329,6 +330,7 @@ struct claim {
     bool force, just_id, has_last;
     struct stream_id last;
     int ids_end;
+    bool emits, moved, emitted; /* effects: the group's last id was moved; that has been said */
 };
 
 static enum status claim_number(struct exec_ctx *ctx, int i, const char *error, int64_t *out)
@@ -388,6 +390,7 @@ static enum status parse_claim(struct exec_ctx *ctx, struct claim *call)
     if (call->delivered_ms < 0 || call->delivered_ms > now_ms) call->delivered_ms = now_ms;
     if (call->has_last && stream_id_compare(call->last, call->g->last_id) > 0) {
         call->g->last_id = call->last;
+        call->moved = true;
         kv_dirty(ctx->unit, 1);
     }
     return STATUS_OK;
@@ -408,14 +411,27 @@ static void reply_claimed(struct exec_ctx *ctx, struct stream_entry *e, bool jus
         stream_reply_entry(ctx, e);
 }
 
-/* Claims one id; true if it was, and replied. */
-static bool claim_one(struct exec_ctx *ctx, struct claim *call, struct stream_id id)
+/* What became of the delivery of the id at argument i. */
+static void emit_claim(struct exec_ctx *ctx, struct claim *call, int i,
+                       const struct stream_pending *p)
 {
+    if (!call->emits) return;
+    stream_emit_pending(ctx, &ctx->argv[1], call->g, arg_view(&ctx->argv[i]), p);
+    call->emitted = true;
+}
+
+/* Claims the id at argument i; true if it was, and replied. */
+static bool claim_one(struct exec_ctx *ctx, struct claim *call, int i)
+{
+    struct stream_id id;
     struct stream_entry e;
+    if (!stream_parse_id(arg_view(&ctx->argv[i]), 0, NULL, &id)) return false;
     struct stream_pending *p = stream_pending_find(call->g, id);
     if (!stream_find(call->s, id, &e)) {
         /* What was removed from the stream can't be handled by anybody any more. */
-        if (p) kv_dirty(ctx->unit, 1);
+        if (!p) return false;
+        emit_claim(ctx, call, i, p);
+        kv_dirty(ctx->unit, 1);
         stream_pending_drop(call->g, id);
         return false;
     }
@@ -434,6 +450,7 @@ static bool claim_one(struct exec_ctx *ctx, struct claim *call, struct stream_id
     else if (!call->just_id)
         p->deliveries++;
     reply_claimed(ctx, &e, call->just_id);
+    emit_claim(ctx, call, i, p);
     kv_dirty(ctx->unit, 1);
     return true;
 }
@@ -443,12 +460,11 @@ enum status cmd_xclaim(struct exec_ctx *ctx)
     struct claim call;
     size_t n = 0;
     if (parse_claim(ctx, &call)) return STATUS_ERR;
+    call.emits = effect_instead(ctx);
     struct reply_deferred array = reply_defer(ctx);
-    for (int i = 5; i < call.ids_end; i++) {
-        struct stream_id id;
-        if (stream_parse_id(arg_view(&ctx->argv[i]), 0, NULL, &id)) n += claim_one(ctx, &call, id);
-    }
+    for (int i = 5; i < call.ids_end; i++) n += claim_one(ctx, &call, i);
     reply_defer_array(ctx, array, n);
+    if (call.emits && call.moved && !call.emitted) stream_emit_group(ctx, &ctx->argv[1], call.g);
     return STATUS_OK;
 }
 
@@ -496,12 +512,14 @@ static void autoclaim_run(struct exec_ctx *ctx, struct autoclaim *call, struct s
     struct stream_consumer *c = NULL;
     struct stream_entry e;
     const struct idmap_slot *slot;
+    bool emits = effect_instead(ctx);
     int64_t left = call->count, attempts = call->count * ATTEMPTS_PER_CLAIM;
     struct idmap_pos pos = idmap_from(&g->pending, stream_id_key(call->start));
     while (left > 0 && attempts-- > 0 && (slot = idmap_at(&g->pending, pos))) {
         struct stream_id id = stream_key_id(slot->id);
         struct stream_pending *p = slot->ptr;
         if (!stream_find(s, id, &e)) {
+            if (emits) stream_emit_pending_id(ctx, &ctx->argv[1], g, id, p);
             buf_append(&call->gone, &id, sizeof(id));
             stream_pending_drop(g, id);
             pos = idmap_from(&g->pending, stream_id_key(id));
@@ -515,6 +533,7 @@ static void autoclaim_run(struct exec_ctx *ctx, struct autoclaim *call, struct s
         stream_pending_give(p, c, id);
         p->delivered_ms = ctx->unit->now_ms;
         if (!call->just_id) p->deliveries++;
+        if (emits) stream_emit_pending_id(ctx, &ctx->argv[1], g, id, p);
         buf_append(&call->claimed, &id, sizeof(id));
         kv_dirty(ctx->unit, 1);
         left--;

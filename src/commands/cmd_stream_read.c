@@ -14,6 +14,7 @@
 #include "commands/stream_args.h"
 #include "commands_table.h"
 #include "exec/blocking.h"
+#include "exec/effects.h"
 
 #define NO_GROUP_OPTION                                                                            \
     " option is only supported by XREADGROUP. You called XREAD instead."
@@ -136,11 +137,30 @@ static enum status parse_from(struct exec_ctx *ctx, const struct read_args *a, i
 
 /* ---- replies ---- */
 
-/* The deliveries of a consumer behind an id that it hasn't acknowledged. */
-static void reply_history(struct exec_ctx *ctx, const struct stream *s, struct stream_consumer *c,
-                          struct stream_id after, uint64_t count)
+/* A delivery of entries to a consumer of a group. */
+struct delivery {
+    struct exec_ctx *ctx;
+    const struct arg *key;
+    const struct stream *s;
+    struct stream_group *g;
+    struct stream_consumer *c;
+    bool noack;
+    bool emits;    /* effects */
+    uint64_t done; /* entries that were delivered */
+};
+
+static void delivered(struct delivery *d, struct stream_id id, const struct stream_pending *p)
+{
+    d->done++;
+    if (d->emits && p) stream_emit_pending_id(d->ctx, d->key, d->g, id, p);
+}
+
+/* The deliveries of a consumer behind an id that it hasn't acknowledged: they count anew. */
+static void reply_history(struct delivery *d, struct stream_id after, uint64_t count)
 {
     size_t n = 0;
+    struct exec_ctx *ctx = d->ctx;
+    struct stream_consumer *c = d->c;
     const struct idmap_slot *slot;
     struct reply_deferred array = reply_defer(ctx);
     struct idmap_pos pos = idmap_from(&c->pending, stream_id_key(after));
@@ -150,10 +170,11 @@ static void reply_history(struct exec_ctx *ctx, const struct stream *s, struct s
         struct stream_entry e;
         struct stream_pending *p = slot->ptr;
         if (stream_id_compare(stream_key_id(slot->id), after) < 0) continue;
-        if (stream_find(s, stream_key_id(slot->id), &e)) {
+        if (stream_find(d->s, stream_key_id(slot->id), &e)) {
             stream_reply_entry(ctx, &e);
             p->delivered_ms = ctx->unit->now_ms;
             p->deliveries++;
+            delivered(d, stream_key_id(slot->id), p);
         } else {
             reply_array(ctx, 2);
             stream_reply_id(ctx, stream_key_id(slot->id));
@@ -164,46 +185,66 @@ static void reply_history(struct exec_ctx *ctx, const struct stream *s, struct s
     reply_defer_array(ctx, array, n);
 }
 
-/* A delivery of fresh entries to a consumer of a group. */
-struct delivery {
-    const struct stream *s;
-    struct stream_group *g;
-    struct stream_consumer *c;
-    int64_t now_ms;
-    bool noack;
-};
-
 /* Moves the group on, and notes that an entry went to a consumer. It may be pending already, if
  * the group was set back: then it begins anew. */
 static void deliver(void *arg, struct stream_id id)
 {
-    const struct delivery *d = arg;
-    stream_group_advance(d->s, d->g, id);
-    if (d->noack) return;
+    struct delivery *d = arg;
     struct stream_pending *p = NULL;
+    int64_t now_ms = d->ctx->unit->now_ms;
+    stream_group_advance(d->s, d->g, id);
+    if (d->noack) {
+        delivered(d, id, NULL);
+        return;
+    }
     const struct idmap_slot *last = idmap_at(&d->g->pending, idmap_last(&d->g->pending));
     if (last && stream_id_compare(id, stream_key_id(last->id)) <= 0) {
         p = stream_pending_find(d->g, id);
     }
     if (!p) {
-        stream_pending_new(d->g, d->c, id, d->now_ms);
-        return;
+        p = stream_pending_new(d->g, d->c, id, now_ms);
+    } else {
+        stream_pending_give(p, d->c, id);
+        p->delivered_ms = now_ms;
     }
-    stream_pending_give(p, d->c, id);
-    p->delivered_ms = d->now_ms;
     p->deliveries = 1;
+    delivered(d, id, p);
 }
 
 /* What the group hasn't been delivered, and moves it on. */
-static void reply_fresh(struct exec_ctx *ctx, const struct stream *s, const struct read_args *a,
-                        struct stream_group *g, struct stream_consumer *c)
+static void reply_fresh(struct delivery *d, uint64_t count)
 {
     struct stream_walk w;
-    struct stream_id from = g->last_id;
-    struct delivery d = {s, g, c, ctx->unit->now_ms, a->noack};
+    struct stream_id from = d->g->last_id;
     bool any = stream_id_next(&from);
-    stream_walk_init(&w, s, from, any ? STREAM_ID_MAX : STREAM_ID_MIN, false);
-    stream_reply_walk(ctx, &w, a->count, deliver, &d);
+    stream_walk_init(&w, d->s, from, any ? STREAM_ID_MAX : STREAM_ID_MIN, false);
+    stream_reply_walk(d->ctx, &w, count, deliver, d);
+}
+
+/* A consumer's part of the reply. Its deliveries are effects of their own and make the consumer;
+ * what they don't say comes behind them. */
+static void read_as_consumer(struct exec_ctx *ctx, const struct read_args *a, const struct arg *key,
+                             struct stream *s, const struct read_from *from)
+{
+    struct stream_group *g = stream_group_find(s, arg_view(a->group));
+    bool is_new = !stream_consumer_find(g, arg_view(a->consumer));
+    int64_t read_before = g->entries_read;
+    struct delivery d = {.ctx = ctx,
+                         .key = key,
+                         .s = s,
+                         .g = g,
+                         .c = stream_consumer_seen(ctx, key, g, a->consumer),
+                         .noack = a->noack,
+                         .emits = effect_instead(ctx)};
+    if (from->fresh)
+        reply_fresh(&d, a->count);
+    else
+        reply_history(&d, from->id, a->count);
+    kv_dirty(ctx->unit, 1);
+    if (!d.emits) return;
+    if (is_new && (a->noack || !d.done)) stream_emit_consumer(ctx, key, g, a->consumer);
+    if (from->fresh && d.done && (a->noack || g->entries_read != read_before))
+        stream_emit_group(ctx, key, g);
 }
 
 /* The nth stream's part of the reply, which has something to say. */
@@ -219,14 +260,7 @@ static void reply_stream(struct exec_ctx *ctx, const struct read_args *a, int nt
         stream_reply_range(ctx, s, first, any ? STREAM_ID_MAX : STREAM_ID_MIN, false, a->count);
         return;
     }
-    struct stream_group *g = stream_group_find(s, arg_view(a->group));
-    struct stream_consumer *c = stream_consumer_seen(ctx, key, g, a->consumer);
-    if (from->fresh) {
-        reply_fresh(ctx, s, a, g, c);
-    } else {
-        reply_history(ctx, s, c, from->id, a->count);
-    }
-    kv_dirty(ctx->unit, 1);
+    read_as_consumer(ctx, a, key, s, from);
 }
 
 /* ---- the commands ---- */

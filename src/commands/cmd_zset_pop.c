@@ -9,6 +9,7 @@
 #include "commands/zset_args.h"
 #include "commands_table.h"
 #include "exec/blocking.h"
+#include "exec/effects.h"
 #include "exec/reply.h"
 
 /* Keys of a waiting command that need no allocation. */
@@ -23,6 +24,17 @@ static void pop(struct exec_ctx *ctx, struct arg *key, struct kv_entry *e, size_
     zset_walk(v, max ? length - 1 : 0, n, max, visit, ctx);
     zset_remove_span(&v, (struct zset_span){max ? length - n : 0, n});
     zset_store_removed(ctx, key, e, v, max ? "zpopmax" : "zpopmin", n);
+}
+
+/* A command that looks at several keys, or may wait, is repeated as the pop that came of it: of
+ * `count` members, or of one if that is 0. */
+static void emit_pop(struct exec_ctx *ctx, const struct arg *key, bool max, size_t count)
+{
+    if (!effect_instead(ctx)) return;
+    effect_begin(ctx, count ? 3 : 2);
+    effect_text(ctx, max ? "ZPOPMAX" : "ZPOPMIN");
+    effect_arg(ctx, key);
+    if (count) effect_int(ctx, (int64_t)count);
 }
 
 static enum status pop_command(struct exec_ctx *ctx, bool max)
@@ -102,6 +114,7 @@ static enum status blocking_pop(struct exec_ctx *ctx, bool max)
     if (!at) return wait_for_keys(ctx, 1, keys, timeout_ms);
     reply_array(ctx, 3);
     reply_bulk_view(ctx, arg_view(&ctx->argv[at]));
+    emit_pop(ctx, &ctx->argv[at], max, 0);
     pop(ctx, &ctx->argv[at], e, 1, max, zset_reply_flat);
     return STATUS_OK;
 }
@@ -148,6 +161,7 @@ static void mpop_reply(struct exec_ctx *ctx, const struct mpop *call, int at, st
     reply_array(ctx, 2);
     reply_bulk_view(ctx, arg_view(&ctx->argv[at]));
     reply_array(ctx, n);
+    emit_pop(ctx, &ctx->argv[at], call->max, n);
     pop(ctx, &ctx->argv[at], e, n, call->max, zset_reply_pair);
 }
 

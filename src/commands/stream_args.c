@@ -4,6 +4,8 @@
  */
 #include "commands/stream_args.h"
 
+#include "exec/effects.h"
+
 #define NO_ID "Invalid stream ID specified as stream command argument"
 /* As observed of stock: no longer text is read. */
 #define ID_TEXT_MAX 127
@@ -157,6 +159,65 @@ struct stream_consumer *stream_consumer_seen(struct exec_ctx *ctx, const struct 
     kv_event(ctx->unit, KV_EVENT_STREAM, "xgroup-createconsumer", ctx->db, key);
     kv_dirty(ctx->unit, 1);
     return c;
+}
+
+/* ---- effects ---- */
+
+static void emit_id(struct exec_ctx *ctx, struct stream_id id)
+{
+    char text[STREAM_ID_LEN];
+    effect_view(ctx, view_of(text, stream_id_format(text, id)));
+}
+
+void stream_emit_pending(struct exec_ctx *ctx, const struct arg *key, const struct stream_group *g,
+                         struct view id, const struct stream_pending *p)
+{
+    effect_begin(ctx, 14);
+    effect_text(ctx, "XCLAIM");
+    effect_arg(ctx, key);
+    effect_view(ctx, view_of(g->name, g->name_len));
+    effect_view(ctx, view_of(p->consumer->name, p->consumer->name_len));
+    effect_text(ctx, "0");
+    effect_view(ctx, id);
+    effect_text(ctx, "TIME");
+    effect_int(ctx, p->delivered_ms);
+    effect_text(ctx, "RETRYCOUNT");
+    effect_int(ctx, (int64_t)p->deliveries);
+    effect_text(ctx, "FORCE");
+    effect_text(ctx, "JUSTID");
+    effect_text(ctx, "LASTID");
+    emit_id(ctx, g->last_id);
+}
+
+void stream_emit_pending_id(struct exec_ctx *ctx, const struct arg *key,
+                            const struct stream_group *g, struct stream_id id,
+                            const struct stream_pending *p)
+{
+    char text[STREAM_ID_LEN];
+    stream_emit_pending(ctx, key, g, view_of(text, stream_id_format(text, id)), p);
+}
+
+void stream_emit_group(struct exec_ctx *ctx, const struct arg *key, const struct stream_group *g)
+{
+    effect_begin(ctx, 7);
+    effect_text(ctx, "XGROUP");
+    effect_text(ctx, "SETID");
+    effect_arg(ctx, key);
+    effect_view(ctx, view_of(g->name, g->name_len));
+    emit_id(ctx, g->last_id);
+    effect_text(ctx, "ENTRIESREAD");
+    effect_int(ctx, g->entries_read);
+}
+
+void stream_emit_consumer(struct exec_ctx *ctx, const struct arg *key,
+                          const struct stream_group *g, const struct arg *name)
+{
+    effect_begin(ctx, 5);
+    effect_text(ctx, "XGROUP");
+    effect_text(ctx, "CREATECONSUMER");
+    effect_arg(ctx, key);
+    effect_view(ctx, view_of(g->name, g->name_len));
+    effect_arg(ctx, name);
 }
 
 /* ---- replies ---- */

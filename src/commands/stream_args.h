@@ -41,6 +41,27 @@ enum status stream_reply_unknown_group(struct exec_ctx *ctx, const struct arg *k
 struct stream_consumer *stream_consumer_seen(struct exec_ctx *ctx, const struct arg *key,
                                              struct stream_group *g, const struct arg *name);
 
+/* ---- effects: for who has asked effect_instead ---- */
+
+/* The delivery of an id as it is now, in a form of XCLAIM that only sets; `id` as text. One of an
+ * entry that is gone ends where it is repeated. */
+void stream_emit_pending(struct exec_ctx *ctx, const struct arg *key, const struct stream_group *g,
+                         struct view id, const struct stream_pending *p);
+
+/* The same, of an id that isn't text yet. */
+void stream_emit_pending_id(struct exec_ctx *ctx, const struct arg *key,
+                            const struct stream_group *g, struct stream_id id,
+                            const struct stream_pending *p);
+
+/* How far the group has come, by id and by number. */
+void stream_emit_group(struct exec_ctx *ctx, const struct arg *key, const struct stream_group *g);
+
+/* A consumer that was made by being named. */
+void stream_emit_consumer(struct exec_ctx *ctx, const struct arg *key,
+                          const struct stream_group *g, const struct arg *name);
+
+/* ---- replies ---- */
+
 /* An id as a bulk string. */
 void stream_reply_id(struct exec_ctx *ctx, struct stream_id id);
 
