@@ -6,9 +6,13 @@
  *
  * Thread: the holder of the data token.
  */
+#include <errno.h>
+
 #include "base/glob.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "commands_table.h"
+#include "conf/config_rewrite.h"
 #include "conf/metric.h"
 #include "conf/option.h"
 #include "exec/client.h"
@@ -121,15 +125,32 @@ enum status cmd_config_resetstat(struct exec_ctx *ctx)
     return STATUS_OK;
 }
 
+enum status cmd_config_rewrite(struct exec_ctx *ctx)
+{
+    switch (conf_rewrite()) {
+    case STATUS_OK: break;
+    case STATUS_NOT_FOUND:
+        return reply_error(ctx, "The server is running without a config file");
+    default:
+        log_warning("CONFIG REWRITE failed: %s", strerror(errno));
+        return reply_errorf(ctx, "Rewriting config file: %s", strerror(errno));
+    }
+    log_warning("CONFIG REWRITE executed with success.");
+    reply_ok(ctx);
+    return STATUS_OK;
+}
+
 enum status cmd_config_help(struct exec_ctx *ctx)
 {
     static const char *const lines[] = {
-        "GET <pattern>",
-        "    Return parameters matching the glob-like <pattern> and their values.",
-        "SET <directive> <value>",
-        "    Set the configuration <directive> to <value>.",
+        "GET <pattern> [<pattern> ...]",
+        "    The options whose names match, with their values.",
+        "SET <option> <value> [<option> <value> ...]",
+        "    Change options: all of these, or none.",
         "RESETSTAT",
-        "    Reset statistics reported by the INFO command.",
+        "    Set the counters that INFO shows back to zero.",
+        "REWRITE",
+        "    Write the options into the configuration file.",
         NULL,
     };
     reply_help(ctx, lines);

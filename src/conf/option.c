@@ -25,6 +25,7 @@
 
 static struct {
     const struct opt_row **rows;
+    struct buf *defaults; /* the texts of the rows' first values */
     size_t count, cap;
     bool protected_allowed;
 } registry;
@@ -259,7 +260,10 @@ static void add_row(const struct opt_row *row)
     if (registry.count == registry.cap) {
         registry.cap = registry.cap ? registry.cap * 2 : 64;
         registry.rows = mem_realloc(registry.rows, registry.cap * sizeof(*registry.rows));
+        registry.defaults =
+            mem_realloc(registry.defaults, registry.cap * sizeof(*registry.defaults));
     }
+    registry.defaults[registry.count] = (struct buf){0};
     registry.rows[registry.count++] = row;
 }
 
@@ -270,7 +274,19 @@ void opt_register(const struct opt_row *rows, size_t count)
         add_row(row);
         if (row->kind == OPT_STRING) *row->var.text = view_of(mem_dup("", 0), 0);
         set_default(row);
+        opt_value(row, &registry.defaults[registry.count - 1]);
     }
+}
+
+bool opt_is_default(const struct opt_row *row)
+{
+    struct buf now = {0};
+    size_t i = 0;
+    while (registry.rows[i] != row) i++;
+    opt_value(row, &now);
+    bool same = view_eq(buf_view(&now), buf_view(&registry.defaults[i]));
+    buf_release(&now);
+    return same;
 }
 
 void opt_teardown(void)
@@ -281,8 +297,11 @@ void opt_teardown(void)
         mem_free((void *)(uintptr_t)row->var.text->ptr);
         *row->var.text = VIEW_LIT("");
     }
+    for (size_t i = 0; i < registry.count; i++) buf_release(&registry.defaults[i]);
     mem_free(registry.rows);
+    mem_free(registry.defaults);
     registry.rows = NULL;
+    registry.defaults = NULL;
     registry.count = registry.cap = 0;
 }
 

@@ -138,6 +138,9 @@ const struct opt_row *opt_find(struct view name);
 /* Appends the row's value as CONFIG GET shows it. */
 void opt_value(const struct opt_row *row, struct buf *out);
 
+/* Whether it has the value that it was registered with. */
+bool opt_is_default(const struct opt_row *row);
+
 /* Whether CONFIG SET may change OPT_PROTECTED options: no, at first. It depends on who asks
  * (enable-protected-configs yes, no, local), so the command sets it before each opt_set_many. */
 void opt_protected_allow(bool allow);

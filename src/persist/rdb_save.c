@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "persist/persist.h"
@@ -128,19 +129,6 @@ static enum status write_failed(const char *temp, int error)
     return STATUS_IO;
 }
 
-/* A rename is on the disk when its folder is. */
-static enum status sync_folder(void)
-{
-    int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return STATUS_IO;
-    /* A file system that can't (EINVAL) has nothing to be stored here. */
-    enum status status = fsync(fd) && errno != EINVAL ? STATUS_IO : STATUS_OK;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return status;
-}
-
 static enum status write_temp(const char *temp, struct rdb_progress *progress)
 {
     char path[PATH_MAX];
@@ -173,7 +161,7 @@ enum status rdb_save_file(const char *name, struct rdb_progress *progress)
         unlink(temp);
         return STATUS_IO;
     }
-    if (sync_folder()) {
+    if (file_sync_folder(name)) {
         log_warning("Write error while syncing the folder of the DB: %s", strerror(errno));
         return STATUS_IO;
     }

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/version.h"
 #include "conf/config_file.h"
+#include "conf/config_rewrite.h"
 #include "conf/option.h"
 #include "server/private.h"
 
@@ -165,6 +166,7 @@ enum server_action server_read_args(int argc, char **argv)
         from_stdin = true;
         argc--;
     }
+    conf_file_is(server_state.config_file);
     if (load(file, from_stdin, argc - first, argv + first)) return SERVER_EXIT_FAILED;
     return SERVER_RUN;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "server/private.h"
@@ -30,18 +31,6 @@ void server_daemonize(void)
     if (null > STDERR_FILENO) close(null);
 }
 
-static enum status write_all(int fd, const char *bytes, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, bytes, len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return STATUS_IO;
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return STATUS_OK;
-}
-
 /* Empty: none is wanted. */
 const char *server_pidfile_path(void)
 {
@@ -56,7 +45,7 @@ void server_write_pidfile(void)
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     char text[32];
     int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-    if (fd < 0 || write_all(fd, text, (size_t)len)) {
+    if (fd < 0 || file_write(fd, view_of(text, (size_t)len))) {
         log_warning("Failed to write PID file: %s", strerror(errno));
     } else {
         server_state.pidfile_written = true;
