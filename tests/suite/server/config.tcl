@@ -220,7 +220,7 @@ with_server {} {
         expect [lindex $help 1 0] \
             {simple {CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:}}
         expect [lindex $help 1 end] {simple {    Prints this help.}}
-        expect_true {{simple {SET <directive> <value>}} in [lindex $help 1]}
+        expect_true {{simple RESETSTAT} in [lindex $help 1]}
     }
 
     test "the append-only file can be switched off, and only that" -only cogwheel {
