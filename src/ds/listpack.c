@@ -316,6 +316,53 @@ enum status listpack_prepend(uint8_t **lp, struct view text)
     return insert_at(lp, LISTPACK_HEADER_BYTES, encoded_text(text));
 }
 
+/* ---- in memory that the caller lays out ---- */
+
+/* The count of elements after so many more. */
+static size_t count_after(const uint8_t *lp, int more)
+{
+    size_t count = load_u16(lp + 4);
+    return count == COUNT_UNKNOWN ? count : count + (size_t)more;
+}
+
+uint8_t *listpack_prepend_within(uint8_t *lp, struct view text, size_t room)
+{
+    struct encoded item = encoded_text(text);
+    size_t bytes = encoded_bytes(&item), total = load_u32(lp);
+    if (bytes > room) return NULL;
+    size_t count = count_after(lp, 1);
+    write_encoded(lp + LISTPACK_HEADER_BYTES - bytes, &item);
+    lp -= bytes;
+    set_header(lp, total + bytes, count);
+    return lp;
+}
+
+bool listpack_append_within(uint8_t *lp, struct view text, size_t room)
+{
+    struct encoded item = encoded_text(text);
+    size_t bytes = encoded_bytes(&item), total = load_u32(lp);
+    if (bytes > room) return false;
+    write_encoded(lp + total - 1, &item);
+    lp[total + bytes - 1] = END_BYTE;
+    set_header(lp, total + bytes, count_after(lp, 1));
+    return true;
+}
+
+uint8_t *listpack_drop_first(uint8_t *lp)
+{
+    size_t bytes = (size_t)(after(lp + LISTPACK_HEADER_BYTES) - lp) - LISTPACK_HEADER_BYTES;
+    size_t total = load_u32(lp), count = count_after(lp, -1);
+    set_header(lp + bytes, total - bytes, count);
+    return lp + bytes;
+}
+
+void listpack_drop_last(uint8_t *lp)
+{
+    uint8_t *last = listpack_last(lp);
+    *last = END_BYTE;
+    set_header(lp, (size_t)(last - lp) + 1, count_after(lp, -1));
+}
+
 enum status listpack_pair_append(uint8_t **lp, struct view field, struct view value)
 {
     struct encoded items[2] = {encoded_text(field), encoded_text(value)};

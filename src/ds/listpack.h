@@ -125,6 +125,20 @@ enum status listpack_append_all(uint8_t **lp, const struct listpack_value *value
                                 size_t room) MUST_CHECK;
 
 /*
+ * At the ends, in memory that the caller lays out: nothing is allocated, and nothing moves but the
+ * header. The adding ones change nothing if `room`, the free bytes ahead of the listpack or behind
+ * it, doesn't suffice. O(1).
+ */
+/* Adds in front; returns the listpack, which begins earlier now, or NULL if room is lacking. */
+uint8_t *listpack_prepend_within(uint8_t *lp, struct view text, size_t room) MUST_CHECK;
+/* Adds at the end; false if room is lacking. */
+bool listpack_append_within(uint8_t *lp, struct view text, size_t room) MUST_CHECK;
+/* Removes the first element of a listpack that has one; returns it, beginning later now. */
+uint8_t *listpack_drop_first(uint8_t *lp) MUST_CHECK;
+/* Removes the last element of a listpack that has one. */
+void listpack_drop_last(uint8_t *lp);
+
+/*
  * Adds beside *pos, which is then the position of the new element. No text that is
  * added to a listpack may lie within it. STATUS_LIMIT changes nothing. O(bytes behind it).
  */

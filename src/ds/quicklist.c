@@ -2,7 +2,7 @@
 /*
  * Quicklist; see quicklist.h. A node's bytes are its block:
  *
- *   packed      a listpack of `count` elements (at least one)
+ *   packed      | `lead` bytes of room | a listpack of `count` elements (at least one) | room |
  *   plain       | length u64 | bytes |, one element too long to share a node
  *   compressed  | packed bytes u32 | bytes u32 | LZF of either of the above |
  *
@@ -10,12 +10,16 @@
  * 1. `count` is the sum of the nodes' counts; no node is empty.
  * 2. A packed node keeps the limits of bytes and elements. A plain one holds an element that
  *    exceeds the limit of bytes.
- * 3. The `depth` nodes at each end aren't compressed; the others are, if that saves
+ * 3. Only the first and the last node have a lead. They get room for more elements where they are
+ *    pushed to, and give it back when they stop being an end; one that is nearly empty gives
+ *    memory back, too.
+ * 4. The `depth` nodes at each end aren't compressed; the others are, if that saves
  *    COMPRESS_SAVES_BYTES. Depth 0: none is.
  *
- * Writers open the node that they change (it is plain bytes then) and settle it before they
- * return; when nodes came or went, the ends are settled too, for nodes may have moved across the
- * border. Any thread that owns the quicklist.
+ * Elements at the ends come and go within the room there. All other writers open the node that
+ * they change (it is plain bytes without a lead then) and settle it before they return; when nodes
+ * came or went, the ends are settled too, for nodes may have moved across the border. Any thread
+ * that owns the quicklist.
  */
 #include "ds/quicklist.h"
 
@@ -26,7 +30,11 @@
 #include "ds/listpack.h"
 
 #define NODE_BYTES_DEFAULT 8192
-#define NODE_ELEMENTS_MAX 60000 /* below what a listpack's head can count */
+#define NODE_ELEMENTS_MAX 60000 /* below what a listpack's head and `count` can count */
+#define CAPACITY_MAX (((size_t)1 << 23) - 1)
+/* A node of so many bytes is given room for a quarter more when it grows at an end; a smaller one
+ * none: there are many short lists, and their bytes are moved in no time. */
+#define ROOM_MIN_BYTES 512
 #define DEPTH_MAX 65535
 #define PLAIN_HEAD_BYTES 8
 /* More elements are removed from a node by copying the others. */
@@ -40,8 +48,10 @@
 struct quicklist_node {
     struct quicklist_node *prev, *next;
     uint8_t *block;
-    uint32_t count;
-    bool plain, compressed;
+    uint64_t count : 16;
+    uint64_t lead : 23;     /* of a packed node: where in the block the listpack begins */
+    uint64_t capacity : 23; /* of a packed node's block; 0: not known */
+    uint64_t plain : 1, compressed : 1;
 };
 
 struct quicklist {
@@ -92,8 +102,20 @@ static uint8_t *unpack(const struct quicklist_node *n)
     return block;
 }
 
+/* The listpack of a packed node that isn't compressed. */
+static uint8_t *node_lp(const struct quicklist_node *n)
+{
+    return n->block + n->lead;
+}
+
+/* Makes a node's block plain bytes without a lead, which may be moved and change its size. */
 static void node_open(struct quicklist_node *n)
 {
+    if (n->lead) {
+        memmove(n->block, node_lp(n), listpack_bytes(node_lp(n)));
+        n->lead = 0;
+    }
+    n->capacity = 0;
     if (likely(!n->compressed)) return;
     uint8_t *block = unpack(n);
     mem_free(n->block);
@@ -104,6 +126,7 @@ static void node_open(struct quicklist_node *n)
 static void node_compress(struct quicklist_node *n)
 {
     if (n->compressed) return;
+    node_open(n);
     size_t bytes = block_bytes(n->plain, n->block);
     if (bytes < COMPRESS_MIN_BYTES || bytes > COMPRESS_MAX_BYTES) return;
     uint32_t room = (uint32_t)(bytes - COMPRESS_SAVES_BYTES - COMPRESSED_HEAD_BYTES);
@@ -125,7 +148,7 @@ static void node_compress(struct quicklist_node *n)
 static struct quicklist_node *node_new(uint8_t *take_block, bool plain, size_t count)
 {
     struct quicklist_node *n = mem_alloc(sizeof(*n));
-    *n = (struct quicklist_node){.block = take_block, .count = (uint32_t)count, .plain = plain};
+    *n = (struct quicklist_node){.block = take_block, .count = count, .plain = plain};
     return n;
 }
 
@@ -173,13 +196,13 @@ static bool is_inner(const struct quicklist *q, const struct quicklist_node *n)
     return true;
 }
 
-/* Invariant 3 for a node whose bytes were changed. */
+/* Invariant 4 for a node whose bytes were changed. */
 static void settle_node(const struct quicklist *q, struct quicklist_node *n)
 {
     if (q->depth && !n->compressed && is_inner(q, n)) node_compress(n);
 }
 
-/* Invariant 3 after nodes came or went: nodes near the ends are opened; the next few, which may
+/* Invariant 4 after nodes came or went: nodes near the ends are opened; the next few, which may
  * have been pushed inwards (a split adds two at most), are compressed. */
 static void settle_ends(struct quicklist *q)
 {
@@ -207,7 +230,7 @@ static bool has_room(const struct quicklist *q, const struct quicklist_node *n, 
                      size_t count)
 {
     return n && !n->plain && n->count + count <= q->node_elements &&
-           listpack_bytes(n->block) + bytes <= q->node_bytes;
+           listpack_bytes(node_lp(n)) + bytes <= q->node_bytes;
 }
 
 static void must(enum status status)
@@ -257,9 +280,9 @@ struct quicklist *quicklist_copy(const struct quicklist *q)
     copy->count = copy->nodes = 0;
     for (const struct quicklist_node *n = q->first; n; n = n->next) {
         size_t bytes = n->compressed ? COMPRESSED_HEAD_BYTES + load_u32(n->block)
-                                     : block_bytes(n->plain, n->block);
+                                     : block_bytes(n->plain, node_lp(n));
         struct quicklist_node *c = node_new(mem_alloc(bytes), n->plain, n->count);
-        memcpy(c->block, n->block, bytes);
+        memcpy(c->block, node_lp(n), bytes);
         c->compressed = n->compressed;
         chain_add(copy, copy->last, c);
     }
@@ -289,16 +312,106 @@ size_t quicklist_memory(const struct quicklist *q, size_t samples)
 
 /* ---- ends ---- */
 
+/* Bytes that a packed node's block has room for at an end. */
+static size_t room_at(const struct quicklist_node *n, enum quicklist_end end)
+{
+    if (end == QUICKLIST_FIRST) return n->lead;
+    size_t used = n->lead + listpack_bytes(node_lp(n));
+    return n->capacity > used ? n->capacity - used : 0;
+}
+
+static size_t capacity_of(const uint8_t *block)
+{
+    return MIN(mem_usable(block), CAPACITY_MAX);
+}
+
+/* Gives a packed node a block of at least `capacity` bytes, with all free ones at `end`. */
+static void node_lay_out(struct quicklist_node *n, size_t capacity, enum quicklist_end end)
+{
+    size_t bytes = listpack_bytes(node_lp(n));
+    uint8_t *block = mem_alloc(capacity);
+    capacity = capacity_of(block);
+    size_t lead = end == QUICKLIST_FIRST ? capacity - bytes : 0;
+    memcpy(block + lead, node_lp(n), bytes);
+    mem_free(n->block);
+    n->block = block;
+    n->lead = lead;
+    n->capacity = capacity;
+}
+
+/* The block for `bytes` at an end. */
+static size_t capacity_for(size_t bytes)
+{
+    return bytes < ROOM_MIN_BYTES ? bytes : bytes + bytes / 4;
+}
+
+/* Makes room for `more` bytes at an end. The block is left as it is if it has room elsewhere, and
+ * enough of it for the move to pay. */
+static void node_make_room(struct quicklist_node *n, size_t more, enum quicklist_end end)
+{
+    uint8_t *lp = node_lp(n);
+    size_t bytes = listpack_bytes(lp), wanted = capacity_for(bytes + more);
+    if (n->capacity == 0) n->capacity = capacity_of(n->block);
+    if (n->capacity < wanted) {
+        node_lay_out(n, wanted, end);
+        return;
+    }
+    size_t lead = end == QUICKLIST_FIRST ? n->capacity - bytes : 0;
+    memmove(n->block + lead, lp, bytes);
+    n->lead = lead;
+}
+
+/* Gives back room of which there is much. */
+static void node_give_room(struct quicklist_node *n, enum quicklist_end end)
+{
+    size_t wanted = capacity_for(listpack_bytes(node_lp(n)));
+    if (n->capacity == 0) n->capacity = capacity_of(n->block);
+    if (n->capacity / 3 * 2 > wanted) node_lay_out(n, wanted, end);
+}
+
+/* Gives back all room of a node that won't be an end any more. */
+static void node_trim_room(struct quicklist_node *n)
+{
+    if (!n || n->plain || n->compressed) return;
+    node_open(n);
+    listpack_shrink(&n->block);
+}
+
+/* Adds an element to a packed node if it has room. */
+static bool push_within(struct quicklist_node *n, enum quicklist_end end, struct view text,
+                        size_t limit)
+{
+    uint8_t *lp = node_lp(n);
+    size_t room = MIN(room_at(n, end), limit);
+    if (end == QUICKLIST_LAST) return listpack_append_within(lp, text, room);
+    uint8_t *fresh = listpack_prepend_within(lp, text, room);
+    if (fresh) n->lead = (uint64_t)(fresh - n->block);
+    return fresh != NULL;
+}
+
+/* Adds an element to the node at an end; false if it can't take it. */
+static bool push_to(struct quicklist *q, struct quicklist_node *n, enum quicklist_end end,
+                    struct view text)
+{
+    if (!n || n->plain || n->count >= q->node_elements) return false;
+    size_t bytes = listpack_bytes(node_lp(n));
+    size_t limit = q->node_bytes > bytes ? q->node_bytes - bytes : 0;
+    if (unlikely(!push_within(n, end, text, limit))) {
+        size_t more = listpack_entry_bytes(text);
+        if (more > limit) return false;
+        node_make_room(n, more, end);
+        ASSERT(push_within(n, end, text, limit));
+    }
+    n->count++;
+    q->count++;
+    return true;
+}
+
 void quicklist_push(struct quicklist *q, enum quicklist_end end, struct view text)
 {
     struct quicklist_node *n = end_node(q, end);
-    if (likely(has_room(q, n, listpack_entry_bytes(text), 1))) {
-        must(end == QUICKLIST_FIRST ? listpack_prepend(&n->block, text)
-                                    : listpack_append(&n->block, text));
-        n->count++;
-        q->count++;
-        return;
-    }
+    if (likely(push_to(q, n, end, text))) return;
+    if (q->nodes > 1) node_trim_room(n);
     chain_add(q, end == QUICKLIST_FIRST ? NULL : q->last, single_new(q, text));
     settle_ends(q);
 }
@@ -308,8 +421,9 @@ struct view quicklist_peek(const struct quicklist *q, enum quicklist_end end,
 {
     const struct quicklist_node *n = end_node(q, end);
     if (n->plain) return plain_view(n->block);
-    return listpack_get_view(
-        end == QUICKLIST_FIRST ? listpack_first(n->block) : listpack_last(n->block), buf);
+    const uint8_t *lp = node_lp(n);
+    return listpack_get_view(end == QUICKLIST_FIRST ? listpack_first(lp) : listpack_last(lp),
+                             buf);
 }
 
 void quicklist_drop(struct quicklist *q, enum quicklist_end end)
@@ -320,10 +434,14 @@ void quicklist_drop(struct quicklist *q, enum quicklist_end end)
         settle_ends(q);
         return;
     }
-    uint8_t *pos = end == QUICKLIST_FIRST ? listpack_first(n->block) : listpack_last(n->block);
-    listpack_delete(&n->block, &pos, 1);
+    if (end == QUICKLIST_FIRST) {
+        n->lead = (uint64_t)(listpack_drop_first(node_lp(n)) - n->block);
+    } else {
+        listpack_drop_last(node_lp(n));
+    }
     n->count--;
     q->count--;
+    node_give_room(n, end);
 }
 
 /* ---- by index ---- */
@@ -352,7 +470,7 @@ static void split(struct quicklist *q, struct quicklist_node *n, size_t at)
     uint8_t *rest = listpack_copy(n->block);
     listpack_delete_at(&rest, 0, at);
     listpack_delete_at(&n->block, (int64_t)at, moved);
-    n->count = (uint32_t)at;
+    n->count = at;
     q->count -= moved;
     chain_add(q, n, node_new(rest, false, moved));
 }
@@ -360,7 +478,7 @@ static void split(struct quicklist *q, struct quicklist_node *n, size_t at)
 /* Bytes of a packed node when it isn't compressed. */
 static size_t packed_bytes(const struct quicklist_node *n)
 {
-    return n->compressed ? load_u32(n->block + 4) : listpack_bytes(n->block);
+    return n->compressed ? load_u32(n->block + 4) : listpack_bytes(node_lp(n));
 }
 
 /* Moves the elements of b, a's successor, to the end of a if they fill half of a node at most:
@@ -386,7 +504,7 @@ static void node_trim(struct quicklist *q, struct quicklist_node *n, size_t at, 
 {
     node_open(n);
     listpack_delete_at(&n->block, (int64_t)at, count);
-    n->count -= (uint32_t)count;
+    n->count -= count;
     q->count -= count;
 }
 
@@ -479,6 +597,8 @@ static void set_only(struct quicklist *q, struct quicklist_node *n, struct view 
 {
     struct quicklist_node *fresh = single_new(q, text);
     mem_free(n->block);
+    n->lead = 0;
+    n->capacity = 0;
     n->block = fresh->block;
     n->plain = fresh->plain;
     n->compressed = false;
@@ -588,7 +708,7 @@ size_t quicklist_remove_equal(struct quicklist *q, struct view text, size_t limi
             chain_remove(q, n);
             continue;
         }
-        n->count -= (uint32_t)here;
+        n->count -= here;
         q->count -= here;
         if (was_compressed) node_compress(n);
     }
@@ -607,7 +727,7 @@ static void iter_enter(struct quicklist_iter *it, const struct quicklist_node *n
     it->left_in_node = n ? n->count : 0;
     if (!n) return;
     if (n->compressed) it->unpacked = unpack(n);
-    it->block = it->unpacked ? it->unpacked : n->block;
+    it->block = it->unpacked ? it->unpacked : node_lp(n);
     if (n->plain) return;
     it->pos = it->from == QUICKLIST_FIRST ? listpack_first(it->block) : listpack_last(it->block);
 }
@@ -663,7 +783,7 @@ void quicklist_each_block(const struct quicklist *q, quicklist_block_fn *fn, voi
 {
     for (const struct quicklist_node *n = q->first; n; n = n->next) {
         uint8_t *unpacked = n->compressed ? unpack(n) : NULL;
-        const uint8_t *block = unpacked ? unpacked : n->block;
+        const uint8_t *block = unpacked ? unpacked : node_lp(n);
         if (n->plain)
             fn(ctx, plain_view(block), true);
         else
@@ -680,8 +800,11 @@ static bool node_is_sound(const struct quicklist *q, const struct quicklist_node
                  (n->next ? n->next->prev : q->last) == n;
     if (n->compressed && (q->depth == 0 || !is_inner(q, n))) return false;
     uint8_t *unpacked = n->compressed ? unpack(n) : NULL;
-    const uint8_t *block = unpacked ? unpacked : n->block;
+    const uint8_t *block = unpacked ? unpacked : node_lp(n);
     size_t bytes = block_bytes(n->plain, block);
+    sound &= n->lead == 0 || (!n->plain && !n->compressed && (!n->prev || !n->next));
+    sound &= n->capacity == 0 || (n->lead + bytes <= n->capacity && !n->plain && !n->compressed &&
+                                  n->capacity <= mem_usable(n->block));
     if (n->plain)
         sound &= n->count == 1 && bytes > q->node_bytes / 2;
     else

@@ -45,7 +45,7 @@ size_t quicklist_nodes(const struct quicklist *q);
 /* Bytes allocated, extrapolated from `samples` nodes. */
 size_t quicklist_memory(const struct quicklist *q, size_t samples);
 
-/* Adds an element at an end. O(bytes of a node) at the first, O(1) at the last. */
+/* Adds an element at an end. O(1), amortised. */
 void quicklist_push(struct quicklist *q, enum quicklist_end end, struct view text);
 
 /* The element at an end, borrowed until the next change; integers are printed into buf. The

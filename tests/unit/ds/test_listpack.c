@@ -78,6 +78,55 @@ TEST(header)
 }
 
 /* Lengths at which the encoding of the length, or of the backlen, changes its size. */
+/* Elements that come and go at both ends of a listpack in the middle of a buffer, against one that
+ * does the same with memory of its own. */
+TEST(ends_within_a_buffer)
+{
+    uint8_t buffer[2000], *lp = buffer + 1000;
+    for (long round = 0; round < unit_rounds(200); round++) {
+        uint8_t *other = listpack_new(0);
+        lp = buffer + 500 + unit_rand_below(1000);
+        memcpy(lp, other, listpack_bytes(other));
+        for (int i = 0; i < 200; i++) {
+            char text[200];
+            size_t len = unit_rand_below(unit_rand_below(8) ? 12 : sizeof(text));
+            memset(text, '0' + (int)unit_rand_below(10), len);
+            struct view v = view_of(text, len);
+            size_t need = listpack_entry_bytes(v);
+            size_t ahead = (size_t)(lp - buffer);
+            size_t behind = sizeof(buffer) - ahead - listpack_bytes(lp);
+            uint8_t *fresh, *pos;
+            switch (unit_rand_below(4)) {
+            case 0:
+                fresh = listpack_prepend_within(lp, v, ahead);
+                CHECK((fresh != NULL) == (need <= ahead));
+                if (fresh) CHECK_INT(listpack_prepend(&other, v), STATUS_OK);
+                if (fresh) lp = fresh;
+                break;
+            case 1:
+                CHECK(listpack_append_within(lp, v, behind) == (need <= behind));
+                if (need <= behind) CHECK_INT(listpack_append(&other, v), STATUS_OK);
+                break;
+            case 2:
+                if (listpack_is_empty(lp)) break;
+                lp = listpack_drop_first(lp);
+                pos = listpack_first(other);
+                listpack_delete(&other, &pos, 1);
+                break;
+            default:
+                if (listpack_is_empty(lp)) break;
+                listpack_drop_last(lp);
+                pos = listpack_last(other);
+                listpack_delete(&other, &pos, 1);
+                break;
+            }
+            CHECK_MEM(lp, listpack_bytes(lp), other, listpack_bytes(other));
+            CHECK(listpack_validate(lp, listpack_bytes(lp), 1));
+        }
+        mem_free(other);
+    }
+}
+
 TEST(long_strings)
 {
     static const struct {

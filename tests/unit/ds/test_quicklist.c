@@ -213,6 +213,73 @@ TEST(random_nodes_of_bytes)
         for (int depth = 0; depth <= 2; depth++) run(limit, depth, 80000, unit_rounds(700));
 }
 
+/* A run of one kind of operation at an end. */
+static void run_at_end(struct quicklist *q, struct model *m, char *buf, size_t longest)
+{
+    enum quicklist_end end = unit_rand_below(2) ? QUICKLIST_FIRST : QUICKLIST_LAST;
+    bool push = m->count == 0 || unit_rand_below(2);
+    size_t length = unit_rand_below(unit_rand_below(4) ? 20 : 400);
+    while (length-- && (push ? m->count < ELEMENTS_MAX : m->count > 0)) {
+        size_t at = end == QUICKLIST_FIRST ? 0 : push ? m->count : m->count - 1;
+        if (push) {
+            struct view v = random_text(buf, longest);
+            quicklist_push(q, end, v);
+            model_insert(m, at, v);
+        } else {
+            char num[NUM_I64_LEN];
+            struct view got = quicklist_peek(q, end, num);
+            CHECK_MEM(got.ptr, got.len, m->text[at], m->len[at]);
+            quicklist_drop(q, end);
+            model_remove(m, at);
+        }
+    }
+}
+
+/* What pushes and pops do to the room at the ends, with other changes now and then. */
+TEST(random_at_ends)
+{
+    static const int limits[] = {-5, -2, -1, 1, 2, 7, 300};
+    for (size_t i = 0; i < ARRAY_COUNT(limits); i++) {
+        for (int depth = 0; depth <= 2; depth++) {
+            struct model m = {.count = 0};
+            struct quicklist *q = quicklist_new(limits[i], depth);
+            size_t longest = limits[i] == -5 ? 70000 : 9000;
+            char *buf = mem_alloc(longest);
+            for (long k = 0; k < unit_rounds(200); k++) {
+                run_at_end(q, &m, buf, longest);
+                if (m.count && unit_rand_below(20) == 0) set_one(q, &m, buf, longest);
+                if (m.count && unit_rand_below(20) == 0) shrink(q, &m, buf, longest);
+                if (unit_rand_below(20) == 0) grow(q, &m, buf, longest);
+                check_all(q, &m);
+            }
+            model_release(&m);
+            quicklist_free(q);
+            mem_free(buf);
+        }
+    }
+}
+
+/* Nodes within a list have no room left over, from whichever end they were filled; short lists
+ * have none at all; lists that were emptied at the ends give their memory back. */
+TEST(room_is_given_back)
+{
+    for (int end = QUICKLIST_FIRST; end <= QUICKLIST_LAST; end++) {
+        struct quicklist *q = quicklist_new(-2, 0);
+        size_t few = 0, bare = quicklist_memory(q, 1);
+        for (int i = 0; i < 100000; i++) {
+            quicklist_push(q, (enum quicklist_end)end, view_cstr("sixteen bytes ok"));
+            if (i == 9) few = quicklist_memory(q, SIZE_MAX) - bare;
+        }
+        CHECK(few < 10 * 18 + 64);
+        CHECK(quicklist_memory(q, SIZE_MAX) < 100000 * 18 * 102 / 100);
+        for (int i = 0; i < 99990; i++)
+            quicklist_drop(q, i % 2 ? QUICKLIST_FIRST : QUICKLIST_LAST);
+        CHECK(quicklist_is_sound(q));
+        CHECK(quicklist_memory(q, SIZE_MAX) < bare + 800);
+        quicklist_free(q);
+    }
+}
+
 TEST(limits_are_clamped)
 {
     static const int limits[] = {INT32_MIN, -6, INT32_MAX, 0};
