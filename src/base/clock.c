@@ -37,6 +37,11 @@ int64_t clock_wall_us(void)
     return likely(!source) ? system_ns(CLOCK_REALTIME) / 1000 : source->wall_us(source->ctx);
 }
 
+int64_t clock_thread_cpu_us(void)
+{
+    return system_ns(CLOCK_THREAD_CPUTIME_ID) / 1000;
+}
+
 void clock_refresh(struct clock *c)
 {
     c->mono_us = clock_mono_us();

@@ -27,6 +27,12 @@ static struct loop {
     int event_count; /* of the running turn; a removed source's events are blanked */
     bool stop;
     int at_most_ms; /* for the next poll; -1 no limit but the timers' */
+    struct {
+        int64_t began_us; /* monotonic */
+        /* The thread's CPU time when it was read last, at the monotonic time read_us. */
+        int64_t cpu_us, read_us;
+        _Atomic int64_t longest_wall_us, longest_cpu_us; /* main writes, any thread reads */
+    } turn;
 } loop = {.epoll_fd = -1, .wake_fd = -1, .at_most_ms = -1};
 
 static void wake_drain(struct loop_source *s, uint32_t ready)
@@ -120,10 +126,10 @@ void loop_stop(void)
     loop.stop = true;
 }
 
-static int until_next_timer_ms(void)
+static int until_next_timer_ms(int64_t now)
 {
+    int64_t next = now + 60000;
     if (loop.at_most_ms == 0) return 0;
-    int64_t now = clock_mono_ms(), next = now + 60000;
     if (loop.at_most_ms > 0) next = now + loop.at_most_ms;
     for (int i = 0; i < loop.timer_count; i++) next = MIN(next, loop.timers[i].due_ms);
     return next <= now ? 0 : (int)(next - now);
@@ -171,14 +177,54 @@ int loop_poll_once(int timeout_ms)
     return dispatch(poll_events(timeout_ms));
 }
 
+/* ---- how long turns take ---- */
+
+static void cpu_read(int64_t now_us)
+{
+    loop.turn.cpu_us = clock_thread_cpu_us();
+    loop.turn.read_us = now_us;
+}
+
+static void turn_begin(void)
+{
+    loop.turn.began_us = clock_mono_us();
+    if (loop.turn.began_us - loop.turn.read_us >= LOOP_CPU_ERROR_US)
+        cpu_read(loop.turn.began_us);
+}
+
+/* A turn used no more CPU time than it took, so most of them need no look at the CPU's clock. */
+static void turn_end(int64_t now_us)
+{
+    int64_t wall_us = now_us - loop.turn.began_us, before_us = loop.turn.cpu_us;
+    if (wall_us > loop.turn.longest_wall_us) loop.turn.longest_wall_us = wall_us;
+    if (wall_us <= loop.turn.longest_cpu_us) return;
+    cpu_read(now_us);
+    int64_t cpu_us = MIN(wall_us, loop.turn.cpu_us - before_us);
+    if (cpu_us > loop.turn.longest_cpu_us) loop.turn.longest_cpu_us = cpu_us;
+}
+
+struct loop_longest loop_longest_turn(void)
+{
+    return (struct loop_longest){loop.turn.longest_wall_us, loop.turn.longest_cpu_us};
+}
+
+void loop_longest_turn_reset(void)
+{
+    loop.turn.longest_wall_us = loop.turn.longest_cpu_us = 0;
+}
+
 void loop_run(void)
 {
     loop.stop = false;
+    turn_begin();
     while (!loop.stop) {
         if (loop.hooks.before_sleep) loop.hooks.before_sleep();
-        int timeout_ms = until_next_timer_ms();
+        int64_t now_us = clock_mono_us();
+        turn_end(now_us);
+        int timeout_ms = until_next_timer_ms(now_us / 1000);
         loop.at_most_ms = -1;
         int count = poll_events(timeout_ms);
+        turn_begin();
         if (loop.hooks.after_sleep) loop.hooks.after_sleep();
         dispatch(count);
         if (loop.hooks.after_ready) loop.hooks.after_ready();

@@ -76,6 +76,16 @@ void loop_stop(void);
  * something else but keeps answering (busy mode). Returns how many sources were ready. */
 int loop_poll_once(int timeout_ms);
 
+/* The longest turn so far, from the poll's return to the next poll, in microseconds. Of CPU time
+ * it is at most LOOP_CPU_ERROR_US too much, for the thread's clock isn't read at every turn. */
+#define LOOP_CPU_ERROR_US 250
+struct loop_longest {
+    int64_t wall_us, cpu_us;
+};
+/* Any thread. */
+struct loop_longest loop_longest_turn(void);
+void loop_longest_turn_reset(void);
+
 /* "epoll" */
 const char *loop_api_name(void);
 

@@ -78,6 +78,7 @@ static void reset_figures(void)
     exec_stats_reset();
     kv_lazyfree_done_reset();
     server_rates_reset();
+    loop_longest_turn_reset();
 }
 
 /* ---- Server ---- */
@@ -368,6 +369,16 @@ static int64_t misses(void)
     return (int64_t)kv_stats()->misses;
 }
 
+static int64_t longest_turn_us(void)
+{
+    return loop_longest_turn().wall_us;
+}
+
+static int64_t longest_turn_cpu_us(void)
+{
+    return loop_longest_turn().cpu_us;
+}
+
 static void reset_keyspace(void)
 {
     struct kv_stats *s = kv_stats();
@@ -406,6 +417,8 @@ static const struct metric_row stats_rows[] = {
      {.u64 = &now.clients.query_limit_disconnections}, 0},
     {METRIC_STATS, "client_output_buffer_limit_disconnections", METRIC_U64,
      {.u64 = &now.clients.output_limit_disconnections}, 0},
+    {METRIC_STATS, "loop_longest_turn_usec", METRIC_INT_FN, {.int_fn = longest_turn_us}, 0},
+    {METRIC_STATS, "loop_longest_turn_cpu_usec", METRIC_INT_FN, {.int_fn = longest_turn_cpu_us}, 0},
 };
 
 /* ---- Replication, Cluster ---- */

@@ -117,6 +117,19 @@ with_server {} {
         expect [info_field total_error_replies] 2
     }
 
+    test "the longest turn of the loop, by the clock and in CPU time" -only cogwheel {
+        r SET a [string repeat abcdefghij 400]
+        r SET b [string repeat ajcdebghif 400]
+        r CONFIG RESETSTAT
+        expect_true {[info_field loop_longest_turn_usec] < 30000}
+        r DEBUG SLEEP 0.03
+        expect_true {[info_field loop_longest_turn_usec] >= 30000}
+        expect_true {[info_field loop_longest_turn_cpu_usec] < 20000}
+        r CONFIG RESETSTAT
+        r LCS a b LEN
+        expect_true {[info_field loop_longest_turn_cpu_usec] > 3000}
+    }
+
     test "databases" {
         expect [r INFO keyspace] "# Keyspace\r\n"
         r SET a 1

@@ -17,6 +17,13 @@ TEST(system_clocks)
     CHECK(wall_s >= now_s - 1 && wall_s <= now_s + 5);
 }
 
+TEST(cpu_of_a_thread)
+{
+    int64_t before = clock_thread_cpu_us();
+    while (clock_thread_cpu_us() < before + 2000) continue;
+    CHECK(clock_thread_cpu_us() >= before + 2000);
+}
+
 TEST(virtual_clock)
 {
     struct clock_virtual v;
