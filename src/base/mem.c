@@ -15,6 +15,10 @@
 
 #ifdef HAVE_JEMALLOC
 #include <jemalloc/jemalloc.h>
+
+#define MEM_TEXT_(x) #x
+#define MEM_TEXT(x) MEM_TEXT_(x)
+#define MEM_ALL_ARENAS MEM_TEXT(MALLCTL_ARENAS_ALL)
 #endif
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -66,6 +70,13 @@ void *mem_try_alloc(size_t size)
 {
     if (size > MEM_MAX_REQUEST) return NULL;
     return malloc(size ? size : 1);
+}
+
+void *mem_try_alloc_aligned(size_t align, size_t size)
+{
+    void *ptr = NULL;
+    if (size > MEM_MAX_REQUEST || posix_memalign(&ptr, align, size) != 0) return NULL;
+    return ptr;
 }
 
 void *mem_try_realloc(void *ptr, size_t size)
@@ -151,6 +162,21 @@ size_t mem_used_about(void)
 #endif
 }
 
+#ifdef HAVE_JEMALLOC
+static size_t mem_allocator_figure(const char *name, size_t otherwise)
+{
+    size_t value, len = sizeof(value);
+    return mallctl(name, &value, &len, NULL, 0) == 0 ? value : otherwise;
+}
+
+/* What lies in the threads' caches counts as allocated for jemalloc, and isn't used by anybody:
+ * some hundred kilobytes. */
+static size_t mem_cached(void)
+{
+    return mem_allocator_figure("stats.arenas." MEM_ALL_ARENAS ".tcache_bytes", 0);
+}
+#endif
+
 size_t mem_used(void)
 {
     size_t used = 0;
@@ -158,8 +184,8 @@ size_t mem_used(void)
     uint64_t epoch = 1;
     size_t len = sizeof(epoch);
     mallctl("epoch", &epoch, &len, &epoch, len);
-    len = sizeof(used);
-    if (mallctl("stats.allocated", &used, &len, NULL, 0) != 0) used = 0;
+    size_t allocated = mem_allocator_figure("stats.allocated", 0), cached = mem_cached();
+    used = allocated > cached ? allocated - cached : 0;
     mem_sampled(used);
 #elif defined(MEM_SANITIZER)
     used = __sanitizer_get_current_allocated_bytes();
@@ -171,14 +197,6 @@ size_t mem_used(void)
     while (used > peak && !atomic_compare_exchange_weak(&mem_peak_bytes, &peak, used)) continue;
     return used;
 }
-
-#ifdef HAVE_JEMALLOC
-static size_t mem_allocator_figure(const char *name, size_t otherwise)
-{
-    size_t value, len = sizeof(value);
-    return mallctl(name, &value, &len, NULL, 0) == 0 ? value : otherwise;
-}
-#endif
 
 void mem_background_purge(bool on)
 {
@@ -192,12 +210,42 @@ void mem_background_purge(bool on)
 void mem_stats(struct mem_stats *out)
 {
     size_t used = mem_used(); /* brings the allocator's figures up to date */
-    *out = (struct mem_stats){used, used, mem_rss()};
+    *out = (struct mem_stats){used, used, used, mem_rss()};
 #ifdef HAVE_JEMALLOC
-    out->active = mem_allocator_figure("stats.active", used);
+    out->allocated = mem_allocator_figure("stats.allocated", used);
+    out->active = mem_allocator_figure("stats.active", out->allocated);
     out->resident = mem_allocator_figure("stats.resident", out->active);
 #endif
 }
+
+#ifdef HAVE_JEMALLOC
+void mem_purge(void)
+{
+    mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+    mallctl("arena." MEM_ALL_ARENAS ".purge", NULL, NULL, NULL, 0);
+}
+
+void mem_report(void (*piece)(void *ctx, const char *text), void *ctx)
+{
+    malloc_stats_print(piece, ctx, NULL);
+}
+#else
+void mem_purge(void)
+{
+    malloc_trim(0);
+}
+
+void mem_report(void (*piece)(void *ctx, const char *text), void *ctx)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *file = open_memstream(&text, &len);
+    if (!file) return;
+    malloc_info(0, file);
+    if (fclose(file) == 0) piece(ctx, text);
+    free(text);
+}
+#endif
 
 size_t mem_peak(void)
 {

@@ -29,6 +29,9 @@ void *mem_realloc(void *ptr, size_t size) __attribute__((alloc_size(2), returns_
 /* NULL when memory is out, or when size is above the limit of any single value (2^46). */
 void *mem_try_alloc(size_t size) __attribute__((malloc, alloc_size(1)));
 
+/* As mem_try_alloc, at an address that is a multiple of `align` (a power of two). */
+void *mem_try_alloc_aligned(size_t align, size_t size) __attribute__((malloc));
+
 /* NULL when memory is out; `ptr` is then untouched. */
 void *mem_try_realloc(void *ptr, size_t size) __attribute__((alloc_size(2)));
 
@@ -47,7 +50,7 @@ size_t mem_good_size(size_t size);
 /* A NUL-terminated copy of `len` bytes. */
 char *mem_dup(const void *ptr, size_t len);
 
-/* Bytes allocated by the whole process, from the allocator's own counters. Microseconds. */
+/* Bytes in use in the whole process, from the allocator's own counters. Microseconds. */
 size_t mem_used(void);
 
 /* About mem_used(), in nanoseconds: what it said when it was called last, and what this thread has
@@ -60,14 +63,23 @@ size_t mem_peak(void);
 /* Resident set of the process in bytes, from /proc. */
 size_t mem_rss(void);
 
-/* What the allocator holds: bytes in use, bytes of the pages they lie on, bytes of pages that are
- * resident. An allocator that can't tell says the first for the second. Tens of microseconds. */
+/* What the allocator holds: bytes in use; the same with the free blocks that threads keep at hand;
+ * bytes of the pages these lie on; bytes of pages that are resident. An allocator that can't tell
+ * says the one before. Tens of microseconds. */
 struct mem_stats {
-    size_t allocated, active, resident;
+    size_t used, allocated, active, resident;
 };
 
 /* Reads them all. Any thread. */
 void mem_stats(struct mem_stats *out);
+
+/* Gives back to the system what the allocator holds and nobody uses: this thread's cache of small
+ * blocks, then the free pages of all arenas. Milliseconds. Any thread. */
+void mem_purge(void);
+
+/* The allocator's own report on itself: text of jemalloc, XML of libc. It comes in pieces, each
+ * borrowed during the call. Milliseconds. */
+void mem_report(void (*piece)(void *ctx, const char *text), void *ctx);
 
 /* "jemalloc-5.3.0" or "libc". */
 const char *mem_allocator_name(void);

@@ -259,9 +259,10 @@ void idmap_clear(struct idmap *m)
     *m = (struct idmap){0};
 }
 
-size_t idmap_memory(const struct idmap *m)
+size_t idmap_memory(const struct idmap *m, size_t samples)
 {
-    size_t bytes = m->chunks ? mem_usable(m->chunks) : 0;
-    for (size_t i = m->begin; i < m->end; i++) bytes += mem_usable(m->chunks[i]);
-    return bytes;
+    size_t chunks = m->end - m->begin, look = MIN(samples, chunks), bytes = 0;
+    for (size_t i = 0; i < look; i++) bytes += mem_usable(m->chunks[m->begin + chunks / look * i]);
+    if (look) bytes = (size_t)((double)bytes / (double)look * (double)chunks);
+    return bytes + (m->chunks ? mem_usable(m->chunks) : 0);
 }

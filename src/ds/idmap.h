@@ -86,7 +86,8 @@ void *idmap_remove(struct idmap *m, struct idmap_id id);
 /* Frees everything but what the pointers point to; the map is empty. O(n / IDMAP_CHUNK_MAX). */
 void idmap_clear(struct idmap *m);
 
-/* Bytes of directory and chunks. O(n / IDMAP_CHUNK_MAX). */
-size_t idmap_memory(const struct idmap *m);
+/* Bytes of directory and chunks; at most `samples` chunks are looked at, and the others taken to be
+ * like these. */
+size_t idmap_memory(const struct idmap *m, size_t samples);
 
 #endif

@@ -35,6 +35,7 @@ static struct {
     char *input_pool[INPUT_POOL_MAX];
     size_t input_pool_count;
     struct client_stats stats;
+    struct client_stats told; /* guard: the data token */
 } clients;
 
 static struct view client_id_key(const void *entry)
@@ -524,25 +525,34 @@ size_t client__memory(const struct client *c)
            resp_state_bytes(&c->request) + (c->name ? mem_usable(c->name) : 0);
 }
 
-static void client_stats_walk(struct client_stats *s)
+static void client_stats_walk(struct client_walk *w)
 {
+    *w = (struct client_walk){0};
     LIST_EACH(&client__set.all, n) {
         const struct client *c = CLIENT_OF(n, all);
-        s->longest_in = MAX(s->longest_in, c->in.len - c->in.pos);
-        s->longest_out = MAX(s->longest_out, outbuf_pending(&c->out));
-        s->memory += client__memory(c);
+        size_t memory = client__memory(c);
+        w->longest_in = MAX(w->longest_in, c->in.len - c->in.pos);
+        w->longest_out = MAX(w->longest_out, outbuf_pending(&c->out));
+        w->memory += memory;
+        if (client__class(c) != CLIENT_CLASS_REPLICA) continue;
+        w->replicas++;
+        w->replicas_memory += memory;
     }
 }
 
 void client_stats(struct client_stats *out, bool walk)
 {
-    struct client_stats s = clients.stats;
-    s.connected = client__set.count;
-    s.blocked = client__set.blocked;
-    if (walk) client_stats_walk(&s);
-    s.commands = exec_commands_processed();
-    s.errors = exec_errors_total();
-    *out = s;
+    if (exec_is_main()) {
+        struct client_stats s = clients.stats;
+        s.walk = clients.told.walk;
+        s.connected = client__set.count;
+        s.blocked = client__set.blocked;
+        if (walk) client_stats_walk(&s.walk);
+        s.commands = exec_commands_processed();
+        s.errors = exec_errors_total();
+        clients.told = s;
+    }
+    *out = clients.told;
 }
 
 void client__count_rejected(void)

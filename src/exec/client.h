@@ -143,16 +143,21 @@ void driver_close_listeners(void);
  * second. Under the token. */
 void driver_cron(int hz);
 
+/* What is told by looking at each client. */
+struct client_walk {
+    size_t longest_in, longest_out, memory;
+    size_t replicas, replicas_memory; /* of all clients and of `memory` */
+};
 struct client_stats {
     size_t connected, blocked;
     uint64_t received, rejected; /* connections */
     uint64_t net_in_bytes, net_out_bytes;
     uint64_t commands, errors;
     uint64_t query_limit_disconnections, output_limit_disconnections;
-    size_t longest_in, longest_out, memory;
+    struct client_walk walk;
 };
-/* Main, under the token. `walk`: also memory and longest_*, for which it looks at every client;
- * else they are 0. */
+/* `walk`: looks at every client, else `walk` is what the last look told. Under the token; clients
+ * are main's, so another thread is told what main was told last. */
 void client_stats(struct client_stats *out, bool walk);
 void client_stats_reset(void);
 

@@ -34,6 +34,7 @@
 #define ACCEPTS_PER_TURN 1000
 #define LISTENERS_MAX    32
 #define BUSY_POLL_MS     5
+#define WAVE_ARGS_KEPT   1024 /* room for arguments that is kept after a wave of many */
 
 struct wave_entry {
     struct client *client;
@@ -665,4 +666,5 @@ void driver_cron(int hz)
         client__check_output(c);
     }
     outbuf_pool_trim(16);
+    if (wave.args.cap > WAVE_ARGS_KEPT) resp_args_release(&wave.args);
 }

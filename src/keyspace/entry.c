@@ -7,6 +7,8 @@
  */
 #include "keyspace/entry.h"
 
+#include "ds/table.h"
+
 static void write_key_len(struct kv_entry *e, size_t len)
 {
     if (len <= UINT8_MAX) {
@@ -60,4 +62,13 @@ struct kv_entry *kv_entry__reshape(struct kv_entry *e, int64_t expire_ms, size_t
         to->flags &= (uint8_t)~KV_ENTRY_VOLATILE;
     }
     return to;
+}
+
+size_t kv_entry_memory(const struct kv_entry *e, size_t samples)
+{
+    size_t bytes = mem_usable(e) + TABLE_ENTRY_BYTES;
+    if (!(e->flags & KV_ENTRY_PTR)) return bytes;
+    if (kv_entry_is_string(e)) return bytes + mem_usable(kv_entry__pointer(e));
+    struct value v = kv_entry_value(e);
+    return bytes + type_ops_of(v.type)->memory(v, samples);
 }

@@ -204,6 +204,11 @@ static inline size_t kv_entry__size(const struct kv_entry *e)
     return kv_entry__key_at(e) + kv_entry__key_len(e) + kv_entry__value_size(e);
 }
 
+/* Bytes that the entry takes: its allocation, what its value has outside of it, and the mean share
+ * of the table that it hangs in. At most `samples` elements, or blocks of them, of a collection are
+ * looked at, the others taken to be like these; SIZE_MAX is exact. O(samples). */
+size_t kv_entry_memory(const struct kv_entry *e, size_t samples);
+
 /* Makes an entry without a value: flags and key are set, the value's part has value_size bytes,
  * and type_enc says "embedded string" until the caller writes it. expire_ms is -1 for none. */
 struct kv_entry *kv_entry__new(struct view key, int64_t expire_ms, size_t value_size);

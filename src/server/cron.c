@@ -107,7 +107,6 @@ void server_cron_start(void)
 
 void server_rates_get(struct server_rates *out)
 {
-    out->clients = cron.clients;
     out->ops = metric_rate_get(&cron.ops);
     out->net_in = metric_rate_get(&cron.net_in);
     out->net_out = metric_rate_get(&cron.net_out);

@@ -26,48 +26,23 @@
 #include "keyspace/keyspace.h"
 #include "keyspace/settings.h"
 #include "net/loop.h"
+#include "observe/footprint.h"
 #include "server/private.h"
 
 static struct {
     struct client_stats clients;
-    struct mem_stats mem;
     struct server_rates rates;
-    size_t used, peak, rss, overhead, dataset, startup, total_system;
+    struct footprint foot;
+    size_t total_system;
 } now;
 
 /* ---- taking the figures ---- */
 
-static size_t tables_bytes(void)
-{
-    size_t sum = 0;
-    for (int i = 0; i < kv_db_count(); i++) sum += table_memory(&kv_db(i)->keys);
-    return sum;
-}
-
-/* The clients are main's. A gears step that asks for INFO is told of the last sample, and of the
- * last look that main took at their buffers. */
-static void take_client_figures(void)
-{
-    size_t memory = now.clients.memory;
-    if (pthread_equal(pthread_self(), server_state.main_thread)) {
-        client_stats(&now.clients, true);
-    } else {
-        now.clients = now.rates.clients;
-        now.clients.memory = memory;
-    }
-}
-
 static void take_figures(void)
 {
-    mem_stats(&now.mem);
     server_rates_get(&now.rates);
-    take_client_figures();
-    now.used = now.mem.allocated;
-    now.peak = mem_peak();
-    now.rss = mem_rss();
-    now.startup = server_state.startup_bytes;
-    now.overhead = now.startup + now.clients.memory + tables_bytes();
-    now.dataset = now.used > now.overhead ? now.used - now.overhead : 0;
+    footprint_take(&now.foot);
+    client_stats(&now.clients, false);
     now.total_system = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
@@ -178,9 +153,9 @@ static const struct metric_row client_rows[] = {
     {METRIC_CLIENTS, "cluster_connections", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_CLIENTS, "maxclients", METRIC_INT_FN, {.int_fn = maxclients}, 0},
     {METRIC_CLIENTS, "client_recent_max_input_buffer", METRIC_SIZE,
-     {.size = &now.clients.longest_in}, 0},
+     {.size = &now.clients.walk.longest_in}, 0},
     {METRIC_CLIENTS, "client_recent_max_output_buffer", METRIC_SIZE,
-     {.size = &now.clients.longest_out}, 0},
+     {.size = &now.clients.walk.longest_out}, 0},
     {METRIC_CLIENTS, "blocked_clients", METRIC_SIZE, {.size = &now.clients.blocked}, 0},
     {METRIC_CLIENTS, "tracking_clients", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_CLIENTS, "clients_in_timeout_table", METRIC_TEXT, {.text = "0"}, 0},
@@ -188,64 +163,66 @@ static const struct metric_row client_rows[] = {
 
 /* ---- Memory ---- */
 
-static void print_percent(struct buf *out, size_t part, size_t whole)
-{
-    buf_printf(out, "%.2f%%", whole ? (double)part * 100 / (double)whole : 0);
-}
-
 static void print_ratio(struct buf *out, size_t a, size_t b)
 {
-    buf_printf(out, "%.2f", b ? (double)a / (double)b : 0);
+    buf_printf(out, "%.2f", footprint_ratio(a, b));
 }
 
 static void print_peak_percent(struct buf *out)
 {
-    print_percent(out, now.used, now.peak);
+    buf_printf(out, "%.2f%%", footprint_peak_percent(&now.foot));
 }
 
 static void print_dataset_percent(struct buf *out)
 {
-    print_percent(out, now.dataset, now.used > now.startup ? now.used - now.startup : 0);
+    buf_printf(out, "%.2f%%", footprint_dataset_percent(&now.foot));
 }
 
 static void print_frag_ratio(struct buf *out)
 {
-    print_ratio(out, now.mem.active, now.mem.allocated);
+    print_ratio(out, now.foot.mem.active, now.foot.mem.allocated);
 }
 
 static int64_t frag_bytes(void)
 {
-    return (int64_t)now.mem.active - (int64_t)now.mem.allocated;
+    return (int64_t)now.foot.mem.active - (int64_t)now.foot.mem.allocated;
 }
 
 static void print_rss_ratio(struct buf *out)
 {
-    print_ratio(out, now.mem.resident, now.mem.active);
+    print_ratio(out, now.foot.mem.resident, now.foot.mem.active);
 }
 
 static int64_t rss_bytes(void)
 {
-    return (int64_t)now.mem.resident - (int64_t)now.mem.active;
+    return (int64_t)now.foot.mem.resident - (int64_t)now.foot.mem.active;
 }
 
 static void print_rss_overhead_ratio(struct buf *out)
 {
-    print_ratio(out, now.rss, now.mem.resident);
+    print_ratio(out, now.foot.rss, now.foot.mem.resident);
 }
 
 static int64_t rss_overhead_bytes(void)
 {
-    return (int64_t)now.rss - (int64_t)now.mem.resident;
+    return (int64_t)now.foot.rss - (int64_t)now.foot.mem.resident;
 }
 
 static void print_fragmentation(struct buf *out)
 {
-    print_ratio(out, now.rss, now.used);
+    print_ratio(out, now.foot.rss, now.foot.mem.used);
 }
 
 static int64_t fragmentation_bytes(void)
 {
-    return (int64_t)now.rss - (int64_t)now.used;
+    return (int64_t)now.foot.rss - (int64_t)now.foot.mem.used;
+}
+
+/* Replicas read from the backlog, so it is one buffer of theirs and ours. */
+static int64_t replication_buffers(void)
+{
+    const size_t *parts = now.foot.parts;
+    return (int64_t)(parts[FOOTPRINT_BACKLOG] + parts[FOOTPRINT_REPLICAS]);
 }
 
 static void print_allocator(struct buf *out)
@@ -269,18 +246,18 @@ static int64_t evicted_keys(void)
 }
 
 static const struct metric_row memory_rows[] = {
-    {METRIC_MEMORY, "used_memory", METRIC_SIZE, {.size = &now.used}, METRIC_HUMAN},
-    {METRIC_MEMORY, "used_memory_rss", METRIC_SIZE, {.size = &now.rss}, METRIC_HUMAN},
-    {METRIC_MEMORY, "used_memory_peak", METRIC_SIZE, {.size = &now.peak}, METRIC_HUMAN},
+    {METRIC_MEMORY, "used_memory", METRIC_SIZE, {.size = &now.foot.mem.used}, METRIC_HUMAN},
+    {METRIC_MEMORY, "used_memory_rss", METRIC_SIZE, {.size = &now.foot.rss}, METRIC_HUMAN},
+    {METRIC_MEMORY, "used_memory_peak", METRIC_SIZE, {.size = &now.foot.peak}, METRIC_HUMAN},
     {METRIC_MEMORY, "used_memory_peak_perc", METRIC_TEXT_FN, {.text_fn = print_peak_percent}, 0},
-    {METRIC_MEMORY, "used_memory_overhead", METRIC_SIZE, {.size = &now.overhead}, 0},
-    {METRIC_MEMORY, "used_memory_startup", METRIC_SIZE, {.size = &now.startup}, 0},
-    {METRIC_MEMORY, "used_memory_dataset", METRIC_SIZE, {.size = &now.dataset}, 0},
+    {METRIC_MEMORY, "used_memory_overhead", METRIC_SIZE, {.size = &now.foot.overhead}, 0},
+    {METRIC_MEMORY, "used_memory_startup", METRIC_SIZE, {.size = &now.foot.startup}, 0},
+    {METRIC_MEMORY, "used_memory_dataset", METRIC_SIZE, {.size = &now.foot.dataset}, 0},
     {METRIC_MEMORY, "used_memory_dataset_perc", METRIC_TEXT_FN,
      {.text_fn = print_dataset_percent}, 0},
-    {METRIC_MEMORY, "allocator_allocated", METRIC_SIZE, {.size = &now.mem.allocated}, 0},
-    {METRIC_MEMORY, "allocator_active", METRIC_SIZE, {.size = &now.mem.active}, 0},
-    {METRIC_MEMORY, "allocator_resident", METRIC_SIZE, {.size = &now.mem.resident}, 0},
+    {METRIC_MEMORY, "allocator_allocated", METRIC_SIZE, {.size = &now.foot.mem.allocated}, 0},
+    {METRIC_MEMORY, "allocator_active", METRIC_SIZE, {.size = &now.foot.mem.active}, 0},
+    {METRIC_MEMORY, "allocator_resident", METRIC_SIZE, {.size = &now.foot.mem.resident}, 0},
     {METRIC_MEMORY, "total_system_memory", METRIC_SIZE, {.size = &now.total_system},
      METRIC_HUMAN},
     {METRIC_MEMORY, "maxmemory", METRIC_SIZE, {.size = &kv_settings.maxmemory}, METRIC_HUMAN},
@@ -298,12 +275,17 @@ static const struct metric_row memory_rows[] = {
     {METRIC_MEMORY, "mem_fragmentation_bytes", METRIC_INT_FN, {.int_fn = fragmentation_bytes}, 0},
     {METRIC_MEMORY, "mem_not_counted_for_evict", METRIC_INT_FN,
      {.int_fn = server_memory_not_counted}, 0},
-    {METRIC_MEMORY, "mem_replication_backlog", METRIC_TEXT, {.text = "0"}, 0},
-    {METRIC_MEMORY, "mem_total_replication_buffers", METRIC_TEXT, {.text = "0"}, 0},
-    {METRIC_MEMORY, "mem_clients_slaves", METRIC_TEXT, {.text = "0"}, 0},
-    {METRIC_MEMORY, "mem_clients_normal", METRIC_SIZE, {.size = &now.clients.memory}, 0},
-    {METRIC_MEMORY, "mem_cluster_links", METRIC_TEXT, {.text = "0"}, 0},
-    {METRIC_MEMORY, "mem_aof_buffer", METRIC_TEXT, {.text = "0"}, 0},
+    {METRIC_MEMORY, "mem_replication_backlog", METRIC_SIZE,
+     {.size = &now.foot.parts[FOOTPRINT_BACKLOG]}, 0},
+    {METRIC_MEMORY, "mem_total_replication_buffers", METRIC_INT_FN,
+     {.int_fn = replication_buffers}, 0},
+    {METRIC_MEMORY, "mem_clients_slaves", METRIC_SIZE,
+     {.size = &now.foot.parts[FOOTPRINT_REPLICAS]}, 0},
+    {METRIC_MEMORY, "mem_clients_normal", METRIC_SIZE,
+     {.size = &now.foot.parts[FOOTPRINT_CLIENTS]}, 0},
+    {METRIC_MEMORY, "mem_cluster_links", METRIC_SIZE,
+     {.size = &now.foot.parts[FOOTPRINT_CLUSTER]}, 0},
+    {METRIC_MEMORY, "mem_aof_buffer", METRIC_SIZE, {.size = &now.foot.parts[FOOTPRINT_AOF]}, 0},
     {METRIC_MEMORY, "mem_allocator", METRIC_TEXT_FN, {.text_fn = print_allocator}, 0},
     {METRIC_MEMORY, "active_defrag_running", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_MEMORY, "lazyfree_pending_objects", METRIC_INT_FN, {.int_fn = lazyfree_pending}, 0},

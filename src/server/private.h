@@ -49,7 +49,6 @@ struct server_state {
     char *config_file;     /* absolute, or NULL */
     int64_t start_mono_us;
     int hz;                /* of this moment */
-    size_t startup_bytes;  /* memory in use before the first client came */
     pthread_t main_thread;
     bool pidfile_written;
     bool ending;           /* server_request_end has said yes */
@@ -121,7 +120,6 @@ void server_cron_start(void);
 /* Figures that the cron samples, for INFO. */
 struct server_rates {
     uint64_t ops, net_in, net_out; /* per second; bytes */
-    struct client_stats clients;   /* what can be told without looking at each client */
 };
 
 /* As of the last samples. */

@@ -23,6 +23,7 @@
 #include "keyspace/keyspace.h"
 #include "keyspace/settings.h"
 #include "net/loop.h"
+#include "observe/footprint.h"
 #include "observe/observe.h"
 #include "persist/persist.h"
 #include "persist/settings.h"
@@ -77,7 +78,8 @@ enum status server_wire(void)
     server_metrics_register();
     exec_metrics_register();
     pubsub_metrics_register();
-    server_state.startup_bytes = mem_used();
+    footprint_attach(FOOTPRINT_PYTHON, gears_memory_used);
+    footprint_started();
     if (persist_load_at_start()) return STATUS_ERR;
     if (server_listen_all()) return STATUS_ERR;
     server_cron_start();

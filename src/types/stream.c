@@ -568,7 +568,8 @@ static size_t ops_memory(struct value v, size_t samples)
         sum += mem_usable(slot->ptr);
     }
     if (looked) sum = (size_t)((double)sum / (double)looked * (double)s->blocks.count);
-    return mem_usable(s) + idmap_memory(&s->blocks) + sum + stream__groups_memory(s, samples);
+    return mem_usable(s) + idmap_memory(&s->blocks, samples) + sum +
+           stream__groups_memory(s, samples);
 }
 
 static void ops_digest(struct value v, struct digest *d)

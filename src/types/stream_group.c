@@ -305,20 +305,30 @@ void stream__groups_copy(struct stream *to, const struct stream *from)
     for (size_t i = 0; i < from->group_count; i++) group_copy(to, from->groups[i]);
 }
 
+/* What `count` have, when the first `looked` of them have `bytes`. */
+static size_t scaled(size_t bytes, size_t looked, size_t count)
+{
+    return looked ? (size_t)((double)bytes / (double)looked * (double)count) : 0;
+}
+
+static size_t group_memory(const struct stream_group *g, size_t samples)
+{
+    size_t consumers = 0, looked = MIN(g->consumer_count, samples);
+    for (size_t i = 0; i < looked; i++) {
+        const struct stream_consumer *c = g->consumers[i];
+        consumers += mem_usable(c) + idmap_memory(&c->pending, samples);
+    }
+    return mem_usable(g) + (g->consumers ? mem_usable(g->consumers) : 0) +
+           idmap_memory(&g->pending, samples) +
+           g->pending.count * mem_good_size(sizeof(struct stream_pending)) +
+           scaled(consumers, looked, g->consumer_count);
+}
+
 size_t stream__groups_memory(const struct stream *s, size_t samples)
 {
-    size_t bytes = s->groups ? mem_usable(s->groups) : 0;
-    for (size_t i = 0; i < s->group_count; i++) {
-        const struct stream_group *g = s->groups[i];
-        bytes += mem_usable(g) + idmap_memory(&g->pending) +
-                 g->pending.count * mem_good_size(sizeof(struct stream_pending));
-        size_t sum = 0, looked = MIN(g->consumer_count, samples);
-        for (size_t k = 0; k < looked; k++) {
-            sum += mem_usable(g->consumers[k]) + idmap_memory(&g->consumers[k]->pending);
-        }
-        if (looked) bytes += sum / looked * g->consumer_count + mem_usable(g->consumers);
-    }
-    return bytes;
+    size_t groups = 0, looked = MIN(s->group_count, samples);
+    for (size_t i = 0; i < looked; i++) groups += group_memory(s->groups[i], samples);
+    return (s->groups ? mem_usable(s->groups) : 0) + scaled(groups, looked, s->group_count);
 }
 
 size_t stream__groups_effort(const struct stream *s)

@@ -3,7 +3,8 @@
  * What Python allocates is counted and bounded (gears-max-memory). Counting each object would
  * cost what counting costs; but pymalloc takes its arenas of 1 MB through one hook, and sends
  * whatever is larger than 512 bytes to the raw allocator, which is another. Between the two
- * nothing is missed and small objects pay nothing. Above the limit both say no, and the script
+ * nothing is missed and small objects pay nothing. Both come from the memory front, so that all of
+ * Python is part of what the server says it uses. Above the limit both say no, and the script
  * gets MemoryError where it went too far, be it `[0] * 10**10` or an endless reader.
  *
  * Any thread; the counters are atomic.
@@ -12,11 +13,13 @@
 
 #include "gears/py/gpy_core.h"
 
+/* Pools are cut from an arena at multiples of their size: begun elsewhere, it loses one. */
+#define ARENA_ALIGN 16384
+
 static _Atomic int64_t used;
 static _Atomic int64_t peak;
 static _Atomic int64_t total;
 static _Atomic int64_t limit;
-static PyObjectArenaAllocator arenas;
 
 size_t gpy_memory_used(void)
 {
@@ -100,7 +103,7 @@ static void *arena_alloc(void *ctx, size_t size)
 {
     UNUSED(ctx);
     if (would_exceed(size)) return NULL;
-    void *p = arenas.alloc(arenas.ctx, size);
+    void *p = mem_try_alloc_aligned(ARENA_ALIGN, size);
     if (p) add((int64_t)size);
     return p;
 }
@@ -109,7 +112,7 @@ static void arena_free(void *ctx, void *p, size_t size)
 {
     UNUSED(ctx);
     atomic_fetch_sub_explicit(&used, (int64_t)size, memory_order_relaxed);
-    arenas.free(arenas.ctx, p, size);
+    mem_free(p);
 }
 
 void gpy__memory_install(void)
@@ -121,7 +124,6 @@ void gpy__memory_install(void)
     PyMem_SetAllocator(PYMEM_DOMAIN_MEM, &raw);
     PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &raw);
 #endif
-    PyObject_GetArenaAllocator(&arenas);
     PyObjectArenaAllocator counted = {NULL, arena_alloc, arena_free};
     PyObject_SetArenaAllocator(&counted);
 }

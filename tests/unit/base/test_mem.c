@@ -34,3 +34,28 @@ TEST(memory_front)
     CHECK(mem_rss() > 0);
     CHECK(strlen(mem_allocator_name()) > 0);
 }
+
+static void append_piece(void *ctx, const char *text)
+{
+    *(size_t *)ctx += strlen(text);
+}
+
+TEST(what_the_allocator_tells)
+{
+    struct mem_stats stats;
+    size_t report = 0, before = mem_used();
+    char *large = mem_try_alloc_aligned(16384, 50000000);
+    CHECK(large && (uintptr_t)large % 16384 == 0);
+    memset(large, 1, 50000000);
+    CHECK(mem_try_alloc_aligned(64, PTRDIFF_MAX) == NULL);
+    CHECK(mem_used() >= before + 50000000);
+    mem_stats(&stats);
+    CHECK(stats.used >= 50000000 && stats.allocated >= stats.used);
+    CHECK(stats.active >= stats.allocated && stats.resident >= 50000000);
+    CHECK(mem_peak() >= before + 50000000);
+    mem_free(large);
+    CHECK(mem_used() < before + 50000000);
+    mem_purge();
+    mem_report(append_piece, &report);
+    CHECK(report > 100);
+}

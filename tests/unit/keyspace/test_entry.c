@@ -2,6 +2,7 @@
 /*
  * The layout of entries: sizes that were promised, and random changes of shape against a model.
  */
+#include "ds/table.h"
 #include "keyspace/entry.h"
 #include "unit.h"
 
@@ -16,6 +17,27 @@ TEST(promised_sizes)
     e = kv_entry__reshape(e, 1, 17);
     CHECK_INT(kv_entry__size(e), 47);
     CHECK_INT(kv_entry__room(kv_entry__size(e)), 48);
+    kv_entry__free(e);
+}
+
+TEST(memory_is_all_that_hangs_on_an_entry)
+{
+    struct kv_entry *e = kv_entry__new(VIEW_LIT("0123456789abcdef"), -1, 1 + 16);
+    kv_entry__value_part(e)[0] = 16;
+    size_t small = kv_entry_memory(e, SIZE_MAX);
+    CHECK(small >= 48 + TABLE_ENTRY_BYTES && small <= 64 + TABLE_ENTRY_BYTES);
+    CHECK_INT(kv_entry_memory(e, 0), small);
+    kv_entry__free(e);
+    e = kv_entry__new(VIEW_LIT("k"), -1, 16);
+    char *bytes = mem_alloc(100000);
+    size_t len = 100000;
+    e->type_enc = TYPE_STRING | ENC_RAW << 4;
+    e->flags |= KV_ENTRY_PTR;
+    memcpy(kv_entry__value_part(e), &bytes, 8);
+    memcpy(kv_entry__value_part(e) + 8, &len, 8);
+    CHECK(kv_entry_memory(e, 5) >= 100000 + 32);
+    CHECK(kv_entry_memory(e, 5) <= 120000);
+    mem_free(bytes);
     kv_entry__free(e);
 }
 
