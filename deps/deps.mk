@@ -6,7 +6,7 @@
 PKG_CONFIG ?= pkg-config
 
 DEP_JEMALLOC_LIBS  = -ljemalloc
-DEP_CRYPTO_LIBS    = -lcrypto
+DEP_CRYPTO_LIBS    = -lssl -lcrypto
 DEP_LZF_LIBS       = -llzf
 DEP_PYTHON_CFLAGS  = $(shell $(PKG_CONFIG) --cflags python3-embed 2>/dev/null)
 DEP_PYTHON_LIBS    = $(shell $(PKG_CONFIG) --libs python3-embed 2>/dev/null)

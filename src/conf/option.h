@@ -51,6 +51,7 @@ enum opt_flag {
 /* The chapters of redis.conf, in their order. */
 enum opt_section {
     OPT_SECTION_NETWORK,
+    OPT_SECTION_TLS,
     OPT_SECTION_GENERAL,
     OPT_SECTION_PERSISTENCE,
     OPT_SECTION_SECURITY,

@@ -13,6 +13,7 @@ static const struct {
     const char *title, *intro;
 } chapters[OPT_SECTION_COUNT] = {
     [OPT_SECTION_NETWORK] = {"Network", "Where the server listens and how it treats connections."},
+    [OPT_SECTION_TLS] = {"TLS", "Encrypted connections, on a port of their own."},
     [OPT_SECTION_GENERAL] = {"General", "The process, its log and its rhythm."},
     [OPT_SECTION_PERSISTENCE] = {"Persistence",
                                  "Data lives in memory only; these are here so that files "

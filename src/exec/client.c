@@ -63,12 +63,14 @@ static void client_init_lists(struct client *c)
     list_init(&c->reread);
 }
 
-struct client *client__new(int fd)
+struct client *client__new(int fd, struct tls *tls)
 {
     struct client *c = mem_zalloc(sizeof(*c));
+    c->tls = tls;
     c->source = (struct loop_source){
         .fd = fd, .read_once_told = true, .fn = driver__client_ready};
     if (loop_add(&c->source, LOOP_READ)) {
+        tls_free(tls);
         close(fd);
         mem_free(c);
         return NULL;
@@ -117,6 +119,7 @@ void client__free(struct client *c)
     table_remove(&clients.by_id, &client_table, client_id_key(c),
                  hash_bytes(&c->id, sizeof(c->id)));
     loop_remove(&c->source);
+    tls_free(c->tls);
     close(c->source.fd);
     list_unlink(&c->all);
     list_unlink(&c->ready);
@@ -185,6 +188,23 @@ static void input_make_room(struct client *c)
     in->cap = cap;
 }
 
+/* What TLS has decrypted stays readable though the socket is not: it is read until it has nothing
+ * more. recv and send, not read and write: the socket's own calls skip what files need. */
+static ssize_t receive(struct client *c, void *to, size_t len)
+{
+    if (likely(!c->tls)) return recv(c->source.fd, to, len, 0);
+    ssize_t got = tls_read(c->tls, to, len);
+    if (got > 0) {
+        client__want_reread(c);
+    } else if (got < 0 && errno == EAGAIN && tls_wants_write(c->tls)) {
+        loop_change(&c->source, c->source.interest | LOOP_WRITE);
+    } else if (got < 0 && *tls_error(c->tls)) {
+        log_verbose("Error of a TLS connection, client id=%llu: %s", (unsigned long long)c->id,
+                    tls_error(c->tls));
+    }
+    return got;
+}
+
 /* Reads into a large argument's block and, if that becomes complete, behind it. Returns what the
  * system call did; *room_out is what it could have read. */
 static ssize_t read_block(struct client *c, char *block, size_t room, bool complete,
@@ -192,9 +212,9 @@ static ssize_t read_block(struct client *c, char *block, size_t room, bool compl
 {
     struct inbuf *in = &c->in;
     struct iovec iov[2] = {{block, room}, {in->data + in->len, in->cap - in->len}};
-    int count = complete && iov[1].iov_len ? 2 : 1;
+    int count = complete && iov[1].iov_len && !c->tls ? 2 : 1;
     *room_out = room + (count == 2 ? iov[1].iov_len : 0);
-    ssize_t got = readv(c->source.fd, iov, count);
+    ssize_t got = count == 2 ? readv(c->source.fd, iov, count) : receive(c, block, room);
     if (got <= 0) return got;
     size_t filled = MIN((size_t)got, room);
     resp_block_filled(&c->request, filled);
@@ -222,8 +242,7 @@ static ssize_t read_some(struct client *c, size_t *room_out)
     if (block) return read_block(c, block, room, complete, room_out);
     input_make_room(c);
     *room_out = in->cap - in->len;
-    /* recv and send, not read and write: the socket's own calls skip what files need. */
-    ssize_t got = recv(c->source.fd, in->data + in->len, *room_out, 0);
+    ssize_t got = receive(c, in->data + in->len, *room_out);
     if (got > 0) in->len += (size_t)got;
     return got;
 }
@@ -295,9 +314,14 @@ void client__want_write(struct client *c)
 static bool client_send_some(struct client *c, size_t *sent_out)
 {
     struct iovec iov[WRITE_IOV_MAX];
-    int count = outbuf_iov(&c->out, iov, WRITE_IOV_MAX);
-    ssize_t sent = count == 1 ? send(c->source.fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL)
-                              : writev(c->source.fd, iov, count);
+    int count = outbuf_iov(&c->out, iov, c->tls ? 1 : WRITE_IOV_MAX);
+    ssize_t sent;
+    if (unlikely(c->tls))
+        sent = tls_write(c->tls, iov[0].iov_base, iov[0].iov_len);
+    else if (count == 1)
+        sent = send(c->source.fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL);
+    else
+        sent = writev(c->source.fd, iov, count);
     if (sent < 0) {
         if (errno != EAGAIN && errno != EINTR) client__close_asap(c);
         return false;

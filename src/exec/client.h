@@ -13,6 +13,8 @@
 #include "exec/settings.h"
 #include "exec/tape.h"
 
+struct tls_context;
+
 /* The connection's id, unique while the server lives. */
 uint64_t client_id(const struct client *c);
 
@@ -135,8 +137,10 @@ void client_kill(struct client *c, const struct client *self);
 enum status driver_setup(void) MUST_CHECK;
 /* Frees all clients and closes the listening sockets. */
 void driver_teardown(void);
-/* Takes a listening socket; its connections become clients. */
-enum status driver_listen(int fd) MUST_CHECK;
+/* Takes a listening socket; its connections become clients, and speak TLS if so said. */
+enum status driver_listen(int fd, bool with_tls) MUST_CHECK;
+/* What new connections with TLS use from now on; taken. NULL: there are none. */
+void driver_use_tls(struct tls_context *context);
 /* Stops accepting; connections stay. */
 void driver_close_listeners(void);
 /* A slice of the periodic work on clients (idle timeouts, soft output limits); hz times a

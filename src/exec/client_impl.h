@@ -11,6 +11,7 @@
 #include "exec/reply.h"
 #include "net/loop.h"
 #include "net/resp_request.h"
+#include "net/tls.h"
 
 enum client_flag {
     CLIENT_CLOSE_AFTER_REPLY = 1 << 0, /* no more commands; closed once its output is gone */
@@ -31,6 +32,7 @@ struct inbuf {
 
 struct client {
     struct loop_source source;
+    struct tls *tls; /* NULL: its bytes come as they are */
     uint64_t id;
     struct kv_db *db;
     uint32_t flags; /* enum client_flag */
@@ -64,8 +66,9 @@ struct client_set {
 };
 extern struct client_set client__set;
 
-/* A connection as a client; NULL if the kernel refuses the descriptor, which is then closed. */
-struct client *client__new(int fd);
+/* A connection as a client, over TLS if `tls` isn't NULL, which is taken; NULL if the kernel
+ * refuses the descriptor, which is then closed. */
+struct client *client__new(int fd, struct tls *tls);
 /* The client with this id or NULL. */
 struct client *client__by_id(uint64_t id);
 /* Ends a client's wait: its reply is in its output already; it goes on. */

@@ -32,7 +32,7 @@
 #define WAVE_PER_CLIENT  64  /* of one client, so that a long pipeline lets others in */
 #define PREFETCH_KEYS    4   /* of one command; more (MGET) is the handler's own business */
 #define ACCEPTS_PER_TURN 1000
-#define LISTENERS_MAX    32
+#define LISTENERS_MAX    40
 #define BUSY_POLL_MS     5
 #define WAVE_ARGS_KEPT   1024 /* room for arguments that is kept after a wave of many */
 
@@ -53,6 +53,8 @@ static struct {
 
 static struct {
     struct loop_source listeners[LISTENERS_MAX];
+    bool listens_for_tls[LISTENERS_MAX];
+    struct tls_context *tls; /* of new connections; NULL: nothing listens for them */
     int listener_count;
     struct clock clock;
     struct kv_unit unit;
@@ -134,18 +136,23 @@ static const char protected_text[] =
     "authentication password for the default user. NOTE: You only need to do one of the above "
     "things in order for the server to start accepting connections from the outside.\r\n";
 
-static void accepted(int fd)
+static void accepted(int fd, bool with_tls)
 {
+    struct tls *tls = NULL;
     if ((int64_t)client__set.count >= exec_settings.maxclients) {
-        refuse(fd, "-ERR max number of clients reached\r\n");
+        refuse(fd, with_tls ? "" : "-ERR max number of clients reached\r\n");
         return;
     }
     if (protected_from(fd)) {
-        refuse(fd, protected_text);
+        refuse(fd, with_tls ? "" : protected_text);
         return;
     }
     sock_tune(fd, (int)exec_settings.tcp_keepalive_s);
-    if (!client__new(fd))
+    if (with_tls && !(driver.tls && (tls = tls_new(driver.tls, fd)))) {
+        refuse(fd, "");
+        return;
+    }
+    if (!client__new(fd, tls))
         log_warning("Error registering fd event for the new client: %s", strerror(errno));
 }
 
@@ -153,10 +160,11 @@ static void listener_ready(struct loop_source *s, uint32_t ready)
 {
     static struct log_limit accept_log;
     UNUSED(ready);
+    bool with_tls = driver.listens_for_tls[s - driver.listeners];
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         int fd;
         switch (sock_accept(s->fd, &fd)) {
-        case STATUS_OK: accepted(fd); break;
+        case STATUS_OK: accepted(fd, with_tls); break;
         case STATUS_AGAIN: return;
         case STATUS_LIMIT:
             if (log_limit_pass(&accept_log, 1000, NULL))
@@ -167,9 +175,16 @@ static void listener_ready(struct loop_source *s, uint32_t ready)
     }
 }
 
-enum status driver_listen(int fd)
+void driver_use_tls(struct tls_context *context)
+{
+    tls_context_free(driver.tls);
+    driver.tls = context;
+}
+
+enum status driver_listen(int fd, bool with_tls)
 {
     if (driver.listener_count == LISTENERS_MAX) return STATUS_LIMIT;
+    driver.listens_for_tls[driver.listener_count] = with_tls;
     struct loop_source *s = &driver.listeners[driver.listener_count++];
     *s = (struct loop_source){.fd = fd, .fn = listener_ready};
     return loop_add(s, LOOP_READ);
@@ -573,6 +588,8 @@ void driver__client_ready(struct loop_source *s, uint32_t ready)
         client__write(c);
         if (c->flags & CLIENT_CLOSE_ASAP) return;
     }
+    /* A handshake that wanted to write goes on with a read. */
+    if (unlikely(c->tls) && ready & LOOP_WRITE) ready |= LOOP_READ;
     if (!(ready & LOOP_READ)) return;
     if (c->flags &
         CLIENT_IN_WAVE) { /* busy mode within a wave: its turn comes when the wave ends */
@@ -641,6 +658,7 @@ enum status driver_setup(void)
 void driver_teardown(void)
 {
     driver_close_listeners();
+    driver_use_tls(NULL);
     LIST_EACH(&client__set.all, n) client__free(CLIENT_OF(n, all));
     posts_run();
     kv_unit_release(&driver.unit);

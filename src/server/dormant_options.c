@@ -40,9 +40,8 @@ static enum status set_default_only(const struct opt_row *row, const struct view
 static const struct opt_row switch_rows[] = {
     SWITCH("appendonly", "no", 0, "the append-only file"),
     SWITCH("cluster-enabled", "no", OPT_IMMUTABLE, "the cluster"),
-    SWITCH("tls-cluster", "no", 0, "TLS"),
-    SWITCH("tls-port", "0", 0, "TLS"),
-    SWITCH("tls-replication", "no", 0, "TLS"),
+    SWITCH("tls-cluster", "no", 0, "the cluster"),
+    SWITCH("tls-replication", "no", 0, "replication"),
     SWITCH("activedefrag", "no", 0, "active defragmentation"),
     SWITCH("io-threads", "1", OPT_IMMUTABLE, "threads for reading and writing"),
     SWITCH("io-threads-do-reads", "no", OPT_IMMUTABLE, "threads for reading and writing"),
@@ -60,24 +59,19 @@ static struct {
         replica_ignore_disk_write_errors, replica_ignore_maxmemory, replica_lazy_flush,
         replica_read_only, replica_serve_stale_data, cluster_allow_pubsubshard_when_down,
         cluster_allow_reads_when_down, cluster_allow_replica_migration, cluster_replica_no_failover,
-        cluster_require_full_coverage, tls_prefer_server_ciphers, tls_session_caching,
-        crash_memcheck_enabled;
+        cluster_require_full_coverage, crash_memcheck_enabled;
     int appendfsync, auto_aof_rewrite_percentage, min_replicas_max_lag, min_replicas_to_write,
         propagation_error_behavior, repl_diskless_load, repl_diskless_sync_delay,
         repl_diskless_sync_max_replicas, repl_ping_replica_period, repl_timeout,
         replica_announce_port, replica_priority, shutdown_timeout, cluster_announce_bus_port,
         cluster_announce_port, cluster_announce_tls_port, cluster_migration_barrier, cluster_port,
-        cluster_preferred_endpoint_type, cluster_replica_validity_factor, tls_auth_clients,
-        tls_session_cache_size, tls_session_cache_timeout, active_defrag_cycle_max,
+        cluster_preferred_endpoint_type, cluster_replica_validity_factor, active_defrag_cycle_max,
         active_defrag_cycle_min, active_defrag_threshold_lower, active_defrag_threshold_upper;
     int64_t repl_backlog_ttl, cluster_node_timeout, active_defrag_max_scan_fields;
     size_t auto_aof_rewrite_min_size, repl_backlog_size, cluster_link_sendbuf_limit,
         active_defrag_ignore_bytes;
     struct view appenddirname, appendfilename, masterauth, masteruser, replica_announce_ip,
-        bind_source_addr, cluster_announce_hostname, cluster_announce_ip, cluster_config_file,
-        tls_ca_cert_dir, tls_ca_cert_file, tls_cert_file, tls_ciphers, tls_ciphersuites,
-        tls_client_cert_file, tls_client_key_file, tls_client_key_file_pass, tls_dh_params_file,
-        tls_key_file, tls_key_file_pass, tls_protocols;
+        bind_source_addr, cluster_announce_hostname, cluster_announce_ip, cluster_config_file;
 } kept;
 
 static const struct opt_name appendfsync_names[] = {
@@ -88,8 +82,6 @@ static const struct opt_name repl_diskless_load_names[] = {
     {"disabled", 0}, {"on-empty-db", 1}, {"swapdb", 2}, {NULL, 0}};
 static const struct opt_name cluster_preferred_endpoint_type_names[] = {
     {"ip", 0}, {"hostname", 1}, {"unknown-endpoint", 2}, {NULL, 0}};
-static const struct opt_name tls_auth_clients_names[] = {
-    {"no", 0}, {"yes", 1}, {"optional", 2}, {NULL, 0}};
 
 /* Of the append-only file. */
 static const struct opt_row aof_rows[] = {
@@ -215,44 +207,6 @@ static const struct opt_row cluster_rows[] = {
      .var.b = &kept.cluster_require_full_coverage, .dflt = "yes"},
 };
 
-/* Of TLS. */
-static const struct opt_row tls_rows[] = {
-    {.name = "tls-auth-clients", .kind = OPT_ENUM, .flags = OPT_UNPRINTED,
-     .var.i = &kept.tls_auth_clients, .dflt = "yes", .names = tls_auth_clients_names},
-    {.name = "tls-ca-cert-dir", .kind = OPT_STRING, .flags = OPT_UNPRINTED,
-     .var.text = &kept.tls_ca_cert_dir, .dflt = ""},
-    {.name = "tls-ca-cert-file", .kind = OPT_STRING, .flags = OPT_UNPRINTED,
-     .var.text = &kept.tls_ca_cert_file, .dflt = ""},
-    {.name = "tls-cert-file", .kind = OPT_STRING, .flags = OPT_UNPRINTED,
-     .var.text = &kept.tls_cert_file, .dflt = ""},
-    {.name = "tls-ciphers", .kind = OPT_STRING, .flags = OPT_UNPRINTED,
-     .var.text = &kept.tls_ciphers, .dflt = ""},
-    {.name = "tls-ciphersuites", .kind = OPT_STRING, .flags = OPT_UNPRINTED,
-     .var.text = &kept.tls_ciphersuites, .dflt = ""},
-    {.name = "tls-client-cert-file", .kind = OPT_STRING, .flags = OPT_UNPRINTED,
-     .var.text = &kept.tls_client_cert_file, .dflt = ""},
-    {.name = "tls-client-key-file", .kind = OPT_STRING, .flags = OPT_UNPRINTED,
-     .var.text = &kept.tls_client_key_file, .dflt = ""},
-    {.name = "tls-client-key-file-pass", .kind = OPT_STRING, .flags = OPT_UNPRINTED |
-     OPT_SENSITIVE, .var.text = &kept.tls_client_key_file_pass, .dflt = ""},
-    {.name = "tls-dh-params-file", .kind = OPT_STRING, .flags = OPT_UNPRINTED,
-     .var.text = &kept.tls_dh_params_file, .dflt = ""},
-    {.name = "tls-key-file", .kind = OPT_STRING, .flags = OPT_UNPRINTED,
-     .var.text = &kept.tls_key_file, .dflt = ""},
-    {.name = "tls-key-file-pass", .kind = OPT_STRING, .flags = OPT_UNPRINTED | OPT_SENSITIVE,
-     .var.text = &kept.tls_key_file_pass, .dflt = ""},
-    {.name = "tls-prefer-server-ciphers", .kind = OPT_BOOL, .flags = OPT_UNPRINTED,
-     .var.b = &kept.tls_prefer_server_ciphers, .dflt = "no"},
-    {.name = "tls-protocols", .kind = OPT_STRING, .flags = OPT_UNPRINTED,
-     .var.text = &kept.tls_protocols, .dflt = ""},
-    {.name = "tls-session-cache-size", .kind = OPT_INT, .flags = OPT_UNPRINTED,
-     .var.i = &kept.tls_session_cache_size, .dflt = "20480", .max = INT_MAX},
-    {.name = "tls-session-cache-timeout", .kind = OPT_INT, .flags = OPT_UNPRINTED,
-     .var.i = &kept.tls_session_cache_timeout, .dflt = "300", .max = INT_MAX},
-    {.name = "tls-session-caching", .kind = OPT_BOOL, .flags = OPT_UNPRINTED,
-     .var.b = &kept.tls_session_caching, .dflt = "yes"},
-};
-
 /* Of the check of memory after a crash. */
 static const struct opt_row memcheck_rows[] = {
     {.name = "crash-memcheck-enabled", .kind = OPT_BOOL, .flags = OPT_UNPRINTED,
@@ -281,7 +235,6 @@ void server_dormant_options_register(void)
     opt_register(aof_rows, ARRAY_COUNT(aof_rows));
     opt_register(repl_rows, ARRAY_COUNT(repl_rows));
     opt_register(cluster_rows, ARRAY_COUNT(cluster_rows));
-    opt_register(tls_rows, ARRAY_COUNT(tls_rows));
     opt_register(memcheck_rows, ARRAY_COUNT(memcheck_rows));
     opt_register(defrag_rows, ARRAY_COUNT(defrag_rows));
 }

@@ -26,31 +26,32 @@ static void mark(int fd)
 }
 
 /* STATUS_AGAIN: the address may be missing, and is. */
-static enum status listen_tcp(const char *addr, bool *listening)
+static enum status listen_tcp(const char *addr, int port, bool with_tls, bool *listening)
 {
     char error[256] = "";
     bool optional = addr[0] == '-';
     addr += optional;
     int fd;
-    enum status s = sock_listen_tcp(addr, server_settings.port, server_settings.tcp_backlog, &fd,
+    enum status s = sock_listen_tcp(addr, port, server_settings.tcp_backlog, &fd,
                                     error, sizeof(error));
     if (s == STATUS_OK) {
         *listening = true;
         mark(fd);
-        return driver_listen(fd);
+        return driver_listen(fd, with_tls);
     }
     if (s == STATUS_NOT_FOUND && optional) return STATUS_OK;
     log_warning("Warning: Could not create server TCP listening socket %s:%d: %s", addr,
-                server_settings.port, *error ? error : "address family not supported");
+                port, *error ? error : "address family not supported");
     return STATUS_ERR;
 }
 
-static enum status listen_all_tcp(void)
+static enum status listen_all_tcp(int port, bool with_tls)
 {
     bool listening = false;
     for (size_t i = 0; i < server_settings.bind_count; i++) {
-        if (listen_tcp(server_settings.bind[i], &listening)) {
-            log_warning("Failed listening on port %d (TCP), aborting.", server_settings.port);
+        if (listen_tcp(server_settings.bind[i], port, with_tls, &listening)) {
+            log_warning("Failed listening on port %d (%s), aborting.", port,
+                        with_tls ? "TLS" : "TCP");
             return STATUS_ERR;
         }
     }
@@ -74,18 +75,20 @@ static enum status listen_unix(void)
         log_warning("Failed opening Unix socket: %s", error);
         return STATUS_ERR;
     }
-    return driver_listen(fd);
+    return driver_listen(fd, false);
 }
 
 bool server_listens_somewhere(void)
 {
-    return (server_settings.port && server_settings.bind_count) || server_settings.unixsocket.len;
+    bool tcp = (server_settings.port || server_tls_port()) && server_settings.bind_count;
+    return tcp || server_settings.unixsocket.len;
 }
 
 enum status server_listen_all(void)
 {
     enum status s = STATUS_OK;
-    if (server_settings.port) s = listen_all_tcp();
+    if (server_settings.port) s = listen_all_tcp(server_settings.port, false);
+    if (s == STATUS_OK && server_tls_port()) s = listen_all_tcp(server_tls_port(), true);
     if (s == STATUS_OK && server_settings.unixsocket.len) s = listen_unix();
     if (s) driver_close_listeners();
     return s;

@@ -248,6 +248,7 @@ void server_options_register(void)
     opt_register(network_rows, ARRAY_COUNT(network_rows));
     opt_register(general_rows, ARRAY_COUNT(general_rows));
     opt_register(other_rows, ARRAY_COUNT(other_rows));
+    server_tls_options_register();
     server_os_options_register();
     server_title_options_register();
     server_dormant_options_register();

@@ -76,6 +76,15 @@ unsigned server_os_signal_flags(int signo);
 void server_os_child(void);
 void server_os_background(void);
 
+/* ---- tls_options.c ---- */
+
+/* The options tls-…. */
+void server_tls_options_register(void);
+/* Makes the context of new connections from the options. STATUS_ERR: the log says why. */
+enum status server_tls_setup(void) MUST_CHECK;
+/* tls-port; 0: none. */
+int server_tls_port(void);
+
 /* ---- proc_title.c ---- */
 
 /* set-proc-title and its template. */

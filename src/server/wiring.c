@@ -81,7 +81,7 @@ enum status server_wire(void)
     footprint_attach(FOOTPRINT_PYTHON, gears_memory_used);
     footprint_started();
     if (persist_load_at_start()) return STATUS_ERR;
-    if (server_listen_all()) return STATUS_ERR;
+    if (server_tls_setup() || server_listen_all()) return STATUS_ERR;
     server_cron_start();
     return STATUS_OK;
 }
