@@ -88,8 +88,8 @@ def play(scene, *sources):
                 source.waiters[step[1]].send(step[2])
             else:
                 await_gone(source, step[1])
-    for i in range(len(sources[0].waiters)):
-        ours, stock = [source.waiters[i].finish() for source in sources]
+    answers = [[waiter.finish() for waiter in source.waiters] for source in sources]
+    for i, (ours, stock) in enumerate(zip(*answers)):
         if ours != stock:
             raise Difference(scene.words, (b"*", resp.parse_all(ours)),
                              (b"*", resp.parse_all(stock)), "answers to waiter %d" % i)
