@@ -99,7 +99,8 @@ def commands(pick):
         then = []
         for _ in range(pick.one([1, 2, 5, 20])):
             words = any_command()
-            if words[0].upper() == b"SWAPDB" or any(b"STORE" in word.upper() for word in words):
+            if words[0].upper() in (b"SWAPDB", b"BITOP") or \
+                    any(b"STORE" in word.upper() for word in words):
                 continue  # an expired target of an empty result: deleted here, stored there
             # On the keys in question.
             then.append([pick.one(keys) if word in pick.all_keys and pick.chance(0.7) else word
@@ -138,8 +139,10 @@ def commands(pick):
             [[b"RPUSH", key, b"1"], [b"DEL", key]], [[b"SET", key, b"v"], [b"DEL", key]],
             [[b"SELECT", b"1"], [b"RPUSH", key] + elements(), [b"MOVE", key, b"0"],
              [b"SELECT", b"0"]],
-            [[b"SELECT", b"1"], [b"RPUSH", key] + elements(), [b"SELECT", b"0"],
-             [b"SWAPDB", b"0", b"1"]],
+            # One key alone: of several that come at once, stock serves any first.
+            [[b"SELECT", b"1"], [b"RPUSH", key] + elements(),
+             [b"DEL"] + [other for other in keys if other != key],
+             [b"SELECT", b"0"], [b"SWAPDB", b"0", b"1"]],
         ])
 
     def push_zset(keys):
