@@ -132,6 +132,17 @@ struct command_variable_flags {
     uint32_t with, without;
 };
 
+/* Keys behind an option, where a key spec can't say it: what stands behind the last `word` from
+ * `from` on, when the words in `skip` (up to a NULL) go with their arguments. `instead`: all that
+ * stands behind the first `word`, in place of the first spec's key, which is an empty word then. */
+struct command_option_keys {
+    const char *word;
+    const struct command_word *skip;
+    int from;
+    unsigned spec; /* the key spec that this stands for */
+    bool instead;
+};
+
 enum command_arg_type {
     COMMAND_ARG_STRING,
     COMMAND_ARG_INTEGER,
@@ -200,6 +211,7 @@ struct command {
     const struct command_key_spec *key_specs;
 
     const struct command_variable_flags *variable_flags; /* or NULL */
+    const struct command_option_keys *option_keys;       /* or NULL */
     const char *name;     /* lower case, without the container's: "list" */
     const char *fullname; /* "client|list" */
     const struct command *parent; /* the container, or NULL */
@@ -301,7 +313,8 @@ void command_keys_release(struct command_keys *keys);
 /*
  * Finds the keys of a call whose arity is right, in the order of the key specs. *out is emptied
  * first and may be used again. Every position is below argc, whatever the arguments say.
- * STATUS_SYNTAX: the arguments don't fit the specs ("Invalid arguments specified for command").
+ * STATUS_SYNTAX: the arguments don't fit the specs, or name no key though the
+ * row has keys and lacks COMMAND_NO_MANDATORY_KEYS ("Invalid arguments specified for command").
  */
 enum status command_keys(const struct command *cmd, const struct arg *argv, int argc,
                          struct command_keys *out) MUST_CHECK;

@@ -95,14 +95,19 @@ static enum status find_span(const struct command_key_spec *spec, const struct a
     return STATUS_OK;
 }
 
+static const struct command_word *word_of(const struct command_word *words, const struct arg *arg)
+{
+    while (words->word && !arg_is(arg, words->word)) words++;
+    return words->word ? words : NULL;
+}
+
 /* The arguments are groups of the rule's words and nothing else. */
 static bool consists_of(const struct command_variable_flags *rule, const struct arg *argv,
                         int argc)
 {
     for (int i = rule->from; i < argc;) {
-        const struct command_word *w = rule->only;
-        while (w->word && !arg_is(&argv[i], w->word)) w++;
-        if (!w->word || w->args >= argc - i) return false;
+        const struct command_word *w = word_of(rule->only, &argv[i]);
+        if (!w || w->args >= argc - i) return false;
         i += 1 + w->args;
     }
     return true;
@@ -128,6 +133,40 @@ bool command_has_keys(const struct command *cmd)
     return false;
 }
 
+/* Position behind the rule's word, or 0. */
+static int behind_option(const struct command_option_keys *rule, const struct arg *argv, int argc)
+{
+    int found = 0;
+    for (int i = rule->from; i < argc - 1; i++) {
+        if (arg_is(&argv[i], rule->word)) {
+            found = ++i;
+            if (rule->instead) break;
+            continue;
+        }
+        const struct command_word *skip = word_of(rule->skip, &argv[i]);
+        if (skip) i += skip->args;
+    }
+    return found;
+}
+
+static enum status push_option_keys(const struct command *cmd, const struct arg *argv, int argc,
+                                    struct command_keys *out)
+{
+    const struct command_option_keys *rule = cmd->option_keys;
+    uint32_t flags = cmd->key_specs[rule->spec].flags & ~(uint32_t)COMMAND_KEY_INCOMPLETE;
+    int pos = behind_option(rule, argv, argc);
+    if (pos == 0) return STATUS_OK;
+    if (!rule->instead) {
+        push_key(out, pos, flags);
+        return STATUS_OK;
+    }
+    ASSERT(out->count == 1);
+    if (argv[out->keys[0].pos].len > 0) return STATUS_SYNTAX;
+    out->count = 0;
+    for (; pos < argc; pos++) push_key(out, pos, flags);
+    return STATUS_OK;
+}
+
 enum status command_keys(const struct command *cmd, const struct arg *argv, int argc,
                          struct command_keys *out)
 {
@@ -139,6 +178,10 @@ enum status command_keys(const struct command *cmd, const struct arg *argv, int 
     for (unsigned i = 0; i < cmd->key_spec_count; i++) {
         const struct command_key_spec *spec = &cmd->key_specs[i];
         if (spec->flags & COMMAND_KEY_NOT_KEY) continue;
+        if (unlikely(cmd->option_keys && cmd->option_keys->spec == i)) {
+            if (push_option_keys(cmd, argv, argc, out)) return STATUS_SYNTAX;
+            continue;
+        }
         struct span span;
         enum status status = find_span(spec, argv, argc, &span);
         if (status == STATUS_NOT_FOUND) continue;
@@ -151,5 +194,6 @@ enum status command_keys(const struct command *cmd, const struct arg *argv, int 
         for (int64_t pos = span.first; pos <= span.last; pos += span.step)
             push_key(out, (int)pos, flags);
     }
-    return STATUS_OK;
+    if (out->count || cmd->flags & COMMAND_NO_MANDATORY_KEYS) return STATUS_OK;
+    return command_has_keys(cmd) ? STATUS_SYNTAX : STATUS_OK; /* XREAD without STREAMS */
 }

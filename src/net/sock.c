@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Listening, accepting and naming sockets; see sock.h. Names are asked for when somebody wants to
- * see them, not kept: a client that nobody looks at pays nothing for them.
+ * Listening, accepting, connecting and naming sockets; see sock.h. Names are asked for when
+ * somebody wants to see them, not kept: a client that nobody looks at pays nothing for them.
  */
 #include "net/sock.h"
 
@@ -10,10 +10,15 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+
+#define HOST_MAX 256
 
 static enum status sock_fail(int fd, const char *what, char *error, size_t error_cap)
 {
@@ -101,6 +106,54 @@ enum status sock_accept(int listen_fd, int *fd_out)
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
         return STATUS_LIMIT;
     return STATUS_CLOSED;
+}
+
+enum status sock_wait(int fd, short events, int64_t deadline_ms)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    for (;;) {
+        int64_t left_ms = deadline_ms - clock_mono_ms();
+        int ready = poll(&p, 1, (int)MIN(MAX(left_ms, 0), INT32_MAX));
+        if (ready > 0) return STATUS_OK;
+        if (ready == 0 && clock_mono_ms() >= deadline_ms) return STATUS_AGAIN;
+        if (ready < 0 && errno != EINTR) return STATUS_IO;
+    }
+}
+
+static enum status connect_to(const struct addrinfo *ai, int64_t deadline_ms, int *fd_out)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return STATUS_IO;
+    enum status status = STATUS_OK;
+    if (connect(fd, ai->ai_addr, ai->ai_addrlen)) {
+        status = errno == EINPROGRESS ? sock_wait(fd, POLLOUT, deadline_ms) : STATUS_IO;
+        if (!status && (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) || error))
+            status = STATUS_IO;
+    }
+    if (status)
+        close(fd);
+    else
+        *fd_out = fd;
+    return status;
+}
+
+enum status sock_connect(struct view host, int port, int64_t deadline_ms, int *fd_out)
+{
+    char name[HOST_MAX], service[16];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
+    if (host.len == 0 || host.len >= sizeof(name) || memchr(host.ptr, 0, host.len))
+        return STATUS_NOT_FOUND;
+    memcpy(name, host.ptr, host.len);
+    name[host.len] = '\0';
+    snprintf(service, sizeof(service), "%d", port);
+    if (getaddrinfo(name, service, &hints, &list)) return STATUS_NOT_FOUND;
+    enum status status = STATUS_IO;
+    for (const struct addrinfo *ai = list; ai && status == STATUS_IO; ai = ai->ai_next)
+        status = connect_to(ai, deadline_ms, fd_out);
+    freeaddrinfo(list);
+    return status;
 }
 
 void sock_tune(int fd, int keepalive_s)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Sockets: listening, accepting, addresses. Every descriptor is close-on-exec and non-blocking.
- * Main only.
+ * Sockets: listening, accepting, connecting, addresses. Every descriptor is close-on-exec and
+ * non-blocking. Listening and accepting are main's; the rest is for any thread.
  */
 #ifndef NET_SOCK_H
 #define NET_SOCK_H
@@ -26,6 +26,15 @@ enum status sock_listen_unix(const char *path, unsigned perm, int backlog, int *
 /* Accepts one connection. STATUS_AGAIN: none waits. STATUS_LIMIT: no descriptor left.
  * STATUS_CLOSED: that one went away, try the next. */
 enum status sock_accept(int listen_fd, int *fd_out) MUST_CHECK;
+
+/* Connects to host (an address or a name) and port, 0 … 65535, one address after the other.
+ * STATUS_NOT_FOUND: no such host, and asking the system for a name takes the time that it takes;
+ * STATUS_AGAIN: the deadline (monotonic) came first; STATUS_IO: nobody accepts there. */
+enum status sock_connect(struct view host, int port, int64_t deadline_ms, int *fd_out) MUST_CHECK;
+
+/* Waits until one of poll's events can be had, or the peer is gone. STATUS_AGAIN: the deadline
+ * came first. Any thread. */
+enum status sock_wait(int fd, short events, int64_t deadline_ms) MUST_CHECK;
 
 /* TCP_NODELAY and keep-alive (interval in seconds, 0 off). Unix sockets ignore it. */
 void sock_tune(int fd, int keepalive_s);

@@ -28,6 +28,7 @@
 #include "exec/latency.h"
 #include "keyspace/keyspace.h"
 #include "net/loop.h"
+#include "persist/migrate.h"
 #include "persist/rdb_load.h"
 #include "persist/rdb_save.h"
 #include "persist/settings.h"
@@ -293,6 +294,7 @@ static int timer(void *ctx)
     }
     if (!persist.child && persist.soon && persist_background()) persist.soon = false;
     if (!persist.child) look_at_points();
+    migrate__cron(clock_mono_ms());
     return TIMER_MS;
 }
 
@@ -428,11 +430,13 @@ void persist_setup(void)
     metric_register(metric_rows, ARRAY_COUNT(metric_rows));
     admit_add(ADMIT_PERSIST, refusal_filter, refuses_writes);
     loop_timer_add(TIMER_MS, timer, NULL);
+    migrate__setup();
 }
 
 void persist_teardown(void)
 {
     end_child();
+    migrate__teardown();
     munmap(persist.progress, sizeof(*persist.progress));
     persist.progress = NULL;
 }

@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Holds what COMMAND tells about every listed command against a running stock server.
 
-usage: tests/diff/command_facts.py [--server PROGRAM] [--oracle PROGRAM] [-v]
+usage: tests/diff/command_facts.py [--server PROGRAM] [--oracle PROGRAM] [--rounds N] [--seed N] [-v]
 
 Starts both servers and compares, under RESP2 and RESP3, type bytes included:
   COMMAND INFO and COMMAND DOCS of each command and subcommand that stock has too, field by
   field; of the prose (summary, complexity, notes, the texts of history) only that it is there;
-  COMMAND GETKEYS, GETKEYSANDFLAGS, LIST, HELP and their errors, over calls made for the purpose.
+  COMMAND GETKEYS, GETKEYSANDFLAGS, LIST, HELP and their errors, over calls made for the purpose;
+  GETKEYSANDFLAGS also over random calls of every command, made of its tokens, numbers and keys.
 Orders that stock leaves to a hash table (subcommands, lists) don't count. Ends with
 `N passed, M failed`.
 """
 import argparse
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -38,6 +40,12 @@ CALLS = """
     zdiff 0 a; sintercard 2 a b limit 1; sintercard 3 a b; sunionstore d a b;
     zmpop 2 a b min; zrangestore d s 0 1; zintercard 1 a limit 1; zscan z 0;
     debug object k; flushall a; select 1; type k; persist k; expiretime k; getset k v;
+    sort k store; sort k store d; sort k store d store e; sort k store d store; sort k by store d;
+    sort k limit store store d; sort k limit 0 1 get store store x; sort k get; sort k limit 1;
+    sort store d; sort_ro k store d; migrate h 1 k 0 10; migrate h 1 k 0 10 copy auth keys;
+    migrate h 1 k 0 10 keys a; migrate h 1 k 0 10 keys; migrate h 1 keys 0 10;
+    xread streams a b 1 2; xread count 1; xread streams a; xreadgroup group g c streams a 1;
+    xreadgroup group g c count 1; xreadgroup group streams streams streams a b;
     setrange k 0 v; substr k 0 1; append k v; incrbyfloat k 1; hrandfield h; sscan s 0;
     hscan h 0; srandmember s 1; smismember s a b; unwatch a b; hello 3 x; auth a b
 """
@@ -54,6 +62,14 @@ WHOLE = """
 FILTERS = ["pattern *", "pattern GET*", "pattern *CLIENT*", "pattern client|*", "pattern [gs]et",
            "aclcat string", "aclcat STRING", "aclcat slow", "aclcat fast", "aclcat keyspace",
            "aclcat connection", "aclcat dangerous", "aclcat transaction"]
+# MIGRATE's keys behind an empty one.
+EMPTY_KEY = ["keys a b", "copy keys a", "auth keys a", "auth keys keys a", "keys",
+             "auth keys keys keys a", "keys a keys", "keys keys keys", "auth2 u keys keys a b",
+             "nosuch keys a", "replace auth"]
+# Numbers of keys, right and wrong. Stock reads " 1", "+1" and "01" as 1 here, though the command
+# itself takes none of them.
+NUMBERS = ["0", "1", "2", "3", "-1", "x2", "9999999999999999999", "2147483649"]
+KEYS = ["a", "b", "c", "d", ""]
 SAID_DIFFERENTLY = {b"summary", b"complexity", b"notes"}
 MARK = ("here",)
 
@@ -142,6 +158,29 @@ def facts_of_info(reply, found):
                                       (fields[9][0], bool(fields[9][1]))]
 
 
+def tokens_of(arguments):
+    """The words that a command knows, from its arguments in COMMAND DOCS."""
+    found = []
+    for argument in arguments[1]:
+        fields = dict(pairs(argument))
+        if b"token" in fields:
+            found.append(text(fields[b"token"]))
+        if b"arguments" in fields:
+            found += tokens_of(fields[b"arguments"])
+    return [token for token in found if token]
+
+
+def misread(words):
+    """Calls that no command takes, and of which stock thinks something else than it does."""
+    low = [word.lower() for word in words]
+    if low[0] == "migrate":
+        return "keys" in low[1:6] or (low[-1] == "keys" and words[3:4] != [""])
+    if low[0] == "sort":
+        return any(a == "store" and b in ("store", "by", "get", "limit")
+                   for a, b in zip(low[2:], low[3:]))
+    return low[0] in ("xread", "xreadgroup") and low.count("streams") > 1
+
+
 class Comparison:
     def __init__(self, verbose):
         self.passed = self.failed = 0
@@ -170,8 +209,33 @@ class Comparison:
                 for each in a:
                     self.check("RESP%d %s %s" % (proto, kind, each), a[each], b.get(each))
 
+    def random_calls(self, ours, stock, names, rounds, rng):
+        for name in names:
+            docs = dict(pairs(stock.call(["COMMAND", "DOCS", name])[1][1]))
+            tokens = tokens_of(docs.get(b"arguments", (None, [])))
+            found = [[], []]
+            calls = []
+            for _ in range(rounds):
+                words = name.split("|")
+                for _ in range(rng.randrange(9)):
+                    kind = rng.random()
+                    if tokens and kind < 0.45:
+                        words.append(rng.choice([str.upper, str.lower])(rng.choice(tokens)))
+                    else:
+                        words.append(rng.choice(NUMBERS if kind < 0.7 else KEYS))
+                calls.append(words)
+            for words in calls:
+                if misread(words):
+                    continue
+                for server, replies in zip((ours, stock), found):
+                    replies.append((words, server.call(["command", "getkeysandflags"] + words)))
+            differing = [pair for pair in zip(*found) if pair[0] != pair[1]]
+            self.check("%d random calls of %s" % (rounds, name), *(differing or [([], [])])[0])
+
     def replies(self, ours, stock, proto, known):
         calls = [["command", sub] + words for words in split(CALLS) for sub in SEVERAL]
+        calls += [["command", sub, "migrate", "h", "1", "", "0", "10"] + words.split()
+                  for words in EMPTY_KEY for sub in SEVERAL]
         calls += split(WHOLE)
         calls += [["command", "info", ""], ["command", "docs", ""],
                   ["command", "list", "filterby", "pattern", ""]]
@@ -191,8 +255,8 @@ class Comparison:
                    (b":", b"%d" % len(ours.call(["command"])[1])))
 
 
-def compare(ours, stock, verbose):
-    result = Comparison(verbose)
+def compare(ours, stock, args):
+    result = Comparison(args.v)
     for proto in (2, 3):
         for server in (ours, stock):
             server.call(["HELLO", str(proto)])
@@ -206,6 +270,7 @@ def compare(ours, stock, verbose):
             if "|" in name:
                 result.facts(ours, stock, proto, [name])
         result.replies(ours, stock, proto, set(known))
+    result.random_calls(ours, stock, known, args.rounds, random.Random(args.seed))
     return result
 
 
@@ -213,13 +278,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--server", default=os.path.join(TOP, "build/redis-server"))
     parser.add_argument("--oracle", default=os.path.join(TOP, "build/oracle/redis-server"))
+    parser.add_argument("--rounds", type=int, default=100, help="random calls of each command")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("-v", action="store_true", help="show what passed, too")
     args = parser.parse_args()
+    print("seed %d" % args.seed)
     servers = []
     try:
         for program in (args.server, args.oracle):
             servers.append(Server(os.path.abspath(program)))
-        result = compare(servers[0], servers[1], args.v)
+        result = compare(servers[0], servers[1], args)
     finally:
         for server in servers:
             server.end()

@@ -6,7 +6,7 @@ usage: tests/diff/payloads.py [--variant V] [--rounds N] [--seed N]
 
 Four things are held against stock, by DEBUG DIGEST-VALUE and DEBUG DIGEST:
 
-  exchange   each server restores what the other dumped
+  exchange   each server restores what the other dumped, and takes what it migrates
   old forms  ziplists, zipmaps and other forms that nothing writes any more, made here
   mutants    payloads with random damage and a right checksum: ours refuses them or takes them,
              and lives; where both servers take one, both see the same value in it
@@ -259,6 +259,7 @@ class Maker:
 class Exchange:
     def __init__(self, ours, stock, seed):
         self.ours, self.stock = (resp.Connection(s.port) for s in (ours, stock))
+        self.ports = (ours.port, stock.port)
         self.rng = random.Random(seed)
         self.maker = Maker(self.rng)
         self.files_of = {c: os.path.join(s.dir, "dump.rdb")
@@ -281,6 +282,7 @@ class Exchange:
         commands = self.maker.fill(b"k")
         for connection in (self.ours, self.stock):
             connection.call(b"FLUSHALL")
+            connection.call(b"SELECT", b"0")  # where MIGRATE puts the key
             connection.call(b"CONFIG", b"SET", b"rdbcompression", self.rng.choice([b"yes", b"no"]))
             connection.call_many(commands)
         want = self.digest(self.stock, b"k")
@@ -295,7 +297,18 @@ class Exchange:
                                   target.call(b"XINFO", b"STREAM", b"copy"),
                                   target.call(b"XINFO", b"GROUPS", b"copy")))
             self.check(encodings[0] == encodings[1], "encoding", (commands, encodings))
+        self.migrate(commands, want)
         return dump
+
+    def migrate(self, commands, want):
+        """The key moves to the other server and back, and is the same."""
+        for source, target, port in ((self.ours, self.stock, self.ports[1]),
+                                     (self.stock, self.ours, self.ports[0])):
+            reply = source.call(b"MIGRATE", b"127.0.0.1", b"%d" % port, b"k", b"0", b"10000",
+                                b"REPLACE")
+            left = source.call(b"EXISTS", b"k")
+            self.check(reply == (b"+", b"OK") and left == (b":", b"0") and
+                       self.digest(target, b"k") == want, "MIGRATE", (commands, reply, left))
 
     def old_form(self):
         body = self.maker.old_form()

@@ -212,6 +212,55 @@ TEST(variable_flags_follow_the_arguments)
     command_teardown();
 }
 
+TEST(keys_behind_options)
+{
+    char shown[200];
+    command_setup(&commands_table);
+    static const struct {
+        const char *call, *keys;
+    } calls[] = {
+        {"sort k", "1 "}, {"sort k store", "1 "}, {"sort k store d", "1 3 "},
+        {"sort k STORE d sTore e", "1 5 "}, {"sort k store d store", "1 3 "},
+        {"sort k by store d", "1 "}, {"sort k limit store store d", "1 "},
+        {"sort k limit 0 1 get store store x", "1 8 "}, {"sort k get", "1 "},
+        {"sort k limit 1", "1 "}, {"sort store d", "1 "}, {"sort_ro k store d", "1 "},
+        {"migrate h 1 k 0 10", "3 "}, {"migrate h 1 k 0 10 copy auth keys", "3 "},
+        {"migrate h 1 k 0 10 keys a", "invalid"}, {"migrate h 1 keys 0 keys", "3 "},
+        {"xread streams a b 1 2", "2 3 "}, {"xread count 1", "invalid"},
+        {"xreadgroup group g c streams a 1", "5 "}, {"xreadgroup group g c count 1", "invalid"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(calls); i++) {
+        struct arg name = arg_of(calls[i].call, strcspn(calls[i].call, " "));
+        const struct command *cmd = command_lookup(name.ptr, name.len);
+        CHECK_MSG(!strcmp(keys_of(cmd, calls[i].call, shown), calls[i].keys), "%s: %s",
+                  calls[i].call, shown);
+    }
+    command_teardown();
+}
+
+TEST(migrate_names_keys_behind_an_empty_one)
+{
+    static const char *const words[] = {"migrate", "h", "1", "", "0", "10", "auth", "KEYS",
+                                        "keys", "a", "keys"};
+    struct arg argv[ARRAY_COUNT(words)];
+    struct command_keys keys = {0};
+    command_setup(&commands_table);
+    for (size_t i = 0; i < ARRAY_COUNT(words); i++) argv[i] = arg_of(words[i], strlen(words[i]));
+    const struct command *migrate = find("migrate");
+    CHECK_INT(command_keys(migrate, argv, 11, &keys), STATUS_OK);
+    CHECK_INT(keys.count, 2);
+    CHECK_INT(keys.keys[0].pos, 9);
+    CHECK_INT(keys.keys[1].pos, 10);
+    CHECK_INT(keys.keys[1].flags, COMMAND_KEY_RW | COMMAND_KEY_ACCESS | COMMAND_KEY_DELETE);
+    for (int argc = 6; argc <= 9; argc++) {
+        CHECK_INT(command_keys(migrate, argv, argc, &keys), STATUS_OK);
+        CHECK_INT(keys.count, 1);
+        CHECK_INT(keys.keys[0].pos, 3);
+    }
+    command_keys_release(&keys);
+    command_teardown();
+}
+
 static const struct command_key_spec keynum_spec = {.flags = COMMAND_KEY_RO,
                                                     .begin = COMMAND_BEGIN_INDEX,
                                                     .index = 1,
@@ -255,12 +304,15 @@ TEST(keyword_specs_search_both_ways)
                                     .key_step = 1};
     const struct command cmd = {.key_specs = &spec, .key_spec_count = 1};
     CHECK_STR(keys_of(&cmd, "m a keys b c keys d", shown), "3 4 5 6 ");
-    CHECK_STR(keys_of(&cmd, "m a b c", shown), "");
-    CHECK_STR(keys_of(&cmd, "m a b keys", shown), "");
+    CHECK_STR(keys_of(&cmd, "m a b c", shown), "invalid");
+    CHECK_STR(keys_of(&cmd, "m a b keys", shown), "invalid");
     spec.start_from = -2;
     CHECK_STR(keys_of(&cmd, "m a keys b c keys d", shown), "6 ");
-    CHECK_STR(keys_of(&cmd, "keys a", shown), "");
-    CHECK_STR(keys_of(&cmd, "m", shown), "");
+    CHECK_STR(keys_of(&cmd, "keys a", shown), "invalid");
+    CHECK_STR(keys_of(&cmd, "m", shown), "invalid");
+    const struct command lax = {
+        .key_specs = &spec, .key_spec_count = 1, .flags = COMMAND_NO_MANDATORY_KEYS};
+    CHECK_STR(keys_of(&lax, "m a b c", shown), "");
     spec.start_from = 1;
     spec.limit = 2;
     CHECK_STR(keys_of(&cmd, "x keys a b 1 2", shown), "2 3 ");
