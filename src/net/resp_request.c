@@ -12,7 +12,8 @@
 
 #define UNAUTH_ARGS_MAX 10
 #define UNAUTH_BULK_MAX 16384
-#define BLOCK_FIRST ((size_t)1024 * 1024) /* of a block, before its bytes justify more */
+
+struct resp_block_sizes resp_block_sizes = {.min = 32 * 1024, .first = 1024 * 1024};
 
 void resp_args_release(struct resp_args *a)
 {
@@ -171,7 +172,7 @@ static enum status block_grow(struct resp_state *s)
 {
     struct buf *b = &s->block;
     if (b->len < b->cap) return STATUS_OK;
-    size_t cap = MIN((size_t)s->bulk_len, MAX(b->cap * 2, BLOCK_FIRST));
+    size_t cap = MIN((size_t)s->bulk_len, MAX(b->cap * 2, resp_block_sizes.first));
     char *ptr = mem_try_realloc(b->ptr, cap);
     if (!ptr) return STATUS_NOMEM;
     b->ptr = ptr;
@@ -183,7 +184,7 @@ char *resp_block_room(struct resp_state *s, const char *data, size_t *len, size_
                       bool *complete_out, enum status *st_out)
 {
     *st_out = STATUS_OK;
-    if (!s->started || s->bulk_len < (int64_t)RESP_BLOCK_MIN) return NULL;
+    if (!s->started || s->bulk_len < (int64_t)resp_block_sizes.min) return NULL;
     size_t bulk = (size_t)s->bulk_len;
     if (!s->block.ptr) {
         size_t have = *len - s->pos;

@@ -18,8 +18,13 @@
 
 #define RESP_INLINE_MAX ((size_t)64 * 1024)
 #define RESP_ARGS_MAX (1024 * 1024)
-/* From this size on, an argument of which bytes are still to come is read into its own block. */
-#define RESP_BLOCK_MIN ((size_t)32 * 1024)
+
+/* Sizes that decide on blocks; small ones, for tests, are set before the first request. */
+struct resp_block_sizes {
+    size_t min;   /* 32 KB: from here on, an argument that is incomplete is read into a block */
+    size_t first; /* 1 MB: of a block, before its bytes justify more */
+};
+extern struct resp_block_sizes resp_block_sizes;
 
 struct resp_limits {
     size_t bulk_max;    /* bytes of one argument */

@@ -22,5 +22,7 @@ void fuzz_setup(void)
         .zset_max_listpack_value = 16,
         .list_max_listpack_size = 4,
         .list_compress_depth = 1,
+        .stream_node_max_bytes = 200,
+        .stream_node_max_entries = 4,
     };
 }

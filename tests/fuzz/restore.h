@@ -15,8 +15,8 @@ typedef void restore_use_fn(struct value v);
 
 /*
  * Loads the payload if its type's byte is one of `ops`. A value that is taken must have elements,
- * come back with the same digest when it is copied, and when it is saved and loaded again, plain
- * and compressed; then it is handed to `use`.
+ * unless it is a stream, come back with the same digest when it is copied, and when it is saved
+ * and loaded again, plain and compressed; then it is handed to `use`.
  */
 void restore_one(const struct type_ops *ops, const uint8_t *data, size_t len,
                  restore_use_fn *use);

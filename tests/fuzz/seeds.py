@@ -26,7 +26,8 @@ import servers  # noqa: E402
 OUT = os.path.join(TOP, "build", "fuzz", "seeds")
 FOOTER = 10
 OWNERS = {"restore_string": (0,), "restore_list": (1, 10, 14, 18), "restore_set": (2, 11, 20),
-          "restore_zset": (3, 5, 12, 17), "restore_hash": (4, 9, 13, 16)}
+          "restore_zset": (3, 5, 12, 17), "restore_hash": (4, 9, 13, 16),
+          "restore_stream": (15, 19, 21)}
 LISTPACKS, INTSETS = (16, 17, 20), (11,)
 SEED_BYTES_MAX = 4096
 
@@ -100,7 +101,7 @@ def main():
     finally:
         stock.stop()
     for text in REQUESTS:
-        for flags in (b"\x00\x01", b"\x01\x05", b"\x02\x14"):
+        for flags in (b"\x00\x01", b"\x01\x05", b"\x02\x14", b"\xfc\x07", b"\x10\x2f"):
             put("resp", flags + text)
     for text in LINES:
         put("quote", text)

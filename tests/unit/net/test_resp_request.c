@@ -223,7 +223,7 @@ static void feed_with_blocks(const struct request *r)
     for (int i = 0; i < r->argc; i++) {
         const struct arg *a = &out.argv[res.first + (size_t)i];
         CHECK_MEM(a->ptr, a->len, r->args[i].ptr, r->args[i].len);
-        CHECK(!a->owned || (res.owns && a->len >= RESP_BLOCK_MIN));
+        CHECK(!a->owned || (res.owns && a->len >= resp_block_sizes.min));
     }
     resp_args_drop_owned(out.argv, out.argc);
     resp_state_release(&s);
