@@ -105,8 +105,7 @@ enum greader {
 /* "KeysReader" … as users write it. */
 const char *greader_name(enum greader reader);
 
-/* The reader of a name, or GREADER_COUNT. This version has no StreamReader and CommandReader:
- * their names are unknown. */
+/* The reader of a name, or GREADER_COUNT. This version has no StreamReader: its name is unknown. */
 enum greader greader_of(const char *name);
 
 enum gmode { GMODE_ASYNC, GMODE_ASYNC_LOCAL, GMODE_SYNC };

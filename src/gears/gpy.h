@@ -59,9 +59,12 @@ void gpy_discard(void *object);
  * registrations it asked for. */
 void gpy_run_script(struct gscript *script);
 
-/* Where an execution's records come from, if not from its plan's reader. */
+/* Where an execution's record comes from, if not from its plan's reader: the words of a trigger, or
+ * a keyspace event. */
 struct gpy_input {
-    /* One record: a keyspace event. The four parts of a KeysReader's record. */
+    const struct arg *words; /* the record is the list of them; NULL: an event */
+    int word_count;
+    /* The four parts of a KeysReader's record. */
     struct view event, key;
     int type;         /* enum gread_type */
     struct gread_batch *value; /* record 0 of a batch that was read at the event, or NULL */

@@ -6,17 +6,15 @@
  */
 #include "gears/greg.h"
 
-#include <pthread.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "exec/reply.h"
 #include "exec/token.h"
 #include "gears/gconf.h"
-#include "gears/gread.h"
-#include "gears/grun.h"
+#include "gears/greg_impl.h"
 #include "gears/gscript.h"
 #include "gears/gsync.h"
+#include "gears/gtrigger.h"
 
 /* Events that one turn of a registration's job runs before others get the worker. */
 #define EVENTS_PER_TURN 64
@@ -24,36 +22,6 @@
     (KV_EVENT_GENERIC | KV_EVENT_STRING | KV_EVENT_LIST | KV_EVENT_SET | KV_EVENT_HASH |           \
      KV_EVENT_ZSET | KV_EVENT_EXPIRED | KV_EVENT_EVICTED | KV_EVENT_STREAM | KV_EVENT_KEYMISS |    \
      KV_EVENT_MODULE | KV_EVENT_NEW)
-
-/* An event on its way to a worker: owns copies. */
-struct event {
-    struct event *next;
-    struct gexec *exec;
-    const char *name; /* static text */
-    char *key;
-    size_t key_len;
-    struct gread_batch value;
-    unsigned depth;
-};
-
-struct greg {
-    struct greg *next; /* guard: the token */
-    struct gplan *plan;
-    struct greg_request *request; /* its plan is the one above */
-    atomic_uint refs;             /* the list, and the job while events wait */
-    struct gjob job;
-    bool removed; /* guard: the token */
-
-    pthread_mutex_t mutex; /* guards all below */
-    struct event *first, *last;
-    bool scheduled;
-    uint64_t triggered, succeeded, failed, aborted;
-    int64_t last_us, total_us;
-    char *last_error; /* NULL: none */
-    size_t last_error_len;
-    struct gexec **kept; /* a ring of ended executions, oldest at kept_first */
-    size_t kept_first, kept_count, kept_cap;
-};
 
 static struct {
     struct greg *list; /* oldest first; guard: the token */
@@ -86,19 +54,26 @@ void greg_request_free(struct greg_request *r)
     gpy_discard(r->on_registered);
     for (size_t i = 0; i < r->event_type_count; i++) mem_free(r->event_types[i]);
     mem_free(r->event_types);
+    mem_free(r->trigger);
     mem_free(r->prefix);
     mem_free(r);
 }
 
-static void free_event(struct event *ev)
+static void free_event(struct greg_event *ev)
 {
     gread_batch_release(&ev->value);
     grun_exec_unref(ev->exec);
     mem_free(ev->key);
+    mem_free(ev->words);
     mem_free(ev);
 }
 
-static void unref(struct greg *g)
+void greg__ref(struct greg *g)
+{
+    atomic_fetch_add(&g->refs, 1);
+}
+
+void greg__unref(struct greg *g)
 {
     if (atomic_fetch_sub(&g->refs, 1) != 1) return;
     for (size_t i = 0; i < g->kept_count; i++)
@@ -132,14 +107,17 @@ static void link_last(struct greg *g)
     while (*at) at = &(*at)->next;
     *at = g;
     atomic_fetch_add(&regs.count, 1);
+    if (g->plan->reader == GREADER_COMMAND) gtrigger_add(g);
 }
 
 static void on_event(void *ctx, const struct exec_event *e);
 
-/* Nobody listens while there is no registration. */
+/* Nobody listens while there is no registration of events. */
 static void update_mask(void)
 {
-    exec_event_mask(on_event, regs.list ? EVENTS_ALL : 0);
+    const struct greg *g = regs.list;
+    while (g && g->plan->reader != GREADER_KEYS) g = g->next;
+    exec_event_mask(on_event, g ? EVENTS_ALL : 0);
 }
 
 static struct greg **find(struct view id)
@@ -155,11 +133,11 @@ static struct greg **find(struct view id)
 static void drop_pending(struct greg *g)
 {
     pthread_mutex_lock(&g->mutex);
-    struct event *list = g->first;
+    struct greg_event *list = g->first;
     g->first = g->last = NULL;
-    for (struct event *ev = list; ev; ev = ev->next) g->aborted++;
+    for (struct greg_event *ev = list; ev; ev = ev->next) g->aborted++;
     pthread_mutex_unlock(&g->mutex);
-    for (struct event *ev = list, *next; ev; ev = next) {
+    for (struct greg_event *ev = list, *next; ev; ev = next) {
         next = ev->next;
         grun_abort(ev->exec);
         free_event(ev);
@@ -172,10 +150,11 @@ static void remove_at(struct greg **at, bool pending_too)
     *at = g->next;
     g->next = NULL;
     g->removed = true;
+    if (g->plan->reader == GREADER_COMMAND) gtrigger_remove(g);
     atomic_fetch_sub(&regs.count, 1);
     update_mask();
     if (pending_too) drop_pending(g);
-    unref(g);
+    greg__unref(g);
 }
 
 enum status greg_remove(struct view id, bool pending_too)
@@ -267,6 +246,11 @@ static enum status apply_under_token(struct gscript *s, struct buf *error)
                    GREG_COUNT_MAX);
         return STATUS_LIMIT;
     }
+    /* Those that the script's own session, or the one it replaces, has now don't count. */
+    if (gtrigger_any_taken(s->requests, s->upgrade ? s->session->id : NULL, s->replace_with)) {
+        buf_append_cstr(error, "ERR shard-" GEARS_SHARD_ID ": trigger already registered");
+        return STATUS_EXISTS;
+    }
     if (s->upgrade) remove_session(view_cstr(s->session->id));
     if (s->replace_with) remove_session(view_cstr(s->replace_with));
     add_all(s->requests);
@@ -335,8 +319,13 @@ enum status greg_apply_one(struct greg_request *take_request)
     take_request->on_registered = NULL;
     if (!st && too_many(take_request)) st = STATUS_LIMIT;
     if (!st && !(st = token_take(NULL))) {
-        add_all(take_request);
+        if (gtrigger_any_taken(take_request, NULL, NULL))
+            st = STATUS_EXISTS;
+        else
+            add_all(take_request);
         token_give();
+    }
+    if (!st) {
         call_on_registered(&plan, &function, 1, NULL);
         return STATUS_OK;
     }
@@ -349,7 +338,7 @@ enum status greg_apply_one(struct greg_request *take_request)
 /* ---- results of a run ---- */
 
 /* The text of the first error of an ended execution. */
-static struct view first_error(const struct gexec *e)
+struct view greg__first_error(const struct gexec *e)
 {
     struct tape_node node;
     size_t pos = 0;
@@ -385,12 +374,12 @@ static struct gexec *keep(struct greg *g, struct gexec *e, size_t limit)
     return oldest;
 }
 
-static void note_end(struct greg *g, struct gexec *e, size_t limit)
+void greg__note_end(struct greg *g, struct gexec *e, size_t limit)
 {
     pthread_mutex_lock(&g->mutex);
     if (e->errors.count) {
         g->failed++;
-        set_error(g, first_error(e));
+        set_error(g, greg__first_error(e));
     } else if (grun_status(e) == GEXEC_ABORTED) {
         g->aborted++;
     } else {
@@ -400,14 +389,14 @@ static void note_end(struct greg *g, struct gexec *e, size_t limit)
     }
     g->last_us = e->total_us;
     g->total_us += e->total_us;
-    struct gexec *oldest = keep(g, e, limit);
+    struct gexec *oldest = limit ? keep(g, e, limit) : NULL;
     pthread_mutex_unlock(&g->mutex);
     if (!oldest) return;
     grun_unlist(oldest);
     grun_exec_unref(oldest);
 }
 
-static void note_failure(struct greg *g, struct view text)
+void greg__note_failure(struct greg *g, struct view text)
 {
     pthread_mutex_lock(&g->mutex);
     g->failed++;
@@ -470,27 +459,18 @@ static void trigger_sync(struct greg *g, const struct exec_event *e)
     if (g->plan->read_value) gread_key(&value, e->key, e->unit->now_ms, true);
     grun_list(c.exec);
     if (gsync_run(run_sync, &c) == STATUS_OK) {
-        note_end(g, c.exec, (size_t)gconf.max_per_registration);
+        greg__note_end(g, c.exec, (size_t)gconf.max_per_registration);
     } else {
         grun_abort(c.exec);
-        note_failure(g, VIEW_LIT("Python was busy for longer than gears-sync-wait"));
+        greg__note_failure(g, VIEW_LIT("Python was busy for longer than gears-sync-wait"));
         grun_unlist(c.exec);
     }
     grun_exec_unref(c.exec);
     gread_batch_release(&value);
 }
 
-static void trigger_async(struct greg *g, const struct exec_event *e)
+void greg__queue(struct greg *g, struct greg_event *ev)
 {
-    struct event *ev = mem_zalloc(sizeof(*ev));
-    ev->exec = grun_exec_new(g->plan, true);
-    ev->name = e->name;
-    ev->key = mem_dup(e->key.ptr, e->key.len);
-    ev->key_len = e->key.len;
-    ev->depth = e->depth;
-    if (g->plan->read_value) gread_key(&ev->value, e->key, e->unit->now_ms, true);
-    grun_list(ev->exec);
-
     pthread_mutex_lock(&g->mutex);
     if (g->last) g->last->next = ev;
     else g->first = ev;
@@ -503,6 +483,20 @@ static void trigger_async(struct greg *g, const struct exec_event *e)
     grun_submit(&g->job);
 }
 
+static void trigger_async(struct greg *g, const struct exec_event *e)
+{
+    struct greg_event *ev = mem_zalloc(sizeof(*ev));
+    ev->exec = grun_exec_new(g->plan, true);
+    ev->name = e->name;
+    ev->key = mem_dup(e->key.ptr, e->key.len);
+    ev->key_len = e->key.len;
+    ev->depth = e->depth;
+    if (g->plan->read_value) gread_key(&ev->value, e->key, e->unit->now_ms, true);
+    grun_list(ev->exec);
+
+    greg__queue(g, ev);
+}
+
 /* What a command sets off shares the time that one callback may take: a client waits for all of
  * it, and each callback may cause many more. */
 static bool chain_is_late(const struct exec_event *e)
@@ -512,17 +506,23 @@ static bool chain_is_late(const struct exec_event *e)
     return now_us - regs.chain_since_us > gconf.sync_time_ms * 1000;
 }
 
-static void trigger(struct greg *g, const struct exec_event *e)
+void greg__triggered(struct greg *g)
 {
     pthread_mutex_lock(&g->mutex);
     g->triggered++;
     pthread_mutex_unlock(&g->mutex);
+}
+
+static void trigger(struct greg *g, const struct exec_event *e)
+{
+    greg__triggered(g);
     if (g->plan->mode == GMODE_SYNC && chain_is_late(e)) {
-        note_failure(g, VIEW_LIT("what the command set off took longer than gears-sync-max-time"));
+        greg__note_failure(
+            g, VIEW_LIT("what the command set off took longer than gears-sync-max-time"));
         return;
     }
     if (e->depth >= GREG_DEPTH_MAX) {
-        note_failure(g, VIEW_LIT("registrations set each other off without end"));
+        greg__note_failure(g, VIEW_LIT("registrations set each other off without end"));
         return;
     }
     if (g->plan->mode == GMODE_SYNC) trigger_sync(g, e);
@@ -531,8 +531,8 @@ static void trigger(struct greg *g, const struct exec_event *e)
 
 static bool matches(const struct greg *g, const struct exec_event *e)
 {
-    return prefix_matches(g->request, e->key) && event_matches(g->request, e) &&
-           type_matches(g->request, e);
+    return g->plan->reader == GREADER_KEYS && prefix_matches(g->request, e->key) &&
+           event_matches(g->request, e) && type_matches(g->request, e);
 }
 
 /* A callback may unregister others and itself: what it ran from is kept meanwhile, and if that is
@@ -551,7 +551,7 @@ static void on_event(void *ctx, const struct exec_event *e)
         trigger(g, e);
         next = g->removed ? regs.list : g->next;
         while (g->removed && next && next->plan->number <= number) next = next->next;
-        unref(g);
+        greg__unref(g);
     }
 }
 
@@ -562,10 +562,10 @@ void greg_setup(void)
 
 /* ---- a worker's turn ---- */
 
-static struct event *take_event(struct greg *g)
+static struct greg_event *take_event(struct greg *g)
 {
     pthread_mutex_lock(&g->mutex);
-    struct event *ev = g->first;
+    struct greg_event *ev = g->first;
     if (ev) g->first = ev->next;
     if (!g->first) g->last = NULL;
     if (!ev) g->scheduled = false;
@@ -573,14 +573,16 @@ static struct event *take_event(struct greg *g)
     return ev;
 }
 
-static void run_event(struct greg *g, struct event *ev, size_t limit)
+void greg__run_event(struct greg *g, struct greg_event *ev)
 {
-    struct gpy_input input = {.event = view_cstr(ev->name),
+    struct gpy_input input = {.event = view_cstr(ev->name ? ev->name : ""),
                               .key = view_of(ev->key, ev->key_len),
                               .value = &ev->value,
-                              .has_value = g->plan->read_value};
+                              .has_value = g->plan->read_value,
+                              .words = ev->words,
+                              .word_count = ev->word_count};
     grun_execute(ev->exec, &input, NULL, ev->depth);
-    note_end(g, ev->exec, limit);
+    greg__note_end(g, ev->exec, ev->words ? 0 : gconf_max_per_registration());
     free_event(ev);
 }
 
@@ -588,13 +590,12 @@ static void run_turn(struct gjob *job, const char *failure)
 {
     struct greg *g = CONTAINER_OF(job, struct greg, job);
     ASSERT(!failure); /* without Python nothing is ever registered */
-    size_t limit = gconf_max_per_registration();
-    struct event *ev = NULL;
+    struct greg_event *ev = NULL;
     bool took = gpy_hold(); /* once for all of them */
-    for (int i = 0; i < EVENTS_PER_TURN && (ev = take_event(g)); i++) run_event(g, ev, limit);
+    for (int i = 0; i < EVENTS_PER_TURN && (ev = take_event(g)); i++) greg__run_event(g, ev);
     gpy_release(took);
     if (ev) grun_submit(&g->job); /* there may be more: behind the others */
-    else unref(g);
+    else greg__unref(g);
 }
 
 /* ---- RG.DUMPREGISTRATIONS ---- */
@@ -624,6 +625,27 @@ static void reply_pair(struct exec_ctx *ctx, const char *name, int64_t n)
     reply_int(ctx, n);
 }
 
+static void reply_event_args(struct exec_ctx *ctx, const struct greg_request *r)
+{
+    reply_array(ctx, 8);
+    reply_bulk_cstr(ctx, "regex");
+    reply_bulk(ctx, r->prefix, r->prefix_len);
+    reply_bulk_cstr(ctx, "eventTypes");
+    reply_names(ctx, r->event_types, r->event_type_count);
+    reply_bulk_cstr(ctx, "keyTypes");
+    reply_key_types(ctx, r->key_types);
+    reply_bulk_cstr(ctx, "hookCommands");
+    reply_null(ctx);
+}
+
+static void reply_trigger_args(struct exec_ctx *ctx, const struct greg_request *r)
+{
+    reply_array(ctx, 4);
+    reply_bulk_cstr(ctx, "trigger");
+    reply_bulk(ctx, r->trigger, r->trigger_len);
+    reply_pair(ctx, "inorder", r->in_order);
+}
+
 static void reply_data(struct exec_ctx *ctx, struct greg *g)
 {
     const struct greg_request *r = g->request;
@@ -645,15 +667,10 @@ static void reply_data(struct exec_ctx *ctx, struct greg *g)
     else reply_null(ctx);
     pthread_mutex_unlock(&g->mutex);
     reply_bulk_cstr(ctx, "args");
-    reply_array(ctx, 8);
-    reply_bulk_cstr(ctx, "regex");
-    reply_bulk(ctx, r->prefix, r->prefix_len);
-    reply_bulk_cstr(ctx, "eventTypes");
-    reply_names(ctx, r->event_types, r->event_type_count);
-    reply_bulk_cstr(ctx, "keyTypes");
-    reply_key_types(ctx, r->key_types);
-    reply_bulk_cstr(ctx, "hookCommands");
-    reply_null(ctx);
+    if (g->plan->reader == GREADER_COMMAND)
+        reply_trigger_args(ctx, r);
+    else
+        reply_event_args(ctx, r);
 }
 
 /* What the plugin knows of the session, in the notation that its users parse. */

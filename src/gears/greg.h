@@ -31,12 +31,15 @@
 /* What register() asked for. Owned by the script until it is registered. */
 struct greg_request {
     struct greg_request *next;
-    struct gplan *plan; /* its reader is GREADER_KEYS; plan->number is the registration's */
+    struct gplan *plan; /* of KeysReader or CommandReader; its number is the registration's */
     char *prefix;
     size_t prefix_len;
     char **event_types; /* lower case; NULL: all */
     size_t event_type_count;
     uint32_t key_types;  /* GREG_TYPE bits; 0: all */
+    char *trigger;       /* CommandReader: the name for RG.TRIGGER; else NULL */
+    size_t trigger_len;
+    bool in_order;       /* CommandReader: one execution after the other */
     void *on_registered; /* a Python function or NULL */
 };
 

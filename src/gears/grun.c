@@ -210,11 +210,29 @@ void grun_results(const struct gexec *e, struct tape *out)
     buf_append(&out->bytes, e->errors.tape.bytes.ptr, e->errors.tape.bytes.len);
 }
 
+/* The results alone, or the first error as one. */
+static void trigger_outcome(const struct gexec *e, struct tape *out)
+{
+    static const char aborted[] = "ERR the execution was aborted";
+    struct tape_node node;
+    size_t pos = 0;
+    if (e->errors.count && tape_next(&e->errors.tape, &pos, &node)) {
+        tape_bytes(out, TAPE_ERROR, node.u.bytes.ptr, node.u.bytes.len);
+    } else if (e->status == GEXEC_ABORTED) {
+        tape_bytes(out, TAPE_ERROR, aborted, sizeof(aborted) - 1);
+    } else {
+        tape_aggregate(out, TAPE_ARRAY, e->results.count);
+        buf_append(&out->bytes, e->results.tape.bytes.ptr, e->results.tape.bytes.len);
+    }
+}
+
 static void tell(const struct gexec *e, struct gwaiter *w)
 {
     struct tape reply = {0};
     if (w->what == GWAIT_RESULTS)
         grun_results(e, &reply);
+    else if (w->what == GWAIT_TRIGGER)
+        trigger_outcome(e, &reply);
     else
         tape_bytes(&reply, TAPE_STATUS, "OK", 2);
     client_unblock_post(w->client_id, &reply);
@@ -228,11 +246,12 @@ static void finish(struct gexec *e, enum gexec_status status)
     struct gwaiter *waiters = e->waiters;
     e->waiters = NULL;
     pthread_mutex_unlock(&run.mutex);
+    /* Before anybody is told, who may look at once. */
+    if (e->drop_when_done) grun_unlist(e);
     for (struct gwaiter *w = waiters, *next; w; w = next) {
         next = w->next;
         tell(e, w);
     }
-    if (e->drop_when_done) grun_unlist(e);
 }
 
 /* CREATED becomes RUNNING, unless it was aborted before. */

@@ -56,7 +56,7 @@ struct gtally {
 struct gwaiter {
     struct gwaiter *next;
     uint64_t client_id;
-    enum { GWAIT_RESULTS, GWAIT_ABORT } what;
+    enum { GWAIT_RESULTS, GWAIT_ABORT, GWAIT_TRIGGER } what;
     int64_t deadline_us; /* of GWAIT_ABORT */
 };
 

@@ -8,6 +8,8 @@
  * script behaves the same wherever its steps run. What can be imported, the prelude included, is
  * pickled by name.
  */
+#include "exec/token.h"
+#include "gears/gtrigger.h"
 #include "gears/py/gpy_core.h"
 
 struct built_step {
@@ -392,6 +394,9 @@ static bool read_args(struct gplan *plan, PyObject *arg, PyObject *kwargs)
         }
         plan->source = own_copy(arg, &plan->source_pickle);
         return plan->source != NULL;
+    case GREADER_COMMAND:
+        PyErr_SetString(gpy__names.error, "Given reader do not support run or not exists");
+        return false;
     default: return true;
     }
 }
@@ -504,9 +509,62 @@ static bool take_on_registered(PyObject *kwargs, struct greg_request *r)
     return r->on_registered != NULL;
 }
 
+/* Of the same script's, before the others are asked when it is registered. */
+static bool trigger_is_free(const struct greg_request *r)
+{
+    struct gscript *script = gpy__me()->script;
+    for (const struct greg_request *o = script ? script->requests : NULL; o; o = o->next) {
+        if (!o->trigger || o->trigger_len != r->trigger_len ||
+            memcmp(o->trigger, r->trigger, r->trigger_len) != 0)
+            continue;
+        PyErr_SetString(gpy__names.error, "trigger already registered in this session");
+        return false;
+    }
+    /* What the script's upgrade will remove doesn't count. It is looked at again when all is
+     * registered: this is for the error, which should come where its cause is. */
+    struct gpy_thread *me = gpy__me();
+    bool held = token_is_mine();
+    PyThreadState *state = held ? NULL : gpy__release_gil(me);
+    bool taken = false;
+    if (held || token_take(me->stop ? &me->stop->wanted : NULL) == STATUS_OK) {
+        bool upgrade = script && script->upgrade;
+        taken = gtrigger_any_taken(r, upgrade ? script->session->id : NULL,
+                                   script ? script->replace_with : NULL);
+        if (!held) token_give();
+    }
+    if (!held) gpy__retake_gil(me, state);
+    if (taken) PyErr_SetString(gpy__names.error, "trigger already registered");
+    return !taken;
+}
+
+/* A trigger's arguments. */
+static bool fill_trigger(struct greg_request *r, PyObject *kwargs)
+{
+    PyObject *name = kwargs ? PyDict_GetItemString(kwargs, "trigger") : NULL;
+    PyObject *hook = kwargs ? PyDict_GetItemString(kwargs, "hook") : NULL;
+    PyObject *prefix = kwargs ? PyDict_GetItemString(kwargs, "keyprefix") : NULL;
+    if (!take_mode(kwargs, true, &r->plan->mode) || !take_on_registered(kwargs, r) ||
+        !take_bool(kwargs, "inorder", "inorder argument is be boolean", &r->in_order))
+        return false;
+    const char *error = NULL;
+    if (name && ((hook && hook != Py_None) || (prefix && prefix != Py_None)))
+        error = "trigger argument can not be given with keyprefix or hook";
+    else if (hook && hook != Py_None)
+        error = "the hook argument is not supported";
+    else if (!name || name == Py_None)
+        error = "no trigger or hook argument was given";
+    if (error) {
+        PyErr_SetString(gpy__names.error, error);
+        return false;
+    }
+    return take_text(name, "trigger argument is not string", &r->trigger, &r->trigger_len) &&
+           trigger_is_free(r);
+}
+
 static bool fill_request(struct greg_request *r, PyObject *prefix, PyObject *kwargs)
 {
     struct gplan *plan = r->plan;
+    if (plan->reader == GREADER_COMMAND) return fill_trigger(r, kwargs);
     if (plan->reader != GREADER_KEYS) {
         PyErr_SetString(gpy__names.error,
                         "given reader does not exists or does not support register");

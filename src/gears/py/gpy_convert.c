@@ -296,8 +296,22 @@ PyObject *gpy__record(const struct gread_batch *b, size_t i, bool with_value)
     return NULL;
 }
 
+static PyObject *words_record(const struct gpy_input *input)
+{
+    PyObject *list = PyList_New(input->word_count);
+    for (int i = 0; list && i < input->word_count; i++) {
+        PyObject *word = gpy__text(arg_view(&input->words[i]));
+        if (word)
+            PyList_SET_ITEM(list, i, word);
+        else
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
 PyObject *gpy__event_record(const struct gpy_input *input)
 {
+    if (input->words) return words_record(input);
     bool with_value = input->has_value && input->value && input->value->count;
     PyObject *dict = PyDict_Copy(with_value ? gpy__names.one_record : gpy__names.one_key);
     if (!dict) return NULL;

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See gtrigger.h. Names are found under the token; what runs on a worker has copies of the words,
+ * and a reference of its registration.
+ */
+#include "gears/gtrigger.h"
+
+#include "ds/table.h"
+#include "exec/client.h"
+#include "gears/gcmd.h"
+#include "gears/gconf.h"
+#include "gears/greg_impl.h"
+#include "gears/gsync.h"
+
+/* ---- names ---- */
+
+static struct table names; /* of struct greg; guard: the token */
+
+static struct view name_of(const void *entry)
+{
+    const struct greg *g = entry;
+    return view_of(g->request->trigger, g->request->trigger_len);
+}
+
+static const struct table_type name_table = {.key = name_of};
+
+static struct greg *find(struct view name)
+{
+    return table_find(&names, &name_table, name, hash_bytes(name.ptr, name.len));
+}
+
+void gtrigger_add(struct greg *g)
+{
+    struct view name = name_of(g);
+    table_insert(&names, &name_table, g, hash_bytes(name.ptr, name.len));
+}
+
+void gtrigger_remove(struct greg *g)
+{
+    struct view name = name_of(g);
+    table_remove(&names, &name_table, name, hash_bytes(name.ptr, name.len));
+}
+
+static bool of_session(const struct greg *g, const char *id)
+{
+    return id && g->plan->session && !strcmp(g->plan->session->id, id);
+}
+
+static bool wanted_before(const struct greg_request *list, const struct greg_request *r)
+{
+    for (; list != r; list = list->next) {
+        if (list->trigger && view_eq(view_of(list->trigger, list->trigger_len),
+                                     view_of(r->trigger, r->trigger_len)))
+            return true;
+    }
+    return false;
+}
+
+bool gtrigger_any_taken(const struct greg_request *list, const char *going, const char *going_too)
+{
+    for (const struct greg_request *r = list; r; r = r->next) {
+        if (!r->trigger) continue;
+        const struct greg *g = find(view_of(r->trigger, r->trigger_len));
+        if (g && !of_session(g, going) && !of_session(g, going_too)) return true;
+        if (wanted_before(list, r)) return true;
+    }
+    return false;
+}
+
+/* ---- within the command ---- */
+
+struct sync_call {
+    struct gexec *exec;
+    struct gpy_input input;
+    struct kv_unit *unit;
+    unsigned depth;
+};
+
+static void run_sync(void *ctx)
+{
+    struct sync_call *c = ctx;
+    uint64_t outer = gsync_note(c->exec->number + 1);
+    grun_execute(c->exec, &c->input, c->unit, c->depth);
+    gsync_note(outer);
+}
+
+static enum status reply_outcome(struct exec_ctx *ctx, const struct gexec *e)
+{
+    if (e->errors.count) {
+        struct view text = greg__first_error(e);
+        return reply_error_raw(ctx, text.ptr, text.len);
+    }
+    reply_array(ctx, e->results.count);
+    tape_reply(&e->results.tape, ctx);
+    return STATUS_OK;
+}
+
+static enum status trigger_sync(struct exec_ctx *ctx, struct greg *g)
+{
+    static const char late[] = "Python was busy for longer than gears-sync-wait";
+    struct sync_call c = {.exec = grun_exec_new(g->plan, true),
+                          .input = {.words = ctx->argv + 1, .word_count = ctx->argc - 1},
+                          .unit = ctx->unit,
+                          .depth = ctx->event_depth + 1};
+    enum status st;
+    grun_list(c.exec);
+    if (gsync_run(run_sync, &c) == STATUS_OK) {
+        greg__note_end(g, c.exec, 0);
+        st = reply_outcome(ctx, c.exec);
+    } else {
+        grun_abort(c.exec);
+        greg__note_failure(g, view_of(late, sizeof(late) - 1));
+        st = reply_error(ctx, late);
+    }
+    grun_unlist(c.exec);
+    grun_exec_unref(c.exec);
+    return st;
+}
+
+/* ---- on a worker ---- */
+
+/* A call that waits for nobody. */
+struct loose_call {
+    struct gjob job;
+    struct greg *g;
+    struct greg_event *ev;
+};
+
+static void run_loose(struct gjob *job, const char *failure)
+{
+    struct loose_call *c = CONTAINER_OF(job, struct loose_call, job);
+    ASSERT(!failure); /* without Python nothing is ever registered */
+    greg__run_event(c->g, c->ev);
+    greg__unref(c->g);
+    mem_free(c);
+}
+
+static struct greg_event *copy_words(struct exec_ctx *ctx)
+{
+    struct greg_event *ev = mem_zalloc(sizeof(*ev));
+    int count = ctx->argc - 1;
+    size_t bytes = 0, at = 0;
+    for (int i = 1; i <= count; i++) bytes += ctx->argv[i].len;
+    ev->words = mem_alloc((size_t)count * sizeof(*ev->words));
+    ev->word_count = count;
+    ev->key = mem_alloc(bytes + 1);
+    for (int i = 0; i < count; i++) {
+        const struct arg *a = &ctx->argv[i + 1];
+        if (a->len) memcpy(ev->key + at, a->ptr, a->len);
+        ev->words[i] = arg_of(ev->key + at, a->len);
+        at += a->len;
+    }
+    return ev;
+}
+
+/* The client is gone: nobody wants the result. By number, as it may be over already. */
+static void gone(void *number, uint64_t client_id)
+{
+    char id[GEARS_ID_SIZE];
+    UNUSED(client_id);
+    if (!gconf.cancel_on_disconnect) return;
+    grun_format_id(id, (uint64_t)(uintptr_t)number);
+    struct gexec *e = grun_find(view_cstr(id));
+    if (!e) return;
+    grun_abort(e);
+    grun_exec_unref(e);
+}
+
+static enum status trigger_async(struct exec_ctx *ctx, struct greg *g)
+{
+    struct greg_event *ev = copy_words(ctx);
+    struct gwaiter *w = mem_zalloc(sizeof(*w));
+    ev->depth = ctx->event_depth + 1;
+    ev->exec = grun_exec_new(g->plan, true);
+    ev->exec->drop_when_done = true;
+    w->client_id = client_id(ctx->client);
+    w->what = GWAIT_TRIGGER;
+    client_block(ctx, gone, (void *)(uintptr_t)ev->exec->number);
+    bool waits = grun_wait(ev->exec, w);
+    ASSERT(waits); /* it hasn't begun */
+    grun_list(ev->exec);
+    if (g->request->in_order) {
+        greg__queue(g, ev);
+    } else {
+        struct loose_call *c = mem_zalloc(sizeof(*c));
+        greg__ref(g);
+        c->g = g;
+        c->ev = ev;
+        c->job.run = run_loose;
+        grun_submit(&c->job);
+    }
+    return STATUS_BLOCKED;
+}
+
+/* ---- the commands ---- */
+
+enum status cmd_rg_trigger(struct exec_ctx *ctx)
+{
+    if (!gcmd_allowed(ctx)) return STATUS_ERR;
+    struct greg *g = find(arg_view(&ctx->argv[1]));
+    if (!g) return reply_error(ctx, "subcommand not found");
+    if (g->plan->mode != GMODE_SYNC && !gcmd_may_block(ctx))
+        return reply_error(ctx, "can not run a non-sync execution inside a MULTI/LUA (blocking is "
+                                "not allowed) or on loading.");
+    if (ctx->event_depth >= GREG_DEPTH_MAX)
+        return reply_error(ctx, "registrations set each other off without end");
+    greg__ref(g); /* a callback may unregister it */
+    greg__triggered(g);
+    enum status st =
+        g->plan->mode == GMODE_SYNC ? trigger_sync(ctx, g) : trigger_async(ctx, g);
+    greg__unref(g);
+    return st;
+}
+
+enum status cmd_rg_triggeronkey(struct exec_ctx *ctx)
+{
+    return cmd_rg_trigger(ctx);
+}
