@@ -85,7 +85,7 @@ const char *greader_name(enum greader reader)
 enum greader greader_of(const char *name)
 {
     for (int r = 0; r < GREADER_COUNT; r++)
-        if (r != GREADER_STREAM && strcmp(reader_names[r], name) == 0) return (enum greader)r;
+        if (strcmp(reader_names[r], name) == 0) return (enum greader)r;
     return GREADER_COUNT;
 }
 

@@ -105,7 +105,7 @@ enum greader {
 /* "KeysReader" … as users write it. */
 const char *greader_name(enum greader reader);
 
-/* The reader of a name, or GREADER_COUNT. This version has no StreamReader: its name is unknown. */
+/* The reader of a name, or GREADER_COUNT. */
 enum greader greader_of(const char *name);
 
 enum gmode { GMODE_ASYNC, GMODE_ASYNC_LOCAL, GMODE_SYNC };
@@ -135,6 +135,7 @@ struct gplan {
     size_t arg_len;
     bool no_scan;
     bool read_value;
+    uint64_t from_ms, from_seq; /* StreamReader's run(): entries behind this id */
     void *source;         /* PythonReader's function, KeysOnlyReader's pattern generator, or NULL;
                              a Python reference */
     struct buf source_pickle;

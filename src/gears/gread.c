@@ -213,6 +213,78 @@ enum status gread_next(struct gread *r, struct gread_batch *b, const struct gsto
     return STATUS_OK;
 }
 
+/* ---- streams ---- */
+
+bool gread_parse_id(struct view text, struct stream_id *out)
+{
+    const char *dash = text.len ? memchr(text.ptr, '-', text.len) : NULL;
+    size_t ms_len = dash ? (size_t)(dash - text.ptr) : text.len;
+    *out = STREAM_ID_MIN;
+    if (num_parse_u64(view_of(text.ptr, ms_len), &out->ms)) return false;
+    return !dash ||
+           num_parse_u64(view_of(dash + 1, text.len - ms_len - 1), &out->seq) == STATUS_OK;
+}
+
+static void add_entry(struct gread_batch *b, struct view key, struct stream_entry *e)
+{
+    char id[STREAM_ID_LEN];
+    size_t record = b->count;
+    add_record(b, key)->type = GREAD_ENTRY;
+    add_part(b, view_of(id, stream_id_format(id, e->id)));
+    for (size_t i = 0; i < e->pair_count; i++) {
+        struct stream_pair pair;
+        stream_entry_pair(e, &pair);
+        add_part(b, pair.name);
+        add_part(b, pair.value);
+    }
+    b->records[record].part_count = b->part_count - b->records[record].first_part;
+}
+
+static void copy_entries(struct gread_entries *r, const struct stream *s, struct gread_batch *b)
+{
+    struct stream_walk w;
+    struct stream_entry e;
+    struct stream_id from = r->after;
+    int64_t start_us = clock_mono_us();
+    if (!r->begun) r->last = s->last_id;
+    r->begun = true;
+    r->done = true;
+    if (!stream_id_next(&from)) return;
+    stream_walk_init(&w, s, from, r->last, false);
+    while (stream_walk_next(&w, &e)) {
+        r->after = e.id;
+        add_entry(b, r->key, &e);
+        if (b->count % LOOK_ENTRIES && b->bytes.len < SLICE_BYTES) continue;
+        int64_t spent_us = clock_mono_us() - start_us;
+        if (b->count >= SLICE_RECORDS || b->bytes.len >= SLICE_BYTES ||
+            spent_us >= (token_wanted() ? SLICE_WANTED_US : SLICE_US)) {
+            r->done = false;
+            return;
+        }
+    }
+}
+
+enum status gread_entries_next(struct gread_entries *r, struct gread_batch *b,
+                               const struct gstop *stop, bool held)
+{
+    gread_batch_clear(b);
+    enum status st = begin(stop, held);
+    if (st) return st;
+    struct kv_unit unit = {.now_ms = clock_wall_ms()};
+    struct arg name = arg_of_view(r->key);
+    const struct kv_entry *e = kv_peek(&unit, kv_db(0), &name);
+    if (!e)
+        r->done = true;
+    else if (kv_entry_type(e) != TYPE_STREAM)
+        st = STATUS_TYPE;
+    else
+        copy_entries(r, stream_of(kv_entry_value(e)), b);
+    end(held);
+    return st;
+}
+
+/* ---- counting ---- */
+
 enum status gread_count_next(struct gread *r, uint64_t *count, const struct gstop *stop, bool held)
 {
     enum status st = begin(stop, held);

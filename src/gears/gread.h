@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "gears/gpy.h"
+#include "types/stream.h"
 
 /* What a record's value is. */
 enum gread_type {
@@ -26,6 +27,7 @@ enum gread_type {
     GREAD_MODULE, /* the same */
     GREAD_UNKNOWN, /* a stream; the same */
     GREAD_EMPTY,  /* there is no such key */
+    GREAD_ENTRY,  /* of a stream: its id, then name, value, name, value … */
     GREAD_TYPE_COUNT
 };
 
@@ -73,6 +75,22 @@ enum status gread_next(struct gread *r, struct gread_batch *b, const struct gsto
 /* As gread_next, but only counts what it would have read: adds to *count. */
 enum status gread_count_next(struct gread *r, uint64_t *count, const struct gstop *stop,
                              bool held) MUST_CHECK;
+
+/* Entries of a stream, those that are there when it is first looked at. Borrowed key. */
+struct gread_entries {
+    struct view key;
+    struct stream_id after; /* read up to here */
+    struct stream_id last;  /* and to here in all; set when begun */
+    bool begun, done;
+};
+
+/* As gread_next, for entries: records of type GREAD_ENTRY. A key that isn't there is an empty
+ * stream; STATUS_TYPE: it is something else. */
+enum status gread_entries_next(struct gread_entries *r, struct gread_batch *b,
+                               const struct gstop *stop, bool held) MUST_CHECK;
+
+/* Reads "ms" or "ms-seq". */
+bool gread_parse_id(struct view text, struct stream_id *out);
 
 /* Reads one key of database 0 as a record; the value if `values`. Under the token. */
 void gread_key(struct gread_batch *b, struct view key, int64_t now_ms, bool values);

@@ -382,6 +382,30 @@ static bool read_keys_only_args(struct gplan *plan, PyObject *arg, PyObject *kwa
     return plan->source != NULL;
 }
 
+static bool read_stream_args(struct gplan *plan, PyObject *arg, PyObject *kwargs)
+{
+    PyObject *from = kwargs ? PyDict_GetItemString(kwargs, "fromId") : NULL;
+    if (!take_text(arg, "regex argument must be a string", &plan->arg, &plan->arg_len))
+        return false;
+    if (!from) return true;
+    if (!PyUnicode_Check(from)) {
+        PyErr_SetString(gpy__names.error, "fromId argument must be a string");
+        return false;
+    }
+    Py_ssize_t len;
+    const char *text = PyUnicode_AsUTF8AndSize(from, &len);
+    struct stream_id id;
+    if (!text) return false;
+    if (!gread_parse_id(view_of(text, (size_t)len), &id)) {
+        PyErr_SetString(gpy__names.error,
+                        "Invalid stream ID specified as stream command argument");
+        return false;
+    }
+    plan->from_ms = id.ms;
+    plan->from_seq = id.seq;
+    return true;
+}
+
 static bool read_args(struct gplan *plan, PyObject *arg, PyObject *kwargs)
 {
     switch (plan->reader) {
@@ -394,6 +418,7 @@ static bool read_args(struct gplan *plan, PyObject *arg, PyObject *kwargs)
         }
         plan->source = own_copy(arg, &plan->source_pickle);
         return plan->source != NULL;
+    case GREADER_STREAM: return read_stream_args(plan, arg, kwargs);
     case GREADER_COMMAND:
         PyErr_SetString(gpy__names.error, "Given reader do not support run or not exists");
         return false;

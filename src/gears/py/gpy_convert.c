@@ -296,6 +296,21 @@ PyObject *gpy__record(const struct gread_batch *b, size_t i, bool with_value)
     return NULL;
 }
 
+/* {"key": text, "id": text, "value": {name: value}}; of several fields of one name the last. */
+PyObject *gpy__entry_record(const struct gread_batch *b, size_t i)
+{
+    struct gread_record r = b->records[i];
+    PyObject *dict = PyDict_Copy(gpy__names.one_entry);
+    if (!dict) return NULL;
+    bool done = put(dict, gpy__names.key, gpy__text(gread_view(b, r.key))) &&
+                put(dict, gpy__names.id, gpy__text(gread_view(b, b->parts[r.first_part])));
+    r.first_part++;
+    r.part_count--;
+    if (done && put(dict, gpy__names.value, hash_value(b, &r))) return dict;
+    Py_DECREF(dict);
+    return NULL;
+}
+
 static PyObject *words_record(const struct gpy_input *input)
 {
     PyObject *list = PyList_New(input->word_count);

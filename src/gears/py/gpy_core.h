@@ -108,10 +108,11 @@ struct gpy_names {
     PyObject *module;   /* redisgears */
     PyObject *prelude;  /* dict of the prelude */
     PyObject *pack, *unpack, *deepcopy, *format_exception;
-    PyObject *event, *key, *type, *value; /* interned */
+    PyObject *event, *key, *type, *value, *id; /* interned */
     PyObject *type_names[GREAD_TYPE_COUNT];
     PyObject *one_key; /* {"event": None, "key": None} and so on: copied for each record */
     PyObject *one_record;
+    PyObject *one_entry;
     PyObject *one_group; /* {"key": None, "value": None} */
 };
 extern struct gpy_names gpy__names;
@@ -166,6 +167,7 @@ bool gpy__to_tape(PyObject *o, struct tape *out, size_t max_bytes);
 bool gpy__utf8(PyObject *str, PyObject **hold, struct view *out);
 /* A record of a batch, as its reader gives it. */
 PyObject *gpy__record(const struct gread_batch *b, size_t i, bool with_value);
+PyObject *gpy__entry_record(const struct gread_batch *b, size_t i);
 PyObject *gpy__event_record(const struct gpy_input *input);
 
 /* ---- errors ---- */

@@ -285,7 +285,8 @@ static bool fill_type_names(void)
     static const char *const names[GREAD_TYPE_COUNT] = {
         [GREAD_NONE] = "none", [GREAD_STRING] = "string", [GREAD_LIST] = "list",
         [GREAD_HASH] = "hash", [GREAD_SET] = "set",       [GREAD_ZSET] = "zset",
-        [GREAD_MODULE] = "module", [GREAD_UNKNOWN] = "unknown", [GREAD_EMPTY] = "empty"};
+        [GREAD_MODULE] = "module", [GREAD_UNKNOWN] = "unknown", [GREAD_EMPTY] = "empty",
+        [GREAD_ENTRY] = "entry"};
     for (int i = 0; i < GREAD_TYPE_COUNT; i++)
         if (!(gpy__names.type_names[i] = PyUnicode_InternFromString(names[i]))) return false;
     return true;
@@ -304,8 +305,9 @@ bool gpy__names_fill(PyObject *prelude)
     n->key = PyUnicode_InternFromString("key");
     n->type = PyUnicode_InternFromString("type");
     n->value = PyUnicode_InternFromString("value");
+    n->id = PyUnicode_InternFromString("id");
     if (!n->pack || !n->unpack || !n->format_exception || !n->deepcopy || !n->event || !n->key ||
-        !n->type || !n->value || !fill_type_names()) {
+        !n->type || !n->value || !n->id || !fill_type_names()) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "the prelude lacks a name");
         return false;
     }
@@ -313,5 +315,6 @@ bool gpy__names_fill(PyObject *prelude)
     n->one_key = none_dict(names, 2);
     n->one_record = none_dict(names, 4);
     n->one_group = none_dict((PyObject *[]){n->key, n->value}, 2);
-    return n->one_key && n->one_record && n->one_group;
+    n->one_entry = none_dict((PyObject *[]){n->key, n->id, n->value}, 3);
+    return n->one_key && n->one_record && n->one_group && n->one_entry;
 }

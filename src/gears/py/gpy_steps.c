@@ -623,6 +623,42 @@ static void run_keys_reader(struct runner *r)
     Py_XDECREF(hold);
 }
 
+/* Runs a native read of a stream without the GIL. */
+static enum status read_entries(struct runner *r, struct gread_entries *g, struct gread_batch *b)
+{
+    int64_t start = clock_mono_us();
+    PyThreadState *state = gpy__release_gil(r->me);
+    enum status st = gread_entries_next(g, b, &r->exec->stop, token_is_mine());
+    gpy__retake_gil(r->me, state);
+    r->exec->read_us += clock_mono_us() - start;
+    return st;
+}
+
+static void run_stream_reader(struct runner *r)
+{
+    const struct gplan *plan = r->exec->plan;
+    struct gread_entries g = {.key = view_of(plan->arg, plan->arg_len),
+                              .after = {plan->from_ms, plan->from_seq}};
+    struct gread_batch b = {0};
+    while (!g.done && reading(r)) {
+        enum status st = read_entries(r, &g, &b);
+        if (st == STATUS_TYPE) {
+            PyErr_SetString(gpy__names.error, "WRONGTYPE Operation against a key holding the wrong "
+                                              "kind of value");
+            record_error(r);
+        }
+        if (st) break;
+        for (size_t i = 0; i < b.count && reading(r); i++) {
+            PyObject *record = gpy__entry_record(&b, i);
+            if (record)
+                push(r, 0, record);
+            else
+                record_error(r);
+        }
+    }
+    gread_batch_release(&b);
+}
+
 static void push_given(struct runner *r, PyObject *take_record)
 {
     uint64_t most = r->exec->limits.max_records;
@@ -661,6 +697,7 @@ static void run_reader(struct runner *r)
     case GREADER_KEYS:
     case GREADER_KEYS_ONLY: run_keys_reader(r); break;
     case GREADER_PYTHON: run_python_reader(r); break;
+    case GREADER_STREAM: run_stream_reader(r); break;
     default: push(r, 0, PyUnicode_FromString("1"));
     }
 }
