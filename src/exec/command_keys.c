@@ -139,7 +139,7 @@ static int behind_option(const struct command_option_keys *rule, const struct ar
     int found = 0;
     for (int i = rule->from; i < argc - 1; i++) {
         if (arg_is(&argv[i], rule->word)) {
-            found = ++i;
+            found = i + 1; /* which may be the word again */
             if (rule->instead) break;
             continue;
         }

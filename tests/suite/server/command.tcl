@@ -124,6 +124,26 @@ with_server {} {
         expect [r COMMAND GETKEYS get "a\0b"] "a\0b"
     }
 
+    test "COMMAND GETKEYS finds the key that SORT stores" {
+        foreach {args keys} {
+            {k}                                   k
+            {k STORE a}                           {k a}
+            {k get # LIMIT 0 1 store a ALPHA}     {k a}
+            {k STORE a STORE b}                   {k b}
+            {k STORE STORE b}                     {k b}
+            {k STORE}                             k
+            {k GET STORE a}                       k
+            {k BY STORE STORE a}                  {k a}
+            {k LIMIT STORE 1 a}                   k
+            {k LIMIT 1 STORE a}                   k
+            {k nosuch STORE a LIMIT 0}            {k a}
+        } {
+            expect [r COMMAND GETKEYS SORT {*}$args] $keys
+            expect [r COMMAND GETKEYS SORT_RO {*}$args] k
+        }
+        expect [r COMMAND GETKEYSANDFLAGS SORT k STORE a] {{k {RO access}} {a {OW update}}}
+    }
+
     test "COMMAND GETKEYSANDFLAGS says what is done to keys" -resp {2 3} {
         expect [rt COMMAND GETKEYSANDFLAGS set k v] [list array [list \
             [list array [list {bulk k} [set_of [statuses {OW update}]]]]]]
