@@ -21,6 +21,7 @@
 #include "base/futex.h"
 #include "base/log.h"
 #include "base/mpsc.h"
+#include "base/ticks.h"
 #include "exec/admit.h"
 #include "exec/blocking.h"
 #include "exec/client_impl.h"
@@ -35,6 +36,7 @@
 #define LISTENERS_MAX    40
 #define BUSY_POLL_MS     5
 #define WAVE_ARGS_KEPT   1024 /* room for arguments that is kept after a wave of many */
+#define CLOCK_STALE_NS   1e6
 
 struct wave_entry {
     struct client *client;
@@ -57,6 +59,8 @@ static struct {
     struct tls_context *tls; /* of new connections; NULL: nothing listens for them */
     int listener_count;
     struct clock clock;
+    uint64_t clock_ticks;       /* when it was last read for commands … */
+    uint64_t clock_stale_ticks; /* … and after how long it is read anew between two of them */
     struct kv_unit unit;
     struct mpsc posts;
     bool busy; /* main waits for the token: clients are answered from the parser alone */
@@ -78,6 +82,17 @@ bool exec_is_main(void)
 int64_t exec_now_ms(void)
 {
     return driver.clock.wall_ms;
+}
+
+/* The time that commands see from here on. Reading it for each would cost more than many a command
+ * does; once a turn would be too seldom: what runs behind a slow command would count its times to
+ * live from before it. */
+static void clock_for_commands(void)
+{
+    clock_refresh(&driver.clock);
+    driver.clock_ticks = ticks_now();
+    kv_clock_set(driver.clock.wall_ms);
+    driver.unit.now_ms = driver.clock.wall_ms;
 }
 
 bool exec_is_busy(void)
@@ -392,7 +407,11 @@ static void run_entry(struct wave_entry *e)
         client__close_asap(c);
         return;
     }
-    if (likely(run_prepare(&ctx))) exec_call(&ctx);
+    if (likely(run_prepare(&ctx))) {
+        exec_call(&ctx);
+        if (unlikely(ctx.ended_ticks - driver.clock_ticks > driver.clock_stale_ticks))
+            clock_for_commands();
+    }
     if (unlikely(block_ready_count)) block_serve();
 }
 
@@ -615,9 +634,7 @@ static void after_sleep(void)
 static void after_ready(void)
 {
     token_main_take();
-    clock_refresh(&driver.clock);
-    kv_clock_set(driver.clock.wall_ms);
-    driver.unit.now_ms = driver.clock.wall_ms;
+    clock_for_commands();
     posts_run();
     run_ready_clients();
 }
@@ -648,8 +665,8 @@ enum status driver_setup(void)
     list_init(&client__set.closing);
     list_init(&client__set.reread);
     admit_setup();
-    clock_refresh(&driver.clock);
-    driver.unit.now_ms = driver.clock.wall_ms;
+    driver.clock_stale_ticks = (uint64_t)(CLOCK_STALE_NS / ticks_ns_per_tick);
+    clock_for_commands();
     loop_set_hooks(&hooks);
     token_on_busy(busy_turn, &exec_settings.busy_reply_threshold_ms);
     return STATUS_OK;

@@ -209,7 +209,8 @@ enum status exec_call(struct exec_ctx *ctx)
     enum status st = cmd->handler(ctx);
     current_command = outer;
     if (unlikely(kv_effect_mask)) effects_after_handler(ctx);
-    uint64_t took = ticks_now() - start;
+    ctx->ended_ticks = ticks_now();
+    uint64_t took = ctx->ended_ticks - start;
     uint64_t ns = ticks_to_ns(took);
     stats->total_ns += ns;
     if (likely(latency_tracking)) loghist_add(&stats->times, ns);

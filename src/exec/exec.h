@@ -39,6 +39,7 @@ struct exec_ctx {
     struct sink *sink;
     struct kv_unit *unit;
     unsigned event_depth; /* how many deliveries of events this command is inside of */
+    uint64_t ended_ticks; /* exec_call: when the handler returned */
 };
 
 /* A handler: replies through exec/reply.h and returns STATUS_OK, STATUS_ERR (an error was
