@@ -110,8 +110,9 @@ static enum status list_topics(struct exec_ctx *ctx, enum pubsub_kind kind)
                             "PUBSUB HELP.",
                             (int)MIN(ctx->argv[1].len, 128u), ctx->argv[1].ptr);
     struct listing l = {.ctx = ctx};
+    struct view pattern = ctx->argc == 3 ? arg_view(&ctx->argv[2]) : VIEW_LIT("");
     struct reply_deferred d = reply_defer(ctx);
-    pubsub_each(kind, ctx->argc == 3 ? arg_view(&ctx->argv[2]) : VIEW_LIT("*"), list_topic, &l);
+    pubsub_each(kind, ctx->argc == 3 ? &pattern : NULL, list_topic, &l);
     reply_defer_array(ctx, d, l.count);
     return STATUS_OK;
 }

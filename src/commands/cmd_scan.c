@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * SCAN: a step over the keyspace. Keys that pass MATCH and TYPE and turn out to be expired are
+ * SCAN: a step over the keyspace. Keys that pass MATCH and turn out to be expired are
  * deleted after the walk, which must not change the table. Thread: whoever runs the command.
  */
 #include "commands/scan_args.h"
@@ -19,15 +19,26 @@ static void scan_visit(void *arg, struct kv_entry *e)
     struct scan_walk *walk = arg;
     struct view key = kv_entry_key(e);
     if (!scan_matches(&walk->args, key)) return;
-    if (walk->args.has_type) {
-        kv_stats()->hits++;
-        if (!view_eq_nocase(walk->args.type, type_name(kv_entry_type(e)))) return;
-    }
     if (unlikely(kv_is_expired(walk->ctx->unit, e))) {
         buf_append(&walk->expired, &e, sizeof(e));
-    } else {
-        scan_out_add(&walk->out, key);
+        return;
     }
+    if (walk->args.has_type) {
+        kv_stats()->hits++; /* to know a key's type is to look it up */
+        if (!view_eq_nocase(walk->args.type, type_name(kv_entry_type(e)))) return;
+    }
+    scan_out_add(&walk->out, key);
+}
+
+/* The key is found missing by whoever looks it up. */
+static void look_up_expired(struct scan_walk *walk, const struct kv_entry *e)
+{
+    struct buf key;
+    buf_init(&key);
+    buf_append_view(&key, kv_entry_key(e));
+    struct arg name = arg_of_view(buf_view(&key));
+    kv_lookup_read(walk->ctx->unit, walk->ctx->db, &name);
+    buf_release(&key);
 }
 
 static void delete_expired(struct scan_walk *walk)
@@ -38,7 +49,10 @@ static void delete_expired(struct scan_walk *walk)
     for (size_t i = 0; i < count; i++) {
         struct kv_entry *e;
         memcpy(&e, walk->expired.ptr + i * sizeof(e), sizeof(e));
-        kv_expire_now(ctx->unit, ctx->db, e);
+        if (walk->args.has_type)
+            look_up_expired(walk, e);
+        else
+            kv_expire_now(ctx->unit, ctx->db, e);
     }
     buf_release(&walk->expired);
 }

@@ -424,12 +424,12 @@ size_t pubsub_subscribers(enum pubsub_kind kind, struct view name)
     return t ? t->count : 0;
 }
 
-void pubsub_each(enum pubsub_kind kind, struct view pattern,
+void pubsub_each(enum pubsub_kind kind, const struct view *pattern,
                  void (*fn)(void *ctx, struct view name), void *ctx)
 {
     LIST_EACH(&pubsub.list[kind], n) {
         const struct topic *t = CONTAINER_OF(n, struct topic, by_kind);
-        if (glob_match(pattern, topic_name(t), false)) fn(ctx, topic_name(t));
+        if (!pattern || glob_match(*pattern, topic_name(t), false)) fn(ctx, topic_name(t));
     }
 }
 

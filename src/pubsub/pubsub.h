@@ -52,8 +52,9 @@ size_t pubsub_publish(enum pubsub_kind kind, struct view channel, struct view me
 size_t pubsub_topics(enum pubsub_kind kind);
 /* How many clients are subscribed to one. */
 size_t pubsub_subscribers(enum pubsub_kind kind, struct view name);
-/* Calls fn for each topic whose name matches the pattern. */
-void pubsub_each(enum pubsub_kind kind, struct view pattern,
+/* Calls fn for each topic whose name matches the pattern; NULL: for each, the empty name too, which
+ * "*" doesn't match. */
+void pubsub_each(enum pubsub_kind kind, const struct view *pattern,
                  void (*fn)(void *ctx, struct view name), void *ctx);
 
 #endif

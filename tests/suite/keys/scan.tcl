@@ -144,6 +144,22 @@ with_server {} {
         r DEBUG SET-ACTIVE-EXPIRE 1
     }
 
+    test "expired keys are found gone whatever TYPE asks for" {
+        r DEBUG SET-ACTIVE-EXPIRE 0
+        r CONFIG RESETSTAT
+        r SET there v
+        foreach type {string set} {
+            r SET gone v PX 1
+            set dead [expr {[clock milliseconds] + 3}]
+            wait_for {[clock milliseconds] > $dead}
+            expect [r DBSIZE] 2
+            expect [scan_all TYPE $type] [expr {$type eq "string" ? "there" : ""}]
+            expect [r DBSIZE] 1
+        }
+        expect [info_field keyspace_misses] 2
+        r DEBUG SET-ACTIVE-EXPIRE 1
+    }
+
     test "HSCAN and SSCAN of small and large collections" {
         foreach size {5 2000} {
             r DEL h s

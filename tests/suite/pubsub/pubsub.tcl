@@ -118,6 +118,10 @@ with_server {} {
         expect [r PUBSUB NUMPAT] 2
         expect [r PUBSUB SHARDCHANNELS] sfoo
         expect [r PUBSUB SHARDCHANNELS x*] {}
+        said $d 2 SUBSCRIBE {}
+        expect_set [r PUBSUB CHANNELS] {foo bar {}}
+        expect_set [r PUBSUB CHANNELS *] {foo bar}
+        said $d 2 UNSUBSCRIBE {}
         expect [r PUBSUB SHARDNUMSUB sfoo foo] {sfoo 1 foo 0}
         expect_error "ERR wrong number of arguments for 'pubsub|numpat' command" {r PUBSUB NUMPAT x}
         expect_error "ERR unknown subcommand or wrong number of arguments for 'CHANNELS'. Try\
