@@ -9,12 +9,16 @@ Replies must be equal to the byte, with these exceptions, each as narrow as it c
   chance    SPOP, SRANDMEMBER, HRANDFIELD, ZRANDMEMBER, RANDOMKEY are checked against the collection's content;
             after SPOP our server is brought to stock's state
   streams   times in XINFO and XPENDING may differ as much; ids of XADD * have a shape
+  idle      OBJECT IDLETIME may differ by what passes, and by its own resolution
   cursors   a SCAN is iterated to its end on both sides and compared as a set
 """
 import re
+import select
+import time
 from collections import Counter
 
 import resp
+from families import Special
 
 UNORDERED = {b"SMEMBERS", b"HKEYS", b"HVALS", b"KEYS"}
 # Of several sets; the result has no key whose encoding could be asked.
@@ -28,6 +32,8 @@ TIMES = {b"TTL": 5, b"PTTL": 5000, b"EXPIRETIME": 5, b"PEXPIRETIME": 5000}
 STREAM_TIMES = {b"XINFO", b"XPENDING"}
 STREAM_TOLERANCE_MS = 20000
 UNIX_MS = 10 ** 12
+IDLE_TOLERANCE_S = 20
+SHARED_REFS = b"2147483647"  # stock's, of a small integer that it hasn't copied
 
 
 def same_but_times(ours, stock, command):
@@ -81,6 +87,10 @@ class Outcome:
         if ours[0] != stock[0]:
             return False
         command = words[0].upper()
+        if command == b"OBJECT" and words[1].upper() == b"IDLETIME":
+            return ours[0] == b":" and abs(int(ours[1]) - int(stock[1])) <= IDLE_TOLERANCE_S
+        if command == b"OBJECT" and words[1].upper() == b"REFCOUNT":
+            return ours[0] == b":" and {ours[1], stock[1]} == {SHARED_REFS, b"1"}
         if command in TIMES:
             return self._near(ours, stock, TIMES[command])
         if not isinstance(ours[1], list) or not isinstance(stock[1], list):
@@ -92,7 +102,7 @@ class Outcome:
         if command == b"EXEC" and len(queued) == len(ours[1]):
             return all(self.same(inner, a, b, ())
                        for inner, a, b in zip(queued, ours[1], stock[1]))
-        if command in UNORDERED_RESULTS:
+        if command in UNORDERED_RESULTS or command == b"PUBSUB":
             return multiset(ours[1]) == multiset(stock[1])
         if command in UNORDERED:
             equal = multiset(ours[1]) == multiset(stock[1])
@@ -157,6 +167,10 @@ def compare_pipeline(operations, ours_raw, stock_raw):
     return outcome.reordered
 
 
+def commands_of(operation):
+    return operation.commands() if isinstance(operation, Special) else [operation]
+
+
 # ---- specials --------------------------------------------------------------------------------
 
 def content(connection, key):
@@ -178,7 +192,12 @@ def content(connection, key):
 
 def run_special(special, ours, stock):
     both(ours, stock, [b"UNWATCH"])
-    CHECKERS[special.kind](special.words, ours, stock)
+    if special.kind == "steps":
+        check_steps(special, ours, stock)
+    else:
+        # Checkers ask one server alone, which must not be the first to find a key's time passed.
+        both(ours, stock, [b"EXISTS"] + special.words)
+        CHECKERS[special.kind](special.words, ours, stock)
 
 
 def both(ours, stock, words):
@@ -310,6 +329,122 @@ def only_in(seen, others):
                   for item in sorted(seen - others)]
 
 
+# ---- payloads --------------------------------------------------------------------------------
+
+# What is saved in an order of the process's own, with times, or in nodes, which stock fills and
+# compresses as other limits than the options say here and there.
+SAVED_APART = {b"hashtable", b"stream", b"quicklist"}
+
+
+def check_dump(words, ours, stock):
+    """Each server restores what the other dumped."""
+    a, b = both(ours, stock, words)
+    if not shape_or_difference(words, a, b):
+        return
+    encoding = stock.call(b"OBJECT", b"ENCODING", words[1])[1]
+    if encoding not in SAVED_APART and a != b:
+        raise Difference(words, a, b, "the payload of a " + encoding.decode())
+    again = [b"RESTORE", words[1], b"0", b"", b"REPLACE"]
+    replies = []
+    for connection, payload in ((ours, b[1]), (stock, a[1])):
+        again[3] = payload
+        replies.append(connection.call(*again))
+    if replies[0] != replies[1]:
+        raise Difference(words, *replies, "RESTORE of the other's payload")
+
+
+def check_restore(words, ours, stock):
+    """A RESTORE whose fourth word names the key that is dumped, and a damage."""
+    name, _, damage = words[3].partition(b"|")
+    payload = both(ours, stock, [b"DUMP", name])[1][1] or b""
+    if damage == b"cut":
+        payload = payload[:len(payload) // 2]
+    elif damage == b"bit" and payload:
+        payload = payload[:-1] + bytes([payload[-1] ^ 1])
+    elif damage == b"version" and payload:
+        payload = payload[:-9] + b"\x0f" + payload[-8:]
+    a, b = both(ours, stock, words[:3] + [payload] + words[4:])
+    if a != b:
+        raise Difference(words, a, b)
+
+
+# ---- steps -----------------------------------------------------------------------------------
+
+WAIT_S = 20
+
+
+def step_main(commands, ours, stock):
+    """A pipeline of the client."""
+    request = b"".join([resp.encode(words) for words in commands])
+    ours.send(request)
+    stock.send(request)
+    stock_raw = stock.receive()
+    compare_pipeline(commands, ours.receive(), stock_raw)
+
+
+def step_exact(commands, ours, stock):
+    """A pipeline of the client whose replies, and messages among them, must be the same bytes."""
+    exact(commands, ours, stock, resp.SENTINEL_REQUEST)
+
+
+def step_other(commands, ours, stock):
+    """A pipeline of the second client."""
+    exact(commands, ours.other, stock.other, resp.SENTINEL_PING)
+
+
+def exact(commands, ours, stock, sentinel):
+    request = b"".join([resp.encode(words) for words in commands])
+    ours.send(request, sentinel)
+    stock.send(request, sentinel)
+    stock_raw, ours_raw = stock.receive(), ours.receive()
+    if ours_raw != stock_raw:
+        raise Difference(commands[-1], (b"$", ours_raw), (b"$", stock_raw), "of the whole step")
+
+
+def blocked_clients(connection):
+    text = connection.call(b"INFO", b"clients")[1]
+    return int(re.search(rb"blocked_clients:(\d+)", text).group(1))
+
+
+def step_wait(commands, ours, stock):
+    """The second client sends one command that may block it; on return it is or has an answer."""
+    waiting = []
+    for connection in (ours, stock):
+        connection.other.sock.sendall(resp.encode(commands[0]))
+        deadline = time.monotonic() + WAIT_S
+        while not blocked_clients(connection):
+            if select.select([connection.other.sock], [], [], 0)[0]:
+                break
+            if time.monotonic() > deadline:
+                raise resp.Gone("neither blocked nor answered: %r" % commands[0])
+        waiting.append(blocked_clients(connection))
+    if waiting[0] != waiting[1]:
+        raise Difference(commands[0], (b":", b"%d" % waiting[0]), (b":", b"%d" % waiting[1]),
+                         "clients blocked")
+
+
+def step_settle(commands, ours, stock):
+    """If the second client is still blocked, it is woken; then what it got is compared."""
+    left = [blocked_clients(connection) for connection in (ours, stock)]
+    if left[0] != left[1]:
+        raise Difference(commands[0], (b":", b"%d" % left[0]), (b":", b"%d" % left[1]),
+                         "clients blocked")
+    if left[0]:
+        for connection in (ours, stock):
+            connection.call(b"CLIENT", b"UNBLOCK", b"%d" % connection.other.client_id,
+                            commands[0][0])
+    exact([[b"PING"]], ours.other, stock.other, resp.SENTINEL_PING)
+
+
+STEPS = {"main": step_main, "exact": step_exact, "other": step_other, "wait": step_wait,
+         "settle": step_settle}
+
+
+def check_steps(special, ours, stock):
+    for name, commands in special.steps:
+        STEPS[name](commands, ours, stock)
+
+
 CHECKERS = {
     "spop": check_spop,
     "srandmember": check_srandmember,
@@ -317,5 +452,7 @@ CHECKERS = {
     "zrandmember": check_hrandfield,
     "randomkey": check_randomkey,
     "xadd": check_xadd,
+    "dump": check_dump,
+    "restore": check_restore,
     "scan": check_scan,
 }

@@ -22,7 +22,6 @@ sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import families  # noqa: E402
 import resp  # noqa: E402
 import servers  # noqa: E402
-from families import Special  # noqa: E402
 
 BATCH = 200
 BATCHES_PER_LIFE = 25
@@ -97,9 +96,9 @@ class Side:
 
 def flat(operations):
     for operation in operations:
-        words = operation.words if isinstance(operation, Special) else operation
-        if words and words[0].upper() not in LEFT_OUT:
-            yield words
+        for words in families.sendable(operation):
+            if words and words[0].upper() not in LEFT_OUT:
+                yield words
 
 
 def difference(operations, ours, stock):

@@ -9,6 +9,9 @@ import socket
 
 SENTINEL = b"-=- end of batch -=-"
 SENTINEL_REQUEST = b"*2\r\n$4\r\nECHO\r\n$%d\r\n%s\r\n" % (len(SENTINEL), SENTINEL)
+# For subscribers, whom RESP2 allows little else. Where it is answered by an array, the array's
+# first lines stay in front of the sentinel.
+SENTINEL_PING = b"*2\r\n$4\r\nPING\r\n$%d\r\n%s\r\n" % (len(SENTINEL), SENTINEL)
 SENTINEL_REPLY = b"$%d\r\n%s\r\n" % (len(SENTINEL), SENTINEL)
 
 
@@ -25,16 +28,30 @@ def encode(words):
 
 class Connection:
     def __init__(self, port, timeout_s=60):
+        self.port = port
+        self.timeout_s = timeout_s
+        self.other = None  # a second client
+        self.client_id = 0
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def close(self):
+        if self.other:
+            self.other.close()
         self.sock.close()
 
-    def send(self, requests):
+    def begin_other(self, protocol):
+        """The second client, as new as can be."""
+        if not self.other:
+            self.other = Connection(self.port, self.timeout_s)
+            self.other.client_id = int(self.other.call(b"CLIENT", b"ID")[1])
+        self.call(b"CLIENT", b"UNBLOCK", b"%d" % self.other.client_id)  # after a difference
+        self.other.call_many([[b"RESET"], [b"HELLO", b"%d" % protocol]])
+
+    def send(self, requests, sentinel=SENTINEL_REQUEST):
         """Sends encoded requests and the sentinel."""
         try:
-            self.sock.sendall(requests + SENTINEL_REQUEST)
+            self.sock.sendall(requests + sentinel)
         except OSError as error:
             raise Gone(str(error)) from error
 

@@ -26,7 +26,6 @@ import families  # noqa: E402
 import replyschema  # noqa: E402
 import resp  # noqa: E402
 import servers  # noqa: E402
-from families import Special  # noqa: E402
 
 BATCH = 100
 TIMEOUT_S = 5
@@ -256,8 +255,8 @@ def run_random(connection, holder, args):
         lives += 1
         connection.call_many([[b"DISCARD"], [b"FLUSHALL"], [b"HELLO", b"%d" % protocol]])
         for _ in range(BATCHES_PER_LIFE):
-            batch = [op.words if isinstance(op, Special) else op
-                     for _ in range(BATCH) for op in mixer.draw()]
+            batch = [words for _ in range(BATCH) for op in mixer.draw()
+                     for words in families.sendable(op)]
             # HELLO and RESET would change the protocol on the way.
             batch = [words for words in batch
                      if words[0].upper() not in (b"HELLO", b"RESET", b"QUIT")]

@@ -11,7 +11,7 @@ import random
 import re
 
 FAMILIES = ["strings", "bitmaps", "hll", "geo", "hashes", "lists", "sets", "zsets", "streams",
-            "keys", "keys2", "scan", "errors", "multi"]
+            "keys", "keys2", "scan", "dump", "expiry", "waiting", "pubsub", "errors", "multi"]
 
 
 # Commands that with other arguments would answer with a server's own ids, times and tables.
@@ -32,6 +32,28 @@ class Special:
     def __init__(self, kind, words):
         self.kind = kind
         self.words = words
+
+    def commands(self):
+        return [self.words]
+
+
+class Steps(Special):
+    """What needs more than one pipeline, or a second client: pairs of a step's name (see
+    check.py's STEPS) and its commands."""
+
+    def __init__(self, *steps):
+        super().__init__("steps", steps[0][1][0])
+        self.steps = steps
+
+    def commands(self):
+        return [words for _, commands in self.steps for words in commands]
+
+
+def sendable(operation):
+    """The commands of an operation for those who only send them, over one connection."""
+    if isinstance(operation, Steps):
+        return []
+    return operation.commands() if isinstance(operation, Special) else [operation]
 
 
 # Every kind of number text: plain, at the limits, past them, and what only looks like one.
@@ -198,6 +220,9 @@ class Mixer:
             return [drawn]
         if drawn and isinstance(drawn[0], bytes):
             drawn = [drawn]
+        if self.pick.random() < 0.005:
+            return [[b"COMMAND", self.pick.one([b"GETKEYS", b"GETKEYSANDFLAGS"])] +
+                    self.pick.damaged(words) for op in drawn for words in sendable(op)]
         if self.pick.random() < 0.02:
             drawn = [op if isinstance(op, Special) else self.pick.damaged(op) for op in drawn]
         return [op if isinstance(op, Special) else far_away(op, self.pick) for op in drawn]
