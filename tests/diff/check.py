@@ -436,8 +436,13 @@ def step_settle(commands, ours, stock):
     exact([[b"PING"]], ours.other, stock.other, resp.SENTINEL_PING)
 
 
+def step_restore(commands, ours, stock):
+    """A RESTORE as check_restore takes it."""
+    check_restore(commands[0], ours, stock)
+
+
 STEPS = {"main": step_main, "exact": step_exact, "other": step_other, "wait": step_wait,
-         "settle": step_settle}
+         "settle": step_settle, "restore": step_restore}
 
 
 def check_steps(special, ours, stock):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """DUMP and RESTORE of every type, and what they say of bad payloads and options. Payloads that
 nothing writes, and damage inside them, are payloads.py's."""
-from . import Special
+from . import Special, Steps
 
 SHARE = 30
 
@@ -45,6 +45,15 @@ def commands(pick):
             words[2] = pick.one([b"%d" % pick.randint(4000000000000, 5000000000000), b"1", b"1000"])
         return Special("restore", words)
 
+    def idle():
+        """The idle time that a RESTORE sets. Small integers share theirs in stock."""
+        made = pick.one([[b"SET", b"idle", b"text"], [b"RPUSH", b"idle", b"1"],
+                         [b"XADD", b"idle", b"1-1", b"f", b"v"], [b"ZADD", b"idle", b"1", b"m"]])
+        return Steps(("main", [[b"DEL", b"idle"], made]), ("restore", [
+            [b"RESTORE", b"idle", b"0", b"idle", b"REPLACE", b"IDLETIME",
+             pick.one([b"0", b"1000", b"99999"])]]),
+            ("main", [[b"OBJECT", b"IDLETIME", b"idle"], [b"DEL", b"idle"]]))
+
     def limits():
         return [b"CONFIG", b"SET", b"rdbcompression", pick.one([b"yes", b"no"])]
 
@@ -52,6 +61,6 @@ def commands(pick):
         (8, lambda: Special("dump", [name(b"DUMP"), pick.key()])),
         (8, restore),
         (1, limits),
-        (2, lambda: [name(b"OBJECT"), b"IDLETIME", pick.key()]),
+        (2, idle),
         (1, lambda: [name(b"RESTORE"), pick.key(), ttl(), pick.value()] + options()),
     ]

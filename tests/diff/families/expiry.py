@@ -27,7 +27,9 @@ def commands(pick):
             drawn = pick.choices(functions, weights)[0]()
             if isinstance(drawn, Special):
                 continue
-            return [drawn] if isinstance(drawn[0], bytes) else drawn[:5]
+            drawn = [drawn] if isinstance(drawn[0], bytes) else drawn[:5]
+            if drawn[0][0].upper() not in (b"SELECT", b"SWAPDB"):
+                return drawn
 
     def aimed(words, old, new):
         return [new if word == old else word for word in words]
@@ -48,16 +50,20 @@ def commands(pick):
                              else words)
             if pick.chance(0.2):
                 after.append(pick.one(WHOLE))
-        return Steps(("main", before), ("main", after))
+        return Steps(("main", before), ("main", after + found(made)))
+
+    def found(made):
+        """In the end it is found, for RANDOMKEY finds at random."""
+        return [[b"EXISTS", made[1]]]
 
     def in_transaction():
         """The time passes between WATCH and EXEC, or while commands are queued."""
         made = pick.one(MAKERS)(pick)
         watch = [[b"WATCH", made[1]]] if pick.chance(0.7) else []
         wait = [b"DEBUG", b"SLEEP", b"0.003"]
-        queued = [words for words in some_command() if words[0].upper() != b"SELECT"]
+        queued = some_command()
         return Steps(("main", [[b"DEL", made[1]], made, expire(made[1])] +
                       pick.one([watch + [wait], [wait] + watch]) + [[b"MULTI"]] + queued +
-                      [[b"EXISTS", made[1]], [b"DBSIZE"], [b"EXEC"]]))
+                      [[b"EXISTS", made[1]], [b"DBSIZE"], [b"EXEC"]] + found(made)))
 
     return [(8, passed), (2, in_transaction)]

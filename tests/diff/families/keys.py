@@ -56,7 +56,7 @@ def commands(pick):
         (2, lambda: [name(b"KEYS"), pattern()]),
         (2, lambda: [name(b"OBJECT"), name(b"ENCODING"), pick.key()]),
         (0.5, lambda: [name(b"OBJECT"), name(b"FREQ"), pick.key()]),
-        (0.5, lambda: [name(b"OBJECT"), name(b"IDLETIME"), pick.key()]),
+        (0.5, lambda: [name(b"OBJECT"), name(b"IDLETIME"), b"nosuch"]),
         (1, lambda: [name(b"OBJECT"), name(b"REFCOUNT"), pick.key()]),
         (1, lambda: [name(b"DBSIZE")]),
         (1, lambda: Special("randomkey", [name(b"RANDOMKEY")])),

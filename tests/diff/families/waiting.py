@@ -2,6 +2,7 @@
 """A second client that blocks, or changes what the first has watched. It waits without a limit
 of time: what the first client does may serve it; if nothing does, it is woken by hand."""
 from . import Steps
+from .keys2 import CLEAN_ERRNO
 
 SHARE = 8
 
@@ -68,7 +69,8 @@ def commands(pick):
             [b"XSETID", key, b"18446744073709551615-9"], [b"PEXPIRE", key, b"-1"], [b"FLUSHDB"]])
         if words[0] in (b"SORT", b"ZUNIONSTORE", b"ZRANGESTORE"):
             # Whom an overwritten key has come to serve waits on in stock; see README.md.
-            return [[b"DEL", key], words]
+            clean = [[b"SORT_RO", other, b"BY", b"nosort", b"LIMIT", b"0", b"0"], CLEAN_ERRNO]
+            return [[b"DEL", key]] + (clean if words[0] == b"SORT" else []) + [words]
         if words[0] == b"SWAPDB" and len(set(keys)) > 1:
             return [[b"PING"]]  # which of the keys that come is served first is nobody's promise
         return [words]

@@ -209,6 +209,17 @@ with_server {} {
         expect [r GET k] (nil)
     }
 
+    test "what follows a slow command in a pipeline sees the time after it" {
+        set c [client]
+        set before [clock milliseconds]
+        set replies [client::pipeline $c {
+            {SET gone v PX 1} {DEBUG SLEEP 0.1} {EXISTS gone}
+            {SET k v PX 100000} {PEXPIRETIME k}
+        }]
+        expect [lrange $replies 0 3] {OK OK 0 OK}
+        expect_true {[lindex $replies 4] - $before >= 100100}
+    }
+
     test "INFO tells of expiring keys" {
         r SET a v
         r SET b v EX 1000
