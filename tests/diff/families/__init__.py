@@ -221,11 +221,26 @@ class Mixer:
         if drawn and isinstance(drawn[0], bytes):
             drawn = [drawn]
         if self.pick.random() < 0.005:
-            return [[b"COMMAND", self.pick.one([b"GETKEYS", b"GETKEYSANDFLAGS"])] +
-                    self.pick.damaged(words) for op in drawn for words in sendable(op)]
+            return [[b"COMMAND", self.pick.one([b"GETKEYS", b"GETKEYSANDFLAGS"])] + words
+                    for op in drawn for words in map(self.pick.damaged, sendable(op))
+                    if counts_keys_well(words)]
         if self.pick.random() < 0.02:
             drawn = [op if isinstance(op, Special) else self.pick.damaged(op) for op in drawn]
         return [op if isinstance(op, Special) else far_away(op, self.pick) for op in drawn]
+
+
+# Commands that say how many keys follow, and where.
+KEY_COUNT_SECOND = {b"LMPOP", b"ZMPOP", b"SINTERCARD", b"ZINTERCARD", b"ZUNION", b"ZINTER", b"ZDIFF"}
+KEY_COUNT_THIRD = {b"BLMPOP", b"BZMPOP", b"ZUNIONSTORE", b"ZINTERSTORE", b"ZDIFFSTORE"}
+KEY_COUNT = re.compile(rb"0|-?[1-9][0-9]{0,17}")
+
+
+def counts_keys_well(words):
+    """False for a number of keys that only looks like one: there, COMMAND GETKEYS of stock takes
+    what it can for a number."""
+    command = words[0].upper()
+    at = 1 if command in KEY_COUNT_SECOND else 2 if command in KEY_COUNT_THIRD else 0
+    return at == 0 or len(words) <= at or KEY_COUNT.fullmatch(words[at]) is not None
 
 
 # Commands whose third word is a time, and those with a time among their options.
