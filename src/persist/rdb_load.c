@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -203,9 +204,26 @@ enum status rdb_read(struct stream_in *in, const struct rdb_visitor *visitor,
 
 /* ---- loading ---- */
 
+/*
+ * Keys that were read wait in a ring until so many more have been read, while the cache fetches
+ * their buckets: the table is large and cold, the file is in no order, and a lookup that waits for
+ * memory takes longer than all else that is done for a small key. What is too long to be copied
+ * isn't worth it, and is stored at once, behind those that wait.
+ */
+#define WAITING_MAX 16
+#define WAITING_BYTES 232 /* of name and string */
+
+struct waiting {
+    struct rdb_key key; /* its name and a string lie in `bytes` */
+    struct rdb_value value;
+    char bytes[WAITING_BYTES];
+};
+
 struct loader {
     struct kv_unit unit;
     bool merge;
+    unsigned oldest, waiting_count;
+    struct waiting waiting[WAITING_MAX];
     struct rdb_load_result *result;
     struct rdb_error *error;
 };
@@ -238,17 +256,9 @@ static enum status load_refuse(struct loader *l, const char *fmt, const struct r
     return STATUS_ERR;
 }
 
-static enum status load_key(void *ctx, struct rdb_key *key)
+static enum status load_store(struct loader *l, struct rdb_key *key)
 {
-    struct loader *l = ctx;
-    struct kv_db *db = key->db < INT_MAX ? kv_db((int64_t)key->db) : NULL;
-    if (!db)
-        return load_refuse(l, "key '%.*s' lies in database %llu, which isn't configured", key);
-    if (key->expire_ms != -1 && key->expire_ms < l->unit.now_ms) {
-        l->result->expired++;
-        rdb_value_discard(key->value);
-        return STATUS_OK;
-    }
+    struct kv_db *db = kv_db((int64_t)key->db);
     if (kv_peek_expired(db, &key->name)) {
         if (!l->merge) return load_refuse(l, "RDB has duplicated key '%.*s' in DB %llu", key);
         kv_delete(&l->unit, db, &key->name, true);
@@ -257,6 +267,70 @@ static enum status load_key(void *ctx, struct rdb_key *key)
     if (key->expire_ms != -1) e = kv_expire_set(&l->unit, db, &key->name, e, key->expire_ms);
     if (key->idle_s >= 0) kv_idle_set(e, key->idle_s);
     l->result->loaded++;
+    return STATUS_OK;
+}
+
+static enum status load_oldest(struct loader *l)
+{
+    struct rdb_key *key = &l->waiting[l->oldest].key;
+    l->oldest = (l->oldest + 1) % WAITING_MAX;
+    l->waiting_count--;
+    enum status status = load_store(l, key);
+    if (status) rdb_value_discard(key->value);
+    return status;
+}
+
+static enum status load_waiting(struct loader *l)
+{
+    enum status status = STATUS_OK;
+    while (l->waiting_count && !status) status = load_oldest(l);
+    return status;
+}
+
+/* What waited behind a failure. */
+static void discard_waiting(struct loader *l)
+{
+    for (; l->waiting_count; l->waiting_count--) {
+        rdb_value_discard(&l->waiting[l->oldest].value);
+        l->oldest = (l->oldest + 1) % WAITING_MAX;
+    }
+}
+
+/* Takes a key with its value; they fit. */
+static void load_later(struct loader *l, struct rdb_key *key)
+{
+    struct waiting *w = &l->waiting[(l->oldest + l->waiting_count++) % WAITING_MAX];
+    struct view text = key->value->text.bytes;
+    w->key = *key;
+    w->key.name.ptr = memcpy(w->bytes, key->name.ptr, key->name.len);
+    w->key.value = &w->value;
+    w->value.v = key->value->v;
+    if (w->value.v.type == TYPE_STRING) {
+        if (text.len) memcpy(w->bytes + key->name.len, text.ptr, text.len);
+        w->value.text.bytes = view_of(w->bytes + key->name.len, text.len);
+    }
+    key->value->v = (struct value){.type = TYPE_STRING};
+    kv_prefetch_bucket(kv_db((int64_t)key->db), &w->key.name);
+}
+
+static enum status load_key(void *ctx, struct rdb_key *key)
+{
+    struct loader *l = ctx;
+    bool is_string = key->value->v.type == TYPE_STRING;
+    if (key->db >= INT_MAX || !kv_db((int64_t)key->db))
+        return load_refuse(l, "key '%.*s' lies in database %llu, which isn't configured", key);
+    if (key->expire_ms != -1 && key->expire_ms < l->unit.now_ms) {
+        l->result->expired++;
+        rdb_value_discard(key->value);
+        return STATUS_OK;
+    }
+    size_t room = WAITING_BYTES;
+    if (key->name.len > room || (is_string && key->value->text.bytes.len > room - key->name.len)) {
+        enum status status = load_waiting(l);
+        return status ? status : load_store(l, key);
+    }
+    if (l->waiting_count == WAITING_MAX && load_oldest(l)) return STATUS_ERR;
+    load_later(l, key);
     return STATUS_OK;
 }
 
@@ -271,6 +345,8 @@ static enum status load_stream(struct stream_in *in, bool merge, struct rdb_load
     uint32_t mask = kv_event_mask;
     kv_event_mask_set(0);
     enum status status = rdb_read(in, &visitor, &error);
+    if (!status) status = load_waiting(&l);
+    discard_waiting(&l);
     kv_event_mask_set(mask);
     kv_unit_release(&l.unit);
     if (status)

@@ -44,6 +44,13 @@ proc write_file {path bytes} {
     close $file
 }
 
+# The bytes of ten hashes of one field in a file.
+proc ten_hashes {{prefix h}} {
+    set bytes ""
+    for {set i 0} {$i < 10} {incr i} { append bytes "\x04\x02$prefix$i\x01\x01f\x01v" }
+    return $bytes
+}
+
 proc saving {} { expr {[info_field rdb_bgsave_in_progress] == 1} }
 
 with_server {} {
@@ -110,6 +117,31 @@ with_server {} {
         expect_error "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options." {
             r DEBUG RELOAD FOO
         }
+    }
+
+    # Small keys are stored some way behind where the file is read, larger ones at once.
+    test "keys of all lengths among collections are loaded" {
+        set commands {}
+        for {set i 0} {$i < 400} {incr i} {
+            set name [string range "$i:[string repeat k 400]" 0 [rand_int 300]]
+            switch [rand_int 8] {
+                0 { lappend commands [list HSET $name:h f $i] }
+                1 { lappend commands [list SADD $name:s {*}[lrange {a b c 4 5} 0 [rand_int 5]]] }
+                2 { lappend commands [list RPUSH $name:l $i [string repeat $i [rand_int 300]]] }
+                3 { lappend commands [list SET $name:i [rand_int 100000]] }
+                4 { lappend commands [list SET $name:e [rand_bytes [rand_int 300]] EX 1000] }
+                default { lappend commands [list SET $name [rand_bytes [rand_int 300]]] }
+            }
+        }
+        lappend commands {SET {} {}} [list SET x [rand_bytes 231]] [list SET y [rand_bytes 232]]
+        foreach reply [client::pipeline [default_client] $commands] {
+            expect_true {![string match *ERR* $reply]}
+        }
+        set digest [r DEBUG DIGEST]
+        expect [r DEBUG RELOAD] OK
+        expect [r DEBUG DIGEST] $digest
+        expect [r DEBUG RELOAD NOSAVE NOFLUSH MERGE] OK
+        expect [r DEBUG DIGEST] $digest
     }
 
     test "databases and expiries survive" {
@@ -295,6 +327,9 @@ test "files that can't be loaded end the start with a reason" -only cogwheel {
         [string replace $whole end-12 end-12 X] "*Wrong RDB checksum expected: (*) but got (*).*" \
         "REDIS0010\x00\x01a\x01b\x00\x01a\x01c\xff[string repeat \0 8]" \
             "*RDB has duplicated key 'a' in DB 0*" \
+        "REDIS0010\x00\x01a\x01b[ten_hashes]\x00\x01a\x01c[ten_hashes z]\xff[string repeat \0 8]" \
+            "*RDB has duplicated key 'a' in DB 0*" \
+        "REDIS0010[ten_hashes][ten_hashes z]\x00\x01a" "*unexpected end of the file*" \
         "REDIS0010\xfe\x40\xff\x00\x01a\x01b\xff[string repeat \0 8]" \
             "*lies in database 255, which isn't configured*" \
         "REDIS0010\x63\x01a\x01b\xff[string repeat \0 8]" "*unknown type 99 of a value*" \
