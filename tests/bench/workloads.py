@@ -141,7 +141,7 @@ def grow(kind, count):
         "zset": lambda i: [b"ZADD", b"big", b"%d" % (i * 7919 % count), b"mem:%012d" % i],
         "stream": lambda i: [b"XADD", b"big", b"%d-1" % (i + 1), b"field", b"val:%012d" % i],
         "hll": lambda i: [b"PFADD", b"big", b"mem:%012d" % i],
-        "bitmap": lambda i: [b"SETBIT", b"big", b"%d" % (i * 64), b"1"],
+        "bitmap": lambda i: [b"SETBIT", b"big", b"%d" % i, b"1"],
     }[kind]
     return (make(i) for i in range(count))
 
