@@ -54,22 +54,26 @@ static inline bool name_fold(const char *p, size_t len, struct command_name *out
 {
     if (unlikely(len - 1 >= COMMAND_NAME_MAX)) return false;
     if (len < 8) {
-        *out = (struct command_name){{fold(load_short(p, len)), 0, 0}};
+        *out = (struct command_name){{fold(load_short(p, len)), 0, 0, 0}};
         return true;
     }
     /* The last word is read so that it ends with the name, and shifted to its place. */
     uint64_t first = fold(load64(p)), last = load64(p + len - 8);
     if (len < 16) {
         last = len == 8 ? 0 : fold(last >> (16 - len) * 8);
-        *out = (struct command_name){{first, last, 0}};
-    } else {
+        *out = (struct command_name){{first, last, 0, 0}};
+    } else if (likely(len <= 24)) {
         last = len == 16 ? 0 : fold(last >> (24 - len) * 8);
-        *out = (struct command_name){{first, fold(load64(p + 8)), last}};
+        *out = (struct command_name){{first, fold(load64(p + 8)), last, 0}};
+    } else {
+        last = fold(last >> (32 - len) * 8);
+        *out = (struct command_name){{first, fold(load64(p + 8)), fold(load64(p + 16)), last}};
     }
     return true;
 }
 
-/* As slot_of() in utils/gen-commands. */
+/* As slot_of() in utils/gen-commands. The fourth word, of names above 24 bytes, isn't in it: there
+ * are few, and they differ before. */
 static inline size_t slot_of(const struct command_name *name, const struct command_table *t)
 {
     uint64_t mixed = name->words[0] + name->words[1] * 0x9E3779B97F4A7C15u +
@@ -80,7 +84,8 @@ static inline size_t slot_of(const struct command_name *name, const struct comma
 static inline bool name_is(const struct command *cmd, const struct command_name *name, size_t len)
 {
     const uint64_t *a = cmd->name_words.words, *b = name->words;
-    return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (cmd->name_len ^ len)) == 0;
+    return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) |
+            (cmd->name_len ^ len)) == 0;
 }
 
 void command_setup(const struct command_table *table)

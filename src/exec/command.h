@@ -7,7 +7,7 @@
  *
  * Names are looked up as they come from the wire: upper case letters are folded eight bytes at a
  * time, the hash is a multiplication, and rows keep their names as words, so that a hit costs one
- * comparison of three words and no call of strncasecmp. A perfect hash was tried on paper and
+ * comparison of four words and no call of strncasecmp. A perfect hash was tried on paper and
  * rejected: with a table four times the number of names nearly every name is in its first slot,
  * and the table can be searched for any set of names.
  *
@@ -192,9 +192,9 @@ struct command_docs {
 
 /* A name in lower case, as little-endian words, padded with zeros. */
 struct command_name {
-    uint64_t words[3];
+    uint64_t words[4];
 };
-#define COMMAND_NAME_MAX 24
+#define COMMAND_NAME_MAX 32
 
 /* A row. The first cache line is what running a command needs. */
 struct command {

@@ -29,22 +29,6 @@ static struct {
     int64_t chain_since_us; /* when a command's own event began to be told; guard: the token */
 } regs;
 
-/* The names of register()'s keyTypes. */
-static const struct {
-    const char *name;
-    uint32_t bit;
-} key_types[] = {{"string", 1u << TYPE_STRING}, {"list", 1u << TYPE_LIST},
-                 {"hash", 1u << TYPE_HASH},     {"set", 1u << TYPE_SET},
-                 {"zset", 1u << TYPE_ZSET},     {"module", 1u << TYPE_MODULE},
-                 {"stream", 1u << TYPE_STREAM}, {"empty", GREG_TYPE_EMPTY}};
-
-uint32_t greg_key_type_of(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_COUNT(key_types); i++)
-        if (strcmp(key_types[i].name, name) == 0) return key_types[i].bit;
-    return 0;
-}
-
 /* ---- life ---- */
 
 void greg_request_free(struct greg_request *r)
@@ -182,6 +166,23 @@ static void remove_session(struct view id)
     for (struct greg **at = &regs.list; *at;) {
         if (of_session(*at, id)) remove_at(at, true);
         else at = &(*at)->next;
+    }
+}
+
+struct greg *greg__first(void)
+{
+    return regs.list;
+}
+
+void greg_clear_stats(void)
+{
+    for (struct greg *g = regs.list; g; g = g->next) {
+        pthread_mutex_lock(&g->mutex);
+        /* What is under way will be counted when it ends. */
+        g->triggered -= MIN(g->triggered, g->succeeded + g->failed + g->aborted);
+        g->succeeded = g->failed = g->aborted = 0;
+        g->last_us = g->total_us = 0;
+        pthread_mutex_unlock(&g->mutex);
     }
 }
 
@@ -596,126 +597,4 @@ static void run_turn(struct gjob *job, const char *failure)
     gpy_release(took);
     if (ev) grun_submit(&g->job); /* there may be more: behind the others */
     else greg__unref(g);
-}
-
-/* ---- RG.DUMPREGISTRATIONS ---- */
-
-static void reply_names(struct exec_ctx *ctx, char *const *names, size_t count)
-{
-    if (count == 0) {
-        reply_null(ctx);
-        return;
-    }
-    reply_array(ctx, count);
-    for (size_t i = 0; i < count; i++) reply_bulk_cstr(ctx, names[i]);
-}
-
-static void reply_key_types(struct exec_ctx *ctx, uint32_t bits)
-{
-    char *names[ARRAY_COUNT(key_types)];
-    size_t count = 0;
-    for (size_t i = 0; i < ARRAY_COUNT(key_types); i++)
-        if (bits & key_types[i].bit) names[count++] = (char *)(uintptr_t)key_types[i].name;
-    reply_names(ctx, names, count);
-}
-
-static void reply_pair(struct exec_ctx *ctx, const char *name, int64_t n)
-{
-    reply_bulk_cstr(ctx, name);
-    reply_int(ctx, n);
-}
-
-static void reply_event_args(struct exec_ctx *ctx, const struct greg_request *r)
-{
-    reply_array(ctx, 8);
-    reply_bulk_cstr(ctx, "regex");
-    reply_bulk(ctx, r->prefix, r->prefix_len);
-    reply_bulk_cstr(ctx, "eventTypes");
-    reply_names(ctx, r->event_types, r->event_type_count);
-    reply_bulk_cstr(ctx, "keyTypes");
-    reply_key_types(ctx, r->key_types);
-    reply_bulk_cstr(ctx, "hookCommands");
-    reply_null(ctx);
-}
-
-static void reply_trigger_args(struct exec_ctx *ctx, const struct greg_request *r)
-{
-    reply_array(ctx, 4);
-    reply_bulk_cstr(ctx, "trigger");
-    reply_bulk(ctx, r->trigger, r->trigger_len);
-    reply_pair(ctx, "inorder", r->in_order);
-}
-
-static void reply_data(struct exec_ctx *ctx, struct greg *g)
-{
-    const struct greg_request *r = g->request;
-    pthread_mutex_lock(&g->mutex);
-    uint64_t runs = g->succeeded + g->failed;
-    reply_array(ctx, 20);
-    reply_bulk_cstr(ctx, "mode");
-    reply_bulk_cstr(ctx, gmode_name(g->plan->mode));
-    reply_pair(ctx, "numTriggered", (int64_t)g->triggered);
-    reply_pair(ctx, "numSuccess", (int64_t)g->succeeded);
-    reply_pair(ctx, "numFailures", (int64_t)g->failed);
-    reply_pair(ctx, "numAborted", (int64_t)g->aborted);
-    reply_pair(ctx, "lastRunDurationMS", g->last_us / 1000);
-    reply_pair(ctx, "totalRunDurationMS", g->total_us / 1000);
-    reply_bulk_cstr(ctx, "avgRunDurationMS");
-    reply_double(ctx, runs ? (double)(g->total_us / 1000) / (double)runs : 0);
-    reply_bulk_cstr(ctx, "lastError");
-    if (g->last_error) reply_bulk(ctx, g->last_error, g->last_error_len);
-    else reply_null(ctx);
-    pthread_mutex_unlock(&g->mutex);
-    reply_bulk_cstr(ctx, "args");
-    if (g->plan->reader == GREADER_COMMAND)
-        reply_trigger_args(ctx, r);
-    else
-        reply_event_args(ctx, r);
-}
-
-/* What the plugin knows of the session, in the notation that its users parse. */
-static void reply_session(struct exec_ctx *ctx, const struct gsession *s)
-{
-    struct buf ids = {0}, text = {0};
-    size_t count = 0;
-    for (const struct greg *g = regs.list; g; g = g->next) {
-        char id[GEARS_ID_SIZE];
-        if (g->plan->session != s) continue;
-        grun_format_id(id, g->plan->number);
-        buf_printf(&ids, "%s'%s'", count++ ? "," : "", id);
-    }
-    buf_printf(&text,
-               "{'sessionName':'%s', 'sessionDescription':'%s', 'refCount': %zu, "
-               "'linkedTo': primary, 'dead': false, 'isInstallationNeeded':0, "
-               "'registrationsList':[%s], 'depsList':[]}",
-               s->id, s->desc ? s->desc : "null", count, buf_cstr(&ids));
-    reply_bulk(ctx, text.ptr, text.len);
-    buf_release(&ids);
-    buf_release(&text);
-}
-
-static void reply_one(struct exec_ctx *ctx, struct greg *g)
-{
-    char id[GEARS_ID_SIZE];
-    grun_format_id(id, g->plan->number);
-    reply_array(ctx, 12);
-    reply_bulk_cstr(ctx, "id");
-    reply_bulk_cstr(ctx, id);
-    reply_bulk_cstr(ctx, "reader");
-    reply_bulk_cstr(ctx, greader_name(g->plan->reader));
-    reply_bulk_cstr(ctx, "desc");
-    if (g->plan->desc) reply_bulk_cstr(ctx, g->plan->desc);
-    else reply_null(ctx);
-    reply_bulk_cstr(ctx, "RegistrationData");
-    reply_data(ctx, g);
-    reply_bulk_cstr(ctx, "PD");
-    reply_session(ctx, g->plan->session);
-    reply_bulk_cstr(ctx, "ExecutionThreadPool");
-    reply_bulk_cstr(ctx, "DefaultPool");
-}
-
-void greg_reply_all(struct exec_ctx *ctx)
-{
-    reply_array(ctx, greg_count());
-    for (struct greg *g = regs.list; g; g = g->next) reply_one(ctx, g);
 }

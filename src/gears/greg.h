@@ -17,6 +17,7 @@
 #ifndef GEARS_GREG_H
 #define GEARS_GREG_H
 
+#include "base/arg.h"
 #include "base/buf.h"
 #include "gears/gplan.h"
 
@@ -69,6 +70,13 @@ enum status greg_remove(struct view id, bool drop_pending) MUST_CHECK;
 
 /* Replies RG.DUMPREGISTRATIONS. Under the token. */
 void greg_reply_all(struct exec_ctx *ctx);
+
+/* Replies RG.PYDUMPSESSIONS: of the sessions that have registrations, or of those among `ids`. The
+ * registrations as their ids, or, `verbose`, with their data. Under the token. */
+void greg_reply_sessions(struct exec_ctx *ctx, const struct arg *ids, int id_count, bool verbose);
+
+/* Counters and times back to zero. Under the token. */
+void greg_clear_stats(void);
 
 /* How many there are. Any thread. */
 size_t greg_count(void);

@@ -44,6 +44,9 @@ struct greg {
     size_t kept_first, kept_count, kept_cap;
 };
 
+/* The list, oldest first. Under the token. */
+struct greg *greg__first(void);
+
 /* Another reference of a registration, and one given back. Any thread. */
 void greg__ref(struct greg *g);
 void greg__unref(struct greg *g);

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What people see of registrations and sessions: RG.DUMPREGISTRATIONS, RG.PYDUMPSESSIONS. Names,
+ * order and notation are those that RedisGears' clients index by. Under the token.
+ */
+#include "exec/reply.h"
+#include "gears/greg_impl.h"
+
+/* The names of register()'s keyTypes. */
+static const struct {
+    const char *name;
+    uint32_t bit;
+} key_types[] = {{"string", 1u << TYPE_STRING}, {"list", 1u << TYPE_LIST},
+                 {"hash", 1u << TYPE_HASH},     {"set", 1u << TYPE_SET},
+                 {"zset", 1u << TYPE_ZSET},     {"module", 1u << TYPE_MODULE},
+                 {"stream", 1u << TYPE_STREAM}, {"empty", GREG_TYPE_EMPTY}};
+
+uint32_t greg_key_type_of(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(key_types); i++)
+        if (strcmp(key_types[i].name, name) == 0) return key_types[i].bit;
+    return 0;
+}
+
+/* ---- RG.DUMPREGISTRATIONS ---- */
+
+static void reply_names(struct exec_ctx *ctx, char *const *names, size_t count)
+{
+    if (count == 0) {
+        reply_null(ctx);
+        return;
+    }
+    reply_array(ctx, count);
+    for (size_t i = 0; i < count; i++) reply_bulk_cstr(ctx, names[i]);
+}
+
+static void reply_key_types(struct exec_ctx *ctx, uint32_t bits)
+{
+    char *names[ARRAY_COUNT(key_types)];
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(key_types); i++)
+        if (bits & key_types[i].bit) names[count++] = (char *)(uintptr_t)key_types[i].name;
+    reply_names(ctx, names, count);
+}
+
+static void reply_pair(struct exec_ctx *ctx, const char *name, int64_t n)
+{
+    reply_bulk_cstr(ctx, name);
+    reply_int(ctx, n);
+}
+
+static void reply_event_args(struct exec_ctx *ctx, const struct greg_request *r)
+{
+    reply_array(ctx, 8);
+    reply_bulk_cstr(ctx, "regex");
+    reply_bulk(ctx, r->prefix, r->prefix_len);
+    reply_bulk_cstr(ctx, "eventTypes");
+    reply_names(ctx, r->event_types, r->event_type_count);
+    reply_bulk_cstr(ctx, "keyTypes");
+    reply_key_types(ctx, r->key_types);
+    reply_bulk_cstr(ctx, "hookCommands");
+    reply_null(ctx);
+}
+
+static void reply_trigger_args(struct exec_ctx *ctx, const struct greg_request *r)
+{
+    reply_array(ctx, 4);
+    reply_bulk_cstr(ctx, "trigger");
+    reply_bulk(ctx, r->trigger, r->trigger_len);
+    reply_pair(ctx, "inorder", r->in_order);
+}
+
+static void reply_data(struct exec_ctx *ctx, struct greg *g)
+{
+    const struct greg_request *r = g->request;
+    pthread_mutex_lock(&g->mutex);
+    uint64_t runs = g->succeeded + g->failed;
+    reply_array(ctx, 20);
+    reply_bulk_cstr(ctx, "mode");
+    reply_bulk_cstr(ctx, gmode_name(g->plan->mode));
+    reply_pair(ctx, "numTriggered", (int64_t)g->triggered);
+    reply_pair(ctx, "numSuccess", (int64_t)g->succeeded);
+    reply_pair(ctx, "numFailures", (int64_t)g->failed);
+    reply_pair(ctx, "numAborted", (int64_t)g->aborted);
+    reply_pair(ctx, "lastRunDurationMS", g->last_us / 1000);
+    reply_pair(ctx, "totalRunDurationMS", g->total_us / 1000);
+    reply_bulk_cstr(ctx, "avgRunDurationMS");
+    reply_double(ctx, runs ? (double)(g->total_us / 1000) / (double)runs : 0);
+    reply_bulk_cstr(ctx, "lastError");
+    if (g->last_error) reply_bulk(ctx, g->last_error, g->last_error_len);
+    else reply_null(ctx);
+    pthread_mutex_unlock(&g->mutex);
+    reply_bulk_cstr(ctx, "args");
+    if (g->plan->reader == GREADER_COMMAND)
+        reply_trigger_args(ctx, r);
+    else
+        reply_event_args(ctx, r);
+}
+
+/* What the plugin knows of the session, in the notation that its users parse. */
+static void reply_session(struct exec_ctx *ctx, const struct gsession *s)
+{
+    struct buf ids = {0}, text = {0};
+    size_t count = 0;
+    for (const struct greg *g = greg__first(); g; g = g->next) {
+        char id[GEARS_ID_SIZE];
+        if (g->plan->session != s) continue;
+        grun_format_id(id, g->plan->number);
+        buf_printf(&ids, "%s'%s'", count++ ? "," : "", id);
+    }
+    buf_printf(&text,
+               "{'sessionName':'%s', 'sessionDescription':'%s', 'refCount': %zu, "
+               "'linkedTo': primary, 'dead': false, 'isInstallationNeeded':0, "
+               "'registrationsList':[%s], 'depsList':[]}",
+               s->id, s->desc ? s->desc : "null", count, buf_cstr(&ids));
+    reply_bulk(ctx, text.ptr, text.len);
+    buf_release(&ids);
+    buf_release(&text);
+}
+
+/* What a dump of sessions has of a registration; that of registrations adds its session. */
+static void reply_registration(struct exec_ctx *ctx, struct greg *g, bool with_session)
+{
+    char id[GEARS_ID_SIZE];
+    grun_format_id(id, g->plan->number);
+    reply_array(ctx, with_session ? 12 : 10);
+    reply_bulk_cstr(ctx, "id");
+    reply_bulk_cstr(ctx, id);
+    reply_bulk_cstr(ctx, "reader");
+    reply_bulk_cstr(ctx, greader_name(g->plan->reader));
+    reply_bulk_cstr(ctx, "desc");
+    if (g->plan->desc) reply_bulk_cstr(ctx, g->plan->desc);
+    else reply_null(ctx);
+    reply_bulk_cstr(ctx, "RegistrationData");
+    reply_data(ctx, g);
+    if (with_session) {
+        reply_bulk_cstr(ctx, "PD");
+        reply_session(ctx, g->plan->session);
+    }
+    reply_bulk_cstr(ctx, "ExecutionThreadPool");
+    reply_bulk_cstr(ctx, "DefaultPool");
+}
+
+void greg_reply_all(struct exec_ctx *ctx)
+{
+    reply_array(ctx, greg_count());
+    for (struct greg *g = greg__first(); g; g = g->next) reply_registration(ctx, g, true);
+}
+
+/* ---- RG.PYDUMPSESSIONS ---- */
+
+/* It is the first registration of its session. */
+static bool is_first(const struct greg *g)
+{
+    const struct greg *o = greg__first();
+    while (o->plan->session != g->plan->session) o = o->next;
+    return o == g;
+}
+
+static void reply_text_pair(struct exec_ctx *ctx, const char *name, const char *text)
+{
+    reply_bulk_cstr(ctx, name);
+    if (text) reply_bulk_cstr(ctx, text);
+    else reply_null(ctx);
+}
+
+static void reply_session_of(struct exec_ctx *ctx, const struct greg *first, bool verbose)
+{
+    const struct gsession *s = first->plan->session;
+    size_t count = 0;
+    for (const struct greg *g = first; g; g = g->next) count += g->plan->session == s;
+    reply_array(ctx, 16);
+    reply_text_pair(ctx, "ID", s->id);
+    reply_text_pair(ctx, "sessionDescription", s->desc);
+    reply_pair(ctx, "refCount", (int64_t)count);
+    reply_text_pair(ctx, "linked", "primary");
+    reply_text_pair(ctx, "dead", "false");
+    reply_pair(ctx, "requirementInstallationNeeded", 0);
+    reply_bulk_cstr(ctx, "requirements");
+    reply_array(ctx, 0);
+    reply_bulk_cstr(ctx, "registrations");
+    reply_array(ctx, count);
+    for (const struct greg *g = first; g; g = g->next) {
+        char id[GEARS_ID_SIZE];
+        if (g->plan->session != s) continue;
+        if (verbose) {
+            reply_registration(ctx, (struct greg *)(uintptr_t)g, false);
+            continue;
+        }
+        grun_format_id(id, g->plan->number);
+        reply_bulk_cstr(ctx, id);
+    }
+}
+
+static const struct greg *first_of(struct view id)
+{
+    const struct greg *g = greg__first();
+    while (g && !view_eq_cstr(id, g->plan->session->id)) g = g->next;
+    return g;
+}
+
+static void reply_all_sessions(struct exec_ctx *ctx, bool verbose)
+{
+    size_t count = 0;
+    for (const struct greg *g = greg__first(); g; g = g->next) count += is_first(g);
+    reply_array(ctx, count);
+    for (const struct greg *g = greg__first(); g; g = g->next)
+        if (is_first(g)) reply_session_of(ctx, g, verbose);
+}
+
+void greg_reply_sessions(struct exec_ctx *ctx, const struct arg *ids, int id_count, bool verbose)
+{
+    if (!ids) {
+        reply_all_sessions(ctx, verbose);
+        return;
+    }
+    reply_array(ctx, (size_t)id_count);
+    for (int i = 0; i < id_count; i++) {
+        const struct greg *g = first_of(arg_view(&ids[i]));
+        if (g) {
+            reply_session_of(ctx, g, verbose);
+            continue;
+        }
+        struct buf text = {0};
+        buf_printf(&text, "Session %.*s does not exists", (int)MIN(ids[i].len, 1024u), ids[i].ptr);
+        reply_bulk(ctx, text.ptr, text.len);
+        buf_release(&text);
+    }
+}
