@@ -10,6 +10,7 @@
  */
 #include "base/glob.h"
 #include "commands_table.h"
+#include "exec/effects.h"
 #include "exec/reply.h"
 
 /* ---- DEL, UNLINK, EXISTS, TOUCH, TYPE ---- */
@@ -112,6 +113,7 @@ enum status cmd_keys(struct exec_ctx *ctx)
 
 enum status cmd_randomkey(struct exec_ctx *ctx)
 {
+    effects_stand_alone(ctx);
     const struct kv_entry *e = kv_random(ctx->unit, ctx->db);
     if (e) {
         reply_bulk_view(ctx, kv_entry_key(e));

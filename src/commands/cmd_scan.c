@@ -5,6 +5,7 @@
  */
 #include "commands/scan_args.h"
 #include "commands_table.h"
+#include "exec/effects.h"
 #include "exec/reply.h"
 
 struct scan_walk {
@@ -60,6 +61,7 @@ static void delete_expired(struct scan_walk *walk)
 enum status cmd_scan(struct exec_ctx *ctx)
 {
     struct scan_walk walk = {.ctx = ctx};
+    effects_stand_alone(ctx);
     if (scan_cursor(ctx, 1, &walk.args)) return STATUS_ERR;
     if (scan_options(ctx, 2, true, &walk.args)) return STATUS_ERR;
     uint64_t next = kv_scan(ctx->db, walk.args.cursor, walk.args.count, scan_visit, &walk);

@@ -68,6 +68,13 @@ static inline void effect_int(struct exec_ctx *ctx, int64_t number)
  * (enum kv_effect_target) only: PUBLISH is for replicas, FLUSHALL of nothing for all. */
 void effect_as_given(struct exec_ctx *ctx, uint32_t targets);
 
+/* The effects of this command have nothing to do with each other, unless it is one of several:
+ * SCAN deletes whatever it meets that has expired. */
+static inline void effects_stand_alone(struct exec_ctx *ctx)
+{
+    if (!(ctx->flags & (EXEC_IN_MULTI | EXEC_IN_EVENT))) ctx->unit->flags |= KV_UNIT_LOOSE;
+}
+
 /* ---- for exec ---- */
 
 /* After a handler: the words of a command that changed something and didn't speak for itself. */

@@ -188,12 +188,17 @@ void exec_unit_begin(struct kv_unit *unit)
     *unit = (struct kv_unit){.now_ms = clock_wall_ms()};
 }
 
-void exec_unit_end(struct kv_unit *unit, unsigned depth)
+/* Delivers a unit's events. What subscribers did belongs to what they were told of. */
+static void deliver_own(struct kv_unit *unit, unsigned depth)
 {
     size_t effects = unit->effects.count;
-    if (unlikely(unit->event_count)) deliver(unit, depth);
-    /* What subscribers did belongs to what they were told of. */
+    deliver(unit, depth);
     if (unit->effects.count > effects) unit->flags &= ~(uint32_t)KV_UNIT_LOOSE;
+}
+
+void exec_unit_end(struct kv_unit *unit, unsigned depth)
+{
+    if (unlikely(unit->event_count)) deliver_own(unit, depth);
     if (unlikely(unit->effects.count)) effects_commit(unit);
     exec.dirty += unit->dirty;
     kv_unit_release(unit);
@@ -205,7 +210,7 @@ enum status exec_call(struct exec_ctx *ctx)
     struct command_stats *stats = command_stats_of(cmd);
     uint64_t start = ticks_now();
     current_command = cmd;
-    ctx->unit->flags &= ~(uint32_t)KV_UNIT_REWRITTEN;
+    ctx->unit->flags &= ~(uint32_t)(KV_UNIT_REWRITTEN | KV_UNIT_LOOSE);
     enum status st = cmd->handler(ctx);
     current_command = outer;
     if (unlikely(kv_effect_mask)) effects_after_handler(ctx);
@@ -223,7 +228,7 @@ enum status exec_call(struct exec_ctx *ctx)
     exec.dirty += ctx->unit->dirty;
     ctx->unit->dirty = 0;
     if (unlikely(ctx->unit->event_count) && !(ctx->flags & EXEC_IN_EVENT))
-        deliver(ctx->unit, ctx->event_depth);
+        deliver_own(ctx->unit, ctx->event_depth);
     if (unlikely(ctx->unit->effects.count) && !(ctx->flags & (EXEC_IN_EVENT | EXEC_IN_MULTI)))
         effects_commit(ctx->unit);
     return st;

@@ -119,6 +119,13 @@ def commands(pick):
         return Scene([("do", steps + [[b"SELECT", b"0"]]), ("pass", SHORT_MS + 2),
                       ("gone", [b"5", b"9"])], "any order")
 
+    def scan_expiry():
+        keys = [b"x:%d" % i for i in range(pick.one([1, 3, 30]))]
+        make = [[b"SET", key, b"v", b"PX", b"%d" % SHORT_MS] for key in keys]
+        scan = [[b"SCAN", b"0", b"COUNT", b"100000"]]
+        return Scene([("do", [[b"SELECT", b"7"]] + make), ("pass", SHORT_MS + 2),
+                      ("do", scan + [[b"SELECT", b"0"]])], "any order")
+
     # ---- clients that wait ----
 
     def end():
@@ -216,6 +223,7 @@ def commands(pick):
         (8, restore),
         (1.5, expiry),
         (0.4, active_expiry),
+        (0.4, scan_expiry),
         (4, waiters),
         (2, stream_waiters),
         (4, lambda: [any_command() for _ in range(3)]),

@@ -493,6 +493,21 @@ with_server $recording {
         expect_true {"MULTI" ni $got}
     }
 
+    test "so do those of SCAN" {
+        r MSET a v b v c v
+        expire_all a b c
+        set got [effects { r SCAN 0 COUNT 1000 }]
+        expect_set $got {{DEL a} {DEL b} {DEL c}}
+        r MSET a v b v c v
+        expire_all a b c
+        set got [effects { r MULTI; r SCAN 0 COUNT 1000; r SET x v; r EXEC }]
+        expect_set [lrange $got 1 3] {{DEL a} {DEL b} {DEL c}}
+        expect [lreplace $got 1 3] {MULTI {SET x v} EXEC}
+        expire_all x
+        expect [effects { r RANDOMKEY }] {{DEL x}}
+        r DEBUG SET-ACTIVE-EXPIRE 1
+    }
+
     test "evicted keys are deletions" {
         r SET large [string repeat x 2000000]
         foreach {lazy word} {no DEL yes UNLINK} {
