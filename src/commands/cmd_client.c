@@ -6,7 +6,16 @@
 #include "commands_table.h"
 #include "exec/blocking.h"
 #include "exec/client.h"
+#include "exec/pause.h"
 #include "exec/reply.h"
+
+/* More words than any form of the subcommand has. */
+static enum status refuse_call(struct exec_ctx *ctx)
+{
+    return reply_errorf(ctx, "unknown subcommand or wrong number of arguments for '%.*s'. "
+                             "Try CLIENT HELP.",
+                        (int)MIN(ctx->argv[1].len, 128u), ctx->argv[1].ptr);
+}
 
 enum status cmd_client_id(struct exec_ctx *ctx)
 {
@@ -58,13 +67,22 @@ static enum status list_parse_ids(struct exec_ctx *ctx, struct client_filter *f,
     *ids = mem_alloc(n * sizeof(uint64_t));
     for (size_t i = 0; i < n; i++) {
         int64_t id;
-        if (num_parse_i64(arg_view(&ctx->argv[3 + i]), &id) || id < 0)
+        if (num_parse_i64(arg_view(&ctx->argv[3 + i]), &id))
             return reply_error(ctx, "Invalid client ID");
         (*ids)[i] = (uint64_t)id;
     }
     f->ids = *ids;
     f->id_count = n;
     return STATUS_OK;
+}
+
+/* Ids that are asked for are answered one by one, twice if they are asked for twice. */
+static void list_ids(const struct client_filter *f, struct buf *out)
+{
+    for (size_t i = 0; i < f->id_count; i++) {
+        struct client *c = client_find(f->ids[i]);
+        if (c) list_one(out, c);
+    }
 }
 
 static enum status list_parse(struct exec_ctx *ctx, struct client_filter *f, uint64_t **ids)
@@ -87,7 +105,10 @@ enum status cmd_client_list(struct exec_ctx *ctx)
     uint64_t *ids = NULL;
     enum status st = list_parse(ctx, &f, &ids);
     if (!st) {
-        client_each(&f, list_one, &out);
+        if (f.id_count)
+            list_ids(&f, &out);
+        else
+            client_each(&f, list_one, &out);
         reply_verbatim(ctx, "txt", out.ptr, out.len);
     }
     buf_release(&out);
@@ -174,9 +195,7 @@ enum status cmd_client_unblock(struct exec_ctx *ctx)
 {
     int64_t id;
     bool with_error = false;
-    if (ctx->argc > 4)
-        return reply_error(ctx, "unknown subcommand or wrong number of arguments for 'unblock'. "
-                                "Try CLIENT HELP.");
+    if (ctx->argc > 4) return refuse_call(ctx);
     if (ctx->argc == 4) {
         with_error = arg_is(&ctx->argv[3], "error");
         if (!with_error && !arg_is(&ctx->argv[3], "timeout"))
@@ -187,9 +206,66 @@ enum status cmd_client_unblock(struct exec_ctx *ctx)
     return STATUS_OK;
 }
 
+/* ---- PAUSE, REPLY, NO-EVICT ---- */
+
+enum status cmd_client_pause(struct exec_ctx *ctx)
+{
+    int64_t timeout_ms;
+    bool all = true;
+    if (ctx->argc > 4) return refuse_call(ctx);
+    if (ctx->argc == 4) {
+        all = arg_is(&ctx->argv[3], "all");
+        if (!all && !arg_is(&ctx->argv[3], "write"))
+            return reply_error(ctx, "CLIENT PAUSE mode must be WRITE or ALL");
+    }
+    if (num_parse_i64(arg_view(&ctx->argv[2]), &timeout_ms))
+        return reply_error(ctx, "timeout is not an integer or out of range");
+    if (timeout_ms < 0) return reply_error(ctx, "timeout is negative");
+    pause_begin(timeout_ms, all);
+    reply_ok(ctx);
+    return STATUS_OK;
+}
+
+enum status cmd_client_unpause(struct exec_ctx *ctx)
+{
+    pause_end();
+    reply_ok(ctx);
+    return STATUS_OK;
+}
+
+/* Only ON is answered. */
+enum status cmd_client_reply(struct exec_ctx *ctx)
+{
+    const struct arg *mode = &ctx->argv[2];
+    if (arg_is(mode, "on")) {
+        client_set_reply_mode(ctx->client, CLIENT_REPLY_ON);
+        reply_ok(ctx);
+    } else if (arg_is(mode, "off")) {
+        client_set_reply_mode(ctx->client, CLIENT_REPLY_OFF);
+    } else if (arg_is(mode, "skip")) {
+        client_set_reply_mode(ctx->client, CLIENT_REPLY_SKIP);
+    } else {
+        return reply_syntax_error(ctx);
+    }
+    return STATUS_OK;
+}
+
+enum status cmd_client_no_evict(struct exec_ctx *ctx)
+{
+    bool on = arg_is(&ctx->argv[2], "on");
+    if (!on && !arg_is(&ctx->argv[2], "off")) return reply_syntax_error(ctx);
+    client_set_no_evict(ctx->client, on);
+    reply_ok(ctx);
+    return STATUS_OK;
+}
+
 enum status cmd_client_help(struct exec_ctx *ctx)
 {
     static const char *const lines[] = {
+        "CACHING (YES|NO)",
+        "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
+        "GETREDIR",
+        "    Return the client ID we are redirecting to when tracking is enabled.",
         "GETNAME",
         "    Return the name of the current connection.",
         "ID",
@@ -214,10 +290,23 @@ enum status cmd_client_help(struct exec_ctx *ctx)
         "    Return information about client connections. Options:",
         "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
         "      Return clients of specified type.",
+        "UNPAUSE",
+        "    Stop the current client pause, resuming traffic.",
+        "PAUSE <timeout> [WRITE|ALL]",
+        "    Suspend all, or just write, clients for <timeout> milliseconds.",
+        "REPLY (ON|OFF|SKIP)",
+        "    Control the replies sent to the current connection.",
         "SETNAME <name>",
         "    Assign the name <name> to the current connection.",
         "UNBLOCK <clientid> [TIMEOUT|ERROR]",
         "    Unblock the specified blocked client.",
+        "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+        "         [OPTIN] [OPTOUT] [NOLOOP]",
+        "    Control server assisted client side caching.",
+        "TRACKINGINFO",
+        "    Report tracking status for the current connection.",
+        "NO-EVICT (ON|OFF)",
+        "    Protect current client connection from eviction.",
         NULL};
     reply_help(ctx, lines);
     return STATUS_OK;

@@ -9,6 +9,7 @@
 #include "exec/reply.h"
 #include "observe/monitor.h"
 #include "pubsub/pubsub.h"
+#include "tracking/tracking.h"
 #include "txn/txn.h"
 
 enum status cmd_ping(struct exec_ctx *ctx)
@@ -83,27 +84,30 @@ enum status cmd_auth(struct exec_ctx *ctx)
     return STATUS_OK;
 }
 
-struct hello_options {
-    int64_t version; /* 0: as it is */
-    const struct arg *user, *password, *name;
-};
-
-static enum status hello_parse(struct exec_ctx *ctx, struct hello_options *o)
+static enum status set_name(struct exec_ctx *ctx, const struct arg *name)
 {
-    *o = (struct hello_options){0};
+    if (client_set_name(ctx->client, arg_view(name)))
+        return reply_error(ctx, "Client names cannot contain spaces, newlines or special "
+                                "characters.");
+    return STATUS_OK;
+}
+
+/* *version_out stays if none is given. As in stock, an option has taken effect when a later one is
+ * refused. */
+static enum status hello_options(struct exec_ctx *ctx, int64_t *version_out)
+{
     if (ctx->argc == 1) return STATUS_OK;
-    if (num_parse_i64(arg_view(&ctx->argv[1]), &o->version))
+    if (num_parse_i64(arg_view(&ctx->argv[1]), version_out))
         return reply_error(ctx, "Protocol version is not an integer or out of range");
-    if (o->version < 2 || o->version > 3)
+    if (*version_out < 2 || *version_out > 3)
         return reply_error(ctx, "-NOPROTO unsupported protocol version");
     for (int i = 2; i < ctx->argc; i++) {
         const struct arg *a = &ctx->argv[i];
         if (arg_is(a, "auth") && i + 2 < ctx->argc) {
-            o->user = a + 1;
-            o->password = a + 2;
+            if (authenticate(ctx, arg_view(a + 1), arg_view(a + 2))) return STATUS_ERR;
             i += 2;
         } else if (arg_is(a, "setname") && i + 1 < ctx->argc) {
-            o->name = a + 1;
+            if (set_name(ctx, a + 1)) return STATUS_ERR;
             i++;
         } else {
             return reply_errorf(ctx, "Syntax error in HELLO option '%.*s'", (int)MIN(a->len, 128u),
@@ -132,26 +136,16 @@ static void hello_reply(struct exec_ctx *ctx)
     reply_array(ctx, 0);
 }
 
-static enum status set_name(struct exec_ctx *ctx, const struct arg *name)
-{
-    if (client_set_name(ctx->client, arg_view(name)))
-        return reply_error(ctx, "Client names cannot contain spaces, newlines or special "
-                                "characters.");
-    return STATUS_OK;
-}
-
 enum status cmd_hello(struct exec_ctx *ctx)
 {
-    struct hello_options o;
-    if (hello_parse(ctx, &o)) return STATUS_ERR;
-    if (o.user && authenticate(ctx, arg_view(o.user), arg_view(o.password))) return STATUS_ERR;
+    int64_t version = client_resp(ctx->client);
+    if (hello_options(ctx, &version)) return STATUS_ERR;
     if (client_admit(ctx->client) & ADMIT_AUTH)
         return reply_error(ctx, "-NOAUTH HELLO must be called with the client already "
                                 "authenticated, otherwise the HELLO AUTH <user> <pass> option can "
                                 "be used to authenticate the client and select the RESP protocol "
                                 "version at the same time");
-    if (o.name && set_name(ctx, o.name)) return STATUS_ERR;
-    if (o.version) client_set_resp(ctx->client, (int)o.version);
+    client_set_resp(ctx->client, (int)version);
     hello_reply(ctx);
     return STATUS_OK;
 }
@@ -162,6 +156,8 @@ enum status cmd_reset(struct exec_ctx *ctx)
     txn_discard(c);
     pubsub_forget(c);
     monitor_end(c);
+    tracking_end(c);
+    client_set_reply_mode(c, CLIENT_REPLY_ON);
     client_set_db(c, kv_db(0));
     client_set_resp(c, 2);
     /* An empty name is always legal. */

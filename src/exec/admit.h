@@ -16,17 +16,18 @@ enum admit_bit {
     ADMIT_AUTH = 1 << 0,      /* the client has not authenticated */
     ADMIT_PROTECTED = 1 << 1, /* implied for admin commands: some need an option's leave */
     ADMIT_MULTI = 1 << 2,     /* the client is queueing a transaction */
-    ADMIT_PAUSE = 1 << 3,      /* for a service that holds everybody back */
+    ADMIT_PAUSE = 1 << 3,      /* clients are paused */
     ADMIT_SUBSCRIBED = 1 << 4, /* the client has subscriptions */
     ADMIT_MONITOR = 1 << 5,    /* the client watches all commands */
     ADMIT_PERSIST = 1 << 6,    /* saving fails, so writes are refused */
-    ADMIT_MEMORY = 1 << 7      /* there is a limit of memory */
+    ADMIT_MEMORY = 1 << 7,     /* there is a limit of memory */
+    ADMIT_TRACKING = 1 << 8    /* the client caches what it reads: nothing is refused, but noted */
 };
 
 enum admit_verdict {
     ADMIT_PASS,
     ADMIT_REFUSED, /* an error was replied; a transaction being queued is spoilt */
-    ADMIT_TAKEN    /* the filter has replied and done what was to do (QUEUED) */
+    ADMIT_TAKEN    /* the filter has done what was to do (QUEUED, or the client is held back) */
 };
 
 typedef enum admit_verdict admit_fn(struct exec_ctx *ctx);

@@ -132,7 +132,10 @@ static struct waited_key *waited_get(struct kv_db *db, struct arg *key)
     k->db = db;
     k->len = key->len;
     if (key->len) memcpy(k->bytes, key->ptr, key->len);
-    if (!db->waiters) db->waiters = mem_zalloc(sizeof(struct table));
+    if (!db->waiters) {
+        db->waiters = mem_zalloc(sizeof(struct table));
+        kv_touch_listen(db, KV_TOUCH_WAIT, true);
+    }
     table_insert(db->waiters, &waiters_table, k, arg_hash(key));
     return k;
 }
@@ -154,6 +157,7 @@ static void waited_free(struct waited_key *k)
         table_clear(waiters, NULL, NULL);
         mem_free(waiters);
         k->db->waiters = NULL;
+        kv_touch_listen(k->db, KV_TOUCH_WAIT, false);
     }
     mem_free(k);
 }
@@ -361,6 +365,11 @@ static void end_wait(struct wait *w, const char *error)
         w->on_timeout(&ctx);
     client__unblock(c);
     wait_free(w, NULL);
+}
+
+size_t block_timed(void)
+{
+    return blocking.heap_count;
 }
 
 int block_expire(void)

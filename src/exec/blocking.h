@@ -59,6 +59,9 @@ bool block_end(uint64_t client_id, bool with_error);
 void block_serve(void);
 extern size_t block_ready_count;
 
+/* How many clients wait with a timeout. */
+size_t block_timed(void);
+
 /* Ends the waits whose time is up; returns milliseconds until the next one, or -1. Timer. */
 int block_expire(void);
 

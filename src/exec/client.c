@@ -15,16 +15,18 @@
 #include "base/log.h"
 #include "ds/table.h"
 #include "exec/admit.h"
+#include "exec/blocking.h"
 #include "exec/token.h"
 #include "net/sock.h"
 
 #define INPUT_BLOCK_BYTES   ((size_t)16 * 1024)
 #define INPUT_POOL_MAX      64
-#define FREE_HOOKS_MAX      4
+#define FREE_HOOKS_MAX      8
 #define INPUT_KEEP_SMALL    512 /* leftover bytes up to this move to a block of their own size */
 #define WRITE_IOV_MAX       64
 #define WRITE_TURN_BYTES    ((size_t)256 * 1024) /* of one client, so that others get their turn */
 #define UNAUTH_OUTPUT_BYTES 1024
+#define PUSHES_KEEP_BYTES   ((size_t)64 * 1024)
 
 struct client_set client__set;
 
@@ -34,6 +36,7 @@ static struct {
     int on_free_count;
     char *input_pool[INPUT_POOL_MAX];
     size_t input_pool_count;
+    struct buf pushes; /* messages for the client whose command runs, for when it has ended */
     struct client_stats stats;
     struct client_stats told; /* guard: the data token */
 } clients;
@@ -78,7 +81,6 @@ struct client *client__new(int fd, struct tls *tls)
     c->id = ++client__set.next_id;
     c->db = kv_db(0);
     c->request.bulk_len = -1;
-    c->queued = -1;
     c->sink = (struct sink){.out = &c->out, .resp = 2};
     c->created_ms = c->active_ms = exec_now_ms();
     if (sock_peer_is_local(fd)) c->flags |= CLIENT_LOCAL;
@@ -127,6 +129,8 @@ void client__free(struct client *c)
     list_unlink(&c->closing);
     list_unlink(&c->reread);
     client__set.count--;
+    client__set.counted_bytes -= c->counted_bytes;
+    pause__forget(c);
     input_release(c);
     resp_state_release(&c->request);
     outbuf_release(&c->out);
@@ -297,7 +301,10 @@ void client__want_reread(struct client *c)
 
 void client__want_run(struct client *c)
 {
-    if (c->flags & (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY | CLIENT_BLOCKED)) return;
+    if (c->flags & (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY | CLIENT_BLOCKED)) {
+        client__count_memory(c); /* what it sends piles up */
+        return;
+    }
     if (!list_is_linked(&c->ready)) list_push(&client__set.ready, &c->ready);
 }
 
@@ -341,6 +348,7 @@ void client__write(struct client *c)
     if (c->flags & CLIENT_CLOSE_ASAP) return;
     if (outbuf_pending(&c->out)) {
         loop_change(&c->source, c->source.interest | LOOP_WRITE);
+        client__count_memory(c);
         return;
     }
     if (c->source.interest & LOOP_WRITE) loop_change(&c->source, LOOP_READ);
@@ -359,6 +367,7 @@ static bool soft_limit_passed(struct client *c, const struct output_limit *limit
 
 void client__check_output(struct client *c)
 {
+    if (unlikely(client__limit_on)) client__count_memory(c);
     const struct output_limit *limit = &exec_settings.output_limits[client__class(c)];
     size_t unsent = outbuf_pending(&c->out);
     /* The first block is everybody's, as stock's reply buffer is: no limit cuts a short reply. */
@@ -383,6 +392,37 @@ void client_push(struct client *c, char type, const char *rest, size_t len)
     if (!(c->flags & CLIENT_CLOSE_ASAP)) client__want_write(c);
 }
 
+struct client *client__running;
+size_t client__pushes_bytes;
+
+void client_push_after(struct client *c, char type, const char *rest, size_t len)
+{
+    if (c != client__running) {
+        client_push(c, type, rest, len);
+        return;
+    }
+    buf_append_char(&clients.pushes, type);
+    buf_append(&clients.pushes, rest, len);
+    client__pushes_bytes = clients.pushes.len;
+}
+
+void client__pushes_send(void)
+{
+    struct client *c = client__running;
+    struct buf *b = &clients.pushes;
+    client__running = NULL;
+    client_push(c, b->ptr[0], b->ptr + 1, b->len - 1);
+    client__running = c;
+    client__pushes_bytes = 0;
+    buf_clear(b);
+    if (b->cap > PUSHES_KEEP_BYTES) buf_release(b);
+}
+
+struct client *client_running(void)
+{
+    return exec_is_main() ? client__running : NULL;
+}
+
 bool client_reply_goes_on(struct exec_ctx *ctx)
 {
     if (ctx->client) client__check_output(ctx->client);
@@ -404,6 +444,7 @@ void client_block(struct exec_ctx *ctx, client_gone_fn *gone, void *gone_ctx)
 void client__unblock(struct client *c)
 {
     c->flags &= ~(uint32_t)CLIENT_BLOCKED;
+    if (unlikely(c->flags & CLIENT_SKIPPING)) client__skip_end(c);
     c->gone = NULL;
     client__set.blocked--;
     c->active_ms = exec_now_ms();
@@ -421,7 +462,7 @@ static void unblock_run(void *ctx)
 {
     struct unblock *u = ctx;
     struct client *c = client__by_id(u->client_id);
-    if (c && (c->flags & CLIENT_BLOCKED)) {
+    if (c && (c->flags & CLIENT_BLOCKED) && !c->held) {
         struct exec_ctx reply_ctx = {.client = c, .db = c->db, .sink = &c->sink};
         tape_reply(&u->reply, &reply_ctx);
         client__unblock(c);
@@ -457,15 +498,35 @@ bool client_access_ok(const struct exec_ctx *ctx, enum exec_access access)
     return access == ACCESS_LOCAL && ctx->client && client_is_local(ctx->client);
 }
 
-void *client_txn(const struct client *c)
+struct client *client_find(uint64_t id)
+{
+    return client__by_id(id);
+}
+
+struct client_txn *client_txn(const struct client *c)
 {
     return c->txn;
 }
 
-void client_set_txn(struct client *c, void *txn, int queued)
+void client_set_txn(struct client *c, struct client_txn *txn)
 {
     c->txn = txn;
-    c->queued = queued;
+}
+
+struct client_tracking *client_tracking(const struct client *c)
+{
+    return c->tracking;
+}
+
+void client_set_tracking(struct client *c, struct client_tracking *tracking)
+{
+    c->tracking = tracking;
+    client_admit_set(c, ADMIT_TRACKING, tracking != NULL);
+}
+
+void client_keeps(struct client *c, ptrdiff_t bytes)
+{
+    c->kept_bytes += (size_t)bytes;
 }
 
 void *client_pubsub(const struct client *c)
@@ -492,6 +553,41 @@ bool client_is_monitor(const struct client *c)
 void client_set_monitor(struct client *c, bool on)
 {
     c->flags = on ? c->flags | CLIENT_MONITOR : c->flags & ~(uint32_t)CLIENT_MONITOR;
+}
+
+/* ---- CLIENT REPLY ---- */
+
+static void set_discard(struct client *c)
+{
+    c->sink.discard = c->flags & (CLIENT_CLOSE_ASAP | CLIENT_MUTE | CLIENT_SKIPPING);
+}
+
+void client_set_reply_mode(struct client *c, enum client_reply_mode mode)
+{
+    if (mode == CLIENT_REPLY_ON)
+        c->flags &= ~(uint32_t)(CLIENT_MUTE | CLIENT_SKIP | CLIENT_SKIPPING);
+    else if (mode == CLIENT_REPLY_OFF)
+        c->flags |= CLIENT_MUTE;
+    else if (!(c->flags & CLIENT_MUTE))
+        c->flags |= CLIENT_SKIP;
+    set_discard(c);
+}
+
+void client__skip_begin(struct client *c)
+{
+    c->flags = (c->flags & ~(uint32_t)CLIENT_SKIP) | CLIENT_SKIPPING;
+    set_discard(c);
+}
+
+void client__skip_end(struct client *c)
+{
+    c->flags &= ~(uint32_t)CLIENT_SKIPPING;
+    set_discard(c);
+}
+
+void client_set_no_evict(struct client *c, bool on)
+{
+    c->flags = on ? c->flags | CLIENT_NO_EVICT : c->flags & ~(uint32_t)CLIENT_NO_EVICT;
 }
 
 enum client_class client__class(const struct client *c)
@@ -546,7 +642,9 @@ void client_set_db(struct client *c, struct kv_db *db)
 size_t client__memory(const struct client *c)
 {
     return mem_good_size(sizeof(*c)) + c->in.cap + outbuf_memory(&c->out) +
-           resp_state_bytes(&c->request) + (c->name ? mem_usable(c->name) : 0);
+           resp_state_bytes(&c->request) + (c->name ? mem_usable(c->name) : 0) + c->kept_bytes +
+           (c->txn ? c->txn->bytes : 0) +
+           (c->held ? c->held->bytes + (size_t)c->held->argc * sizeof(struct arg) : 0);
 }
 
 static void client_stats_walk(struct client_walk *w)
@@ -571,6 +669,8 @@ void client_stats(struct client_stats *out, bool walk)
         s.walk = clients.told.walk;
         s.connected = client__set.count;
         s.blocked = client__set.blocked;
+        s.evicted = client__evicted_total();
+        s.timed = block_timed();
         if (walk) client_stats_walk(&s.walk);
         s.commands = exec_commands_processed();
         s.errors = exec_errors_total();
@@ -587,4 +687,5 @@ void client__count_rejected(void)
 void client_stats_reset(void)
 {
     clients.stats = (struct client_stats){0};
+    client__evicted_reset();
 }

@@ -61,10 +61,29 @@ void exec_main_wait(_Atomic uint32_t *word, uint32_t value);
 
 /* ---- services' hold on a client ---- */
 
-/* The transaction service's state of this client; NULL until it sets one. */
-void *client_txn(const struct client *c);
-/* `queued` is how many commands its MULTI holds, -1 outside of one. */
-void client_set_txn(struct client *c, void *txn, int queued);
+/* What others see of a client's transaction. The transaction service has it at the head of its own
+ * state of the client. Guard: the token. */
+struct client_txn {
+    int queued;     /* commands in its MULTI, -1 outside of one */
+    uint32_t flags; /* enum command_flag of all of them */
+    size_t bytes;   /* what they take */
+    bool touched;   /* a watched key has changed */
+};
+/* NULL until the service sets one. */
+struct client_txn *client_txn(const struct client *c);
+void client_set_txn(struct client *c, struct client_txn *txn);
+/* What others see of a client that caches what it reads; at the head of the tracking service's
+ * state of it. */
+struct client_tracking {
+    bool bcast;
+    bool broken;       /* whom its messages go to is gone */
+    uint64_t redirect; /* that client's id, 0: itself */
+};
+/* NULL while it doesn't track. */
+struct client_tracking *client_tracking(const struct client *c);
+void client_set_tracking(struct client *c, struct client_tracking *tracking);
+/* A service keeps so much more (less) memory for this client. */
+void client_keeps(struct client *c, ptrdiff_t bytes);
 /* How many channels, patterns and shard channels a client is subscribed to. */
 struct client_subs {
     uint32_t channels, patterns, shards;
@@ -88,7 +107,17 @@ void client_set_monitor(struct client *c, bool on);
  * ended by the limits of its class, so it may end here. Main, under the token. */
 void client_push(struct client *c, char type, const char *rest, size_t len);
 
-/* Called for each client that ends, before it is freed; at most 4. */
+/* As client_push, but never into the middle of a reply: if the client's own command is running, the
+ * message goes when that has ended. Main, under the token. */
+void client_push_after(struct client *c, char type, const char *rest, size_t len);
+
+/* The client whose command main runs now; NULL: none, or the caller isn't main. */
+struct client *client_running(void);
+
+/* The client with this id, or NULL. Main; valid until the loop's next turn. */
+struct client *client_find(uint64_t id);
+
+/* Called for each client that ends, before it is freed; at most 8. */
 void client_on_free(void (*fn)(struct client *c));
 
 /* Sets or clears bits of exec/admit.h for this client. */
@@ -109,6 +138,16 @@ void client_set_resp(struct client *c, int resp);
 /* The database that its next commands see. */
 struct kv_db *client_db(const struct client *c);
 void client_set_db(struct client *c, struct kv_db *db);
+/* CLIENT REPLY: all replies, none, or none to the next command. */
+enum client_reply_mode {
+    CLIENT_REPLY_ON,
+    CLIENT_REPLY_OFF,
+    CLIENT_REPLY_SKIP
+};
+/* Takes effect at once, so that ON is answered. */
+void client_set_reply_mode(struct client *c, enum client_reply_mode mode);
+/* It stays when clients take more memory than they may. */
+void client_set_no_evict(struct client *c, bool on);
 /* No more commands; the connection ends when its output is sent. */
 void client_close_after_reply(struct client *c);
 
@@ -158,6 +197,8 @@ struct client_stats {
     uint64_t net_in_bytes, net_out_bytes;
     uint64_t commands, errors;
     uint64_t query_limit_disconnections, output_limit_disconnections;
+    uint64_t evicted; /* for the memory they took */
+    size_t timed;     /* waiting clients whose wait will end */
     struct client_walk walk;
 };
 /* `walk`: looks at every client, else `walk` is what the last look told. Under the token; clients

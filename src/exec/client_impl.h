@@ -21,7 +21,18 @@ enum client_flag {
     CLIENT_UNIX = 1 << 4,
     CLIENT_IN_WAVE = 1 << 5, /* its input is in use: it must not be read or moved */
     CLIENT_MONITOR = 1 << 6, /* it watches all commands */
-    CLIENT_HUNG_UP = 1 << 7  /* the peer will send no more: read to the end */
+    CLIENT_HUNG_UP = 1 << 7, /* the peer will send no more: read to the end */
+    CLIENT_MUTE = 1 << 8,    /* it wants no replies */
+    CLIENT_SKIP = 1 << 9,    /* nor one to its next command, */
+    CLIENT_SKIPPING = 1 << 10, /* which is this one */
+    CLIENT_NO_EVICT = 1 << 11  /* no limit of all clients' memory ends it */
+};
+
+/* A request that is held back; the bytes of its words stand behind them. */
+struct held {
+    size_t bytes; /* of all words */
+    int argc;
+    struct arg argv[];
 };
 
 /* Input: unparsed bytes are data[pos..len). */
@@ -41,8 +52,9 @@ struct client {
     struct resp_state request;
     struct outbuf out;
     struct sink sink;
-    void *txn;  /* exec/client.h, client_txn */
-    int queued; /* commands of its MULTI, -1 outside of one */
+    struct client_txn *txn;           /* exec/client.h */
+    struct client_tracking *tracking; /* exec/client.h */
+    struct held *held;                /* while it is paused; then `ready` is in pause.c's list */
     void *pubsub;            /* exec/client.h, client_pubsub */
     struct client_subs subs; /* how many subscriptions it has */
     const struct command *last_cmd;
@@ -53,6 +65,8 @@ struct client {
     int64_t soft_limit_since_ms;   /* 0: below the soft output limit */
     char *name;                    /* NULL none */
     uint64_t net_in_bytes, net_out_bytes;
+    size_t kept_bytes;    /* what services keep for it */
+    size_t counted_bytes; /* its part of what is compared with maxmemory-clients */
 };
 
 #define CLIENT_OF(node, member) CONTAINER_OF(node, struct client, member)
@@ -62,6 +76,7 @@ struct client_set {
     struct list_node all, ready, writes, closing;
     struct list_node reread; /* there may be more to read, though the loop won't say so again */
     size_t count, blocked;
+    size_t counted_bytes; /* the sum of all; 0 while there is no limit */
     uint64_t next_id;
 };
 extern struct client_set client__set;
@@ -102,7 +117,43 @@ enum client_class client__class(const struct client *c);
 /* Memory of the whole client. */
 size_t client__memory(const struct client *c);
 
+/* Before and after a command whose reply is skipped; the end comes with the command's, at once or
+ * when it has waited. */
+void client__skip_begin(struct client *c);
+void client__skip_end(struct client *c);
+
+/* ---- messages that wait for the end of a command ---- */
+
+extern struct client *client__running; /* whose command runs now; else NULL */
+extern size_t client__pushes_bytes;    /* messages that wait for it */
+/* Sends them: its command has ended. */
+void client__pushes_send(void);
+
+/* ---- pause.c ---- */
+
+/* A client in a pause is about to be freed. */
+void pause__forget(struct client *c);
+/* Ends the pause if its time has come; returns milliseconds until that, or -1. */
+int pause__expire(void);
+
+/* ---- client_limit.c ---- */
+
+/* Registers the option. */
+void client__limit_options(void);
+extern bool client__limit_on; /* there is a maxmemory-clients */
+/* Counts anew what the client takes; nothing while there is no limit. */
+void client__count_memory(struct client *c);
+/* Ends clients while all together take more than maxmemory-clients. */
+void client__evict(void);
+uint64_t client__evicted_total(void);
+void client__evicted_reset(void);
+
 /* ---- driver.c ---- */
+
+/* Runs a request that was held back, with what follows it; the words stay the caller's. */
+void driver__run_held(struct client *c, struct arg *argv, int argc);
+/* While on, keys whose time has come stay for clients' commands, unseen. */
+void driver__hold_expiry(bool on);
 
 /* Handler of client sockets. */
 void driver__client_ready(struct loop_source *s, uint32_t ready);

@@ -9,16 +9,21 @@
 
 #include <stdio.h>
 
-static void info_flags(const struct client *c, bool in_multi, struct buf *out)
+static void info_flags(const struct client *c, struct buf *out)
 {
     size_t before = out->len;
     if (c->flags & CLIENT_MONITOR) buf_append_char(out, 'O');
     if (client_subs_any(&c->subs)) buf_append_char(out, 'P');
-    if (in_multi) buf_append_char(out, 'x');
+    if (c->txn && c->txn->queued >= 0) buf_append_char(out, 'x');
     if (c->flags & CLIENT_BLOCKED) buf_append_char(out, 'b');
+    if (c->tracking) buf_append_char(out, 't');
+    if (c->tracking && c->tracking->broken) buf_append_char(out, 'R');
+    if (c->tracking && c->tracking->bcast) buf_append_char(out, 'B');
+    if (c->txn && c->txn->touched) buf_append_char(out, 'd');
     if (c->flags & CLIENT_CLOSE_AFTER_REPLY) buf_append_char(out, 'c');
     if (c->flags & CLIENT_CLOSE_ASAP) buf_append_char(out, 'A');
     if (c->flags & CLIENT_UNIX) buf_append_char(out, 'U');
+    if (c->flags & CLIENT_NO_EVICT) buf_append_char(out, 'e');
     if (out->len == before) buf_append_char(out, 'N');
 }
 
@@ -44,17 +49,19 @@ void client_info(const struct client *c, struct buf *out)
     buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=",
                (unsigned long long)c->id, addr, laddr, c->source.fd, c->name ? c->name : "",
                (long long)((now - c->created_ms) / 1000), (long long)((now - c->active_ms) / 1000));
-    info_flags(c, c->queued >= 0, out);
+    info_flags(c, out);
     buf_printf(out, " db=%d sub=%u psub=%u ssub=%u multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu",
-               c->db->id, c->subs.channels, c->subs.patterns, c->subs.shards, c->queued,
-               c->in.len - c->in.pos, c->in.cap - c->in.len,
-               resp_state_bytes(&c->request));
+               c->db->id, c->subs.channels, c->subs.patterns, c->subs.shards,
+               c->txn ? c->txn->queued : -1, c->in.len - c->in.pos, c->in.cap - c->in.len,
+               c->held ? c->held->bytes : resp_state_bytes(&c->request));
     buf_printf(out,
-               " multi-mem=0 rbs=0 rbp=0 obl=0 oll=%zu omem=%zu tot-mem=%zu events=r%s"
-               " cmd=%s user=default redir=-1 resp=%d",
-               blocks, outbuf_memory(&c->out), client__memory(c),
+               " multi-mem=%zu rbs=0 rbp=0 obl=0 oll=%zu omem=%zu tot-mem=%zu events=%s%s"
+               " cmd=%s user=default redir=%lld resp=%d",
+               c->txn ? c->txn->bytes : 0, blocks, outbuf_memory(&c->out), client__memory(c),
+               c->source.interest & LOOP_READ ? "r" : "",
                c->source.interest & LOOP_WRITE ? "w" : "",
-               c->last_cmd ? c->last_cmd->fullname : "NULL", c->sink.resp);
+               c->last_cmd ? c->last_cmd->fullname : "NULL",
+               c->tracking ? (long long)c->tracking->redirect : -1LL, c->sink.resp);
 }
 
 int client_class_parse(struct view word)

@@ -215,7 +215,7 @@ const char *command_flag_name(unsigned bit)
                                         "asking",
                                         "fast",
                                         "no_auth",
-                                        "may_replicate",
+                                        NULL, /* may_replicate: stock doesn't show it */
                                         "no_mandatory_keys",
                                         "no_async_loading",
                                         "no_multi",

@@ -40,7 +40,7 @@ enum command_flag {
     COMMAND_ASKING = 1 << 11,
     COMMAND_FAST = 1 << 12,
     COMMAND_NO_AUTH = 1 << 13,      /* allowed before AUTH */
-    COMMAND_MAY_REPLICATE = 1 << 14,
+    COMMAND_MAY_REPLICATE = 1 << 14, /* repeated elsewhere though it isn't a write; not shown */
     COMMAND_NO_MANDATORY_KEYS = 1 << 15, /* a key spec that finds nothing is no error */
     COMMAND_NO_ASYNC_LOADING = 1 << 16,
     COMMAND_NO_MULTI = 1 << 17,     /* refused inside MULTI */

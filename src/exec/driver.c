@@ -107,7 +107,8 @@ void exec_post(void (*fn)(void *ctx), void *ctx)
     struct post *p = mem_alloc(sizeof(*p));
     p->fn = fn;
     p->ctx = ctx;
-    if (mpsc_push(&driver.posts, &p->node)) loop_wake();
+    /* Main looks before it sleeps. */
+    if (mpsc_push(&driver.posts, &p->node) && !is_main) loop_wake();
 }
 
 static void posts_run(void)
@@ -385,9 +386,17 @@ static void run_protocol_error(struct client *c, const char *error)
     client_close_after_reply(c);
 }
 
-static void run_entry(struct wave_entry *e)
+/* What a command has left to do for others. */
+static COLD void after_command(void)
+{
+    if (client__pushes_bytes) client__pushes_send();
+    if (block_ready_count) block_serve();
+}
+
+static void run_entry(const struct wave_entry *e, struct arg *argv)
 {
     struct client *c = e->client;
+    client__running = c;
     if (unlikely(e->protocol_error)) {
         run_protocol_error(c, e->protocol_error);
         return;
@@ -395,7 +404,7 @@ static void run_entry(struct wave_entry *e)
     struct exec_ctx ctx = {.client = c,
                            .db = c->db,
                            .cmd = e->cmd,
-                           .argv = &wave.args.argv[e->first],
+                           .argv = argv,
                            .argc = (int)e->argc,
                            .sink = &c->sink,
                            .unit = &driver.unit};
@@ -411,8 +420,10 @@ static void run_entry(struct wave_entry *e)
         exec_call(&ctx);
         if (unlikely(ctx.ended_ticks - driver.clock_ticks > driver.clock_stale_ticks))
             clock_for_commands();
+    } else if (c->admit & ADMIT_TRACKING && !c->held) {
+        exec_tracked_refused(&ctx);
     }
-    if (unlikely(block_ready_count)) block_serve();
+    if (unlikely(block_ready_count | client__pushes_bytes)) after_command();
 }
 
 /* Frees the large arguments that no handler took. */
@@ -438,28 +449,44 @@ static void wave_put_back(struct client *c, size_t start)
     resp_state_release(&c->request);
 }
 
+#define CLIENT_STOPPED (CLIENT_BLOCKED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY)
+
+/* A client that can't go on, or wants no reply to this request. */
+static COLD void wave_run_special(const struct wave_entry *e)
+{
+    struct client *c = e->client;
+    if (c->flags & CLIENT_STOPPED) {
+        /* A request with a block is its client's first of the wave: it isn't put back. */
+        ASSERT(!e->owns || !(c->flags & CLIENT_BLOCKED));
+        if (c->flags & CLIENT_BLOCKED && e->start < c->in.pos) wave_put_back(c, e->start);
+        return;
+    }
+    client__skip_begin(c);
+    run_entry(e, &wave.args.argv[e->first]);
+    if (c->flags & CLIENT_SKIPPING && !(c->flags & CLIENT_BLOCKED)) client__skip_end(c);
+}
+
 /* Runs the wave's commands in order; the requests of a client that can't go on are put back. */
 static void wave_run(void)
 {
     for (size_t i = 0; i < wave.count; i++) {
         struct wave_entry *e = &wave.entries[i];
         struct client *c = e->client;
-        const uint32_t stopped = CLIENT_BLOCKED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY;
-        if (unlikely(c->flags & stopped)) {
-            /* A request with a block is its client's first of the wave: it isn't put back. */
-            ASSERT(!e->owns || !(c->flags & CLIENT_BLOCKED));
-            if (c->flags & CLIENT_BLOCKED && e->start < c->in.pos) wave_put_back(c, e->start);
-            drop_owned(e);
-            continue;
-        }
-        run_entry(e);
+#ifdef COG_DEBUG
+        bool runs = !(c->flags & CLIENT_STOPPED);
+#endif
+        if (likely(!(c->flags & (CLIENT_STOPPED | CLIENT_SKIP))))
+            run_entry(e, &wave.args.argv[e->first]);
+        else
+            wave_run_special(e);
         drop_owned(e);
 #ifdef COG_DEBUG
         bool next_is_his = i + 1 < wave.count && wave.entries[i + 1].client == c;
-        if (!e->protocol_error)
+        if (runs && !e->protocol_error)
             poison_input(e, next_is_his ? wave.entries[i + 1].start : c->in.pos);
 #endif
     }
+    client__running = NULL;
 }
 
 static void wave_end_of_client(struct client *c, bool more)
@@ -474,6 +501,24 @@ static void wave_end_of_client(struct client *c, bool more)
         client__want_run(c);
     else
         client__input_trim(c);
+}
+
+void driver__run_held(struct client *c, struct arg *argv, int argc)
+{
+    struct wave_entry e = {.client = c, .argc = (size_t)argc};
+    e.cmd = command_lookup(argv[0].ptr, argv[0].len);
+    c->flags |= CLIENT_IN_WAVE;
+    if (c->flags & CLIENT_SKIP) client__skip_begin(c);
+    run_entry(&e, argv);
+    if (c->flags & CLIENT_SKIPPING && !(c->flags & CLIENT_BLOCKED)) client__skip_end(c);
+    client__running = NULL;
+    wave_end_of_client(c, c->in.len > c->in.pos);
+}
+
+void driver__hold_expiry(bool on)
+{
+    driver.unit.flags = on ? driver.unit.flags | KV_UNIT_NO_EXPIRE
+                           : driver.unit.flags & ~(uint32_t)KV_UNIT_NO_EXPIRE;
 }
 
 /* Waves until no client has a complete request left. */
@@ -644,13 +689,15 @@ static void before_sleep(void)
     struct list_node *n;
     posts_run();
     if (block_ready_count) block_serve();
-    int wait_ms = block_expire();
+    int wait_ms = block_expire(), pause_ms = pause__expire();
     if (wait_ms >= 0) loop_sleep_at_most(wait_ms);
+    if (pause_ms >= 0) loop_sleep_at_most(pause_ms);
+    if (unlikely(client__limit_on)) client__evict();
     while ((n = list_pop(&client__set.closing))) client__free(CLIENT_OF(n, closing));
     token_main_give();
     while ((n = list_pop(&client__set.writes))) client__write(CLIENT_OF(n, writes));
     if (list_is_linked(&client__set.ready) || list_is_linked(&client__set.closing) ||
-        list_is_linked(&client__set.reread))
+        list_is_linked(&client__set.reread) || !mpsc_is_empty(&driver.posts))
         loop_dont_sleep();
 }
 

@@ -35,6 +35,7 @@ static struct {
     int error_codes;
     uint64_t errors_total, commands, dirty;
     void (*on_done)(const struct exec_ctx *ctx, enum status st, uint64_t ns);
+    void (*on_tracked)(struct exec_ctx *ctx, bool ran);
     uint64_t done_min_ticks; /* UINT64_MAX: nobody is told */
 } exec = {.done_min_ticks = UINT64_MAX};
 
@@ -105,6 +106,17 @@ void exec_done_min(uint64_t min_ns)
 {
     double ticks = (double)min_ns / ticks_ns_per_tick;
     exec.done_min_ticks = ticks < (double)INT64_MAX ? (uint64_t)ticks : UINT64_MAX;
+}
+
+void exec_on_tracked(void (*fn)(struct exec_ctx *ctx, bool ran))
+{
+    ASSERT(!exec.on_tracked);
+    exec.on_tracked = fn;
+}
+
+void exec_tracked_refused(struct exec_ctx *ctx)
+{
+    if (exec.on_tracked) exec.on_tracked(ctx, false);
 }
 
 /* ---- events ---- */
@@ -204,6 +216,12 @@ void exec_unit_end(struct kv_unit *unit, unsigned depth)
     kv_unit_release(unit);
 }
 
+static void count_call(struct command_stats *stats)
+{
+    stats->calls++;
+    exec.commands++;
+}
+
 enum status exec_call(struct exec_ctx *ctx)
 {
     const struct command *cmd = ctx->cmd, *outer = current_command;
@@ -221,9 +239,11 @@ enum status exec_call(struct exec_ctx *ctx)
     if (likely(latency_tracking)) loghist_add(&stats->times, ns);
     if (unlikely(took >= exec.done_min_ticks)) exec.on_done(ctx, st, ns);
     if (unlikely(st == STATUS_ERR)) stats->failed++;
-    if (likely(!(ctx->flags & EXEC_RETRY))) { /* counted when it began to wait */
-        stats->calls++;
-        exec.commands++;
+    if (likely(!(ctx->flags & (EXEC_RETRY | EXEC_TRACKED)))) {
+        count_call(stats);
+    } else {
+        if (!(ctx->flags & EXEC_RETRY)) count_call(stats); /* else counted when it began to wait */
+        if (ctx->flags & EXEC_TRACKED) exec.on_tracked(ctx, true);
     }
     exec.dirty += ctx->unit->dirty;
     ctx->unit->dirty = 0;

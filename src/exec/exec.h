@@ -26,6 +26,7 @@ enum exec_flag {
     EXEC_ANSWERS_EVENT = 1 << 5, /* by a subscriber's callback: what it misses is no event, or one
                                     that asks for a key that is gone would set itself off */
     EXEC_RETRY = 1 << 4,         /* a waiting command runs again; exec/blocking.h */
+    EXEC_TRACKED = 1 << 6,       /* by a client that caches what it reads */
     EXEC_IN_EVENT = 1 << 3       /* run by a subscriber while events are delivered */
 };
 
@@ -81,6 +82,15 @@ enum status exec_call(struct exec_ctx *ctx);
  * a comparison with the time that is measured anyhow. */
 void exec_on_done(void (*fn)(const struct exec_ctx *ctx, enum status st, uint64_t ns));
 void exec_done_min(uint64_t min_ns);
+
+/* ---- clients that cache what they read ---- */
+
+/* Calls fn after each command with EXEC_TRACKED, before its events are delivered. Also, with `ran`
+ * false, for each command of a client with ADMIT_TRACKING that came to no handler: refused or
+ * queued; its ctx->cmd may be NULL. One hook; it costs others nothing. */
+void exec_on_tracked(void (*fn)(struct exec_ctx *ctx, bool ran));
+/* For the driver: such a command came to no handler. */
+void exec_tracked_refused(struct exec_ctx *ctx);
 
 /* ---- statistics ---- */
 

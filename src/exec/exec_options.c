@@ -9,6 +9,7 @@
 
 #include "base/num.h"
 #include "conf/option.h"
+#include "exec/client_impl.h"
 #include "exec/settings.h"
 
 struct exec_settings exec_settings;
@@ -130,4 +131,5 @@ static const struct opt_row rows[] = {
 void exec_options_register(void)
 {
     opt_register(rows, ARRAY_COUNT(rows));
+    client__limit_options();
 }

@@ -21,6 +21,12 @@ struct output_limit {
     int64_t soft_seconds;
 };
 
+/* maxmemory-clients: a percentage of maxmemory, or bytes; 0 and 0 is no limit. */
+struct client_limit {
+    unsigned percent;
+    uint64_t bytes;
+};
+
 /* no, yes, local: who may use what is dangerous. */
 enum exec_access {
     ACCESS_NO,
@@ -37,6 +43,7 @@ struct exec_settings {
     uint64_t query_buffer_limit;    /* 1 GB */
     uint64_t proto_max_bulk_len;    /* 512 MB */
     struct output_limit output_limits[CLIENT_CLASS_COUNT];
+    struct client_limit maxmemory_clients;
     int64_t busy_reply_threshold_ms; /* 5000; 0: never answer -BUSY */
     int enable_debug_command;       /* enum exec_access; no */
     int enable_protected_configs;   /* enum exec_access; no */

@@ -186,7 +186,10 @@ static bool evict(struct kv_unit *u, struct kv_db *db, struct arg *key)
     if (!e) return false;
     if (kv_settings.policy & KV_EVICT_VOLATILE && !kv_entry_is_volatile(e)) return false;
     promised_bytes += background_bytes(e);
-    if (kv_delete(u, db, key, true)) {
+    kv__unasked = true;
+    bool was_live = kv_delete(u, db, key, true);
+    kv__unasked = false;
+    if (was_live) {
         kv__stats.evicted++;
         kv_event(u, KV_EVENT_EVICTED, "evicted", db, key);
         if (unlikely(kv_effect_mask))

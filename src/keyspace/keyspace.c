@@ -27,6 +27,8 @@ static struct {
     void *ctx;
 } touch_hooks[4];
 static int touch_hook_count;
+bool kv__unasked;
+static void (*flush_hook)(void);
 
 /* ---- life ---- */
 
@@ -49,6 +51,7 @@ void kv_teardown(void)
     kv__stats = (struct kv_stats){0};
     kv_event_mask = 0;
     touch_hook_count = 0;
+    flush_hook = NULL;
 }
 
 int kv_db_count(void)
@@ -135,6 +138,39 @@ void kv_on_touch(void (*fn)(void *ctx, struct kv_db *db, const struct arg *key),
 void kv__touch_hook(struct kv_db *db, const struct arg *key)
 {
     for (int i = 0; i < touch_hook_count; i++) touch_hooks[i].fn(touch_hooks[i].ctx, db, key);
+}
+
+static void touch_listen_one(struct kv_db *db, uint32_t bit, bool on)
+{
+    db->touch_mask = on ? db->touch_mask | bit : db->touch_mask & ~bit;
+}
+
+void kv_touch_listen(struct kv_db *db, enum kv_touch_listener who, bool on)
+{
+    if (db) {
+        touch_listen_one(db, who, on);
+        return;
+    }
+    for (int i = 0; i < kv__db_count; i++) touch_listen_one(&kv__dbs[i], who, on);
+}
+
+bool kv_touch_is_unasked(void)
+{
+    return kv__unasked;
+}
+
+static void touch_unasked(struct kv_unit *u, struct kv_db *db, const struct arg *key)
+{
+    bool outer = kv__unasked;
+    kv__unasked = true;
+    kv_touch(u, db, key);
+    kv__unasked = outer;
+}
+
+void kv_on_flush(void (*fn)(void))
+{
+    ASSERT(!flush_hook);
+    flush_hook = fn;
 }
 
 /* ---- lookup: the rare cases ---- */
@@ -482,8 +518,10 @@ bool kv_delete(struct kv_unit *u, struct kv_db *db, struct arg *key, bool lazy)
     bool expired = kv_is_expired(u, e) && !(u->flags & KV_UNIT_NO_EXPIRE);
     if (unlikely(expired)) {
         expired_follow_up(u, db, key);
+        touch_unasked(u, db, key);
+    } else {
+        kv_touch(u, db, key);
     }
-    kv_touch(u, db, key);
     entry_drop(e);
     return !expired;
 }
@@ -495,7 +533,7 @@ void kv_expire_now(struct kv_unit *u, struct kv_db *db, struct kv_entry *e)
     ASSERT(found);
     db->volatile_count--;
     expired_follow_up(u, db, &key);
-    kv_touch(u, db, &key);
+    touch_unasked(u, db, &key);
     entry_drop(e);
 }
 
@@ -634,6 +672,7 @@ static size_t flush_one(struct kv_unit *u, struct kv_db *db, bool lazy)
 
 size_t kv_flush(struct kv_unit *u, struct kv_db *db, bool lazy)
 {
+    if (flush_hook) flush_hook();
     if (db) return flush_one(u, db, lazy);
     size_t count = 0;
     for (int i = 0; i < kv__db_count; i++) count += flush_one(u, &kv__dbs[i], lazy);

@@ -69,8 +69,16 @@ struct kv_unit {
     struct kv_effects effects;
 };
 
+/* Who is told of touched keys. */
+enum kv_touch_listener {
+    KV_TOUCH_WATCH = 1 << 0, /* transactions watch keys of this database */
+    KV_TOUCH_WAIT = 1 << 1,  /* clients wait for keys of this database */
+    KV_TOUCH_TRACK = 1 << 2  /* clients cache what they have read, in whatever database */
+};
+
 struct kv_db {
     int id;
+    uint32_t touch_mask; /* enum kv_touch_listener */
     struct table keys;
     size_t volatile_count; /* entries with an expiry */
     int64_t avg_ttl_ms;    /* running mean over samples, 0 when nothing expires */
@@ -201,13 +209,13 @@ void kv_swap(struct kv_unit *u, struct kv_db *a, struct kv_db *b);
 struct kv_entry *kv_expire_set(struct kv_unit *u, struct kv_db *db, struct arg *key,
                                struct kv_entry *e, int64_t at_ms);
 
-/* Empties a database (NULL: all). Calls the hook of kv_touch with key NULL before. Lazy frees in
- * the background. Returns how many keys went. */
+/* Empties a database (NULL: all). Calls the hook of kv_on_flush, and those of kv_touch with key
+ * NULL, before. Lazy frees in the background. Returns how many keys went. */
 size_t kv_flush(struct kv_unit *u, struct kv_db *db, bool lazy);
 
 /* ---- what follows a change ---- */
 
-/* Somebody changed the key: WATCH, later client-side caching and blocked clients. All kv_set,
+/* Somebody changed the key: WATCH, client-side caching and blocked clients. All kv_set,
  * kv_delete, kv_move, kv_expire_set call it; handlers that change a value in place must. Counts
  * nothing: handlers count changes themselves with kv_dirty. One test while nobody watches or
  * waits. */
@@ -240,9 +248,18 @@ static inline struct view kv_event_key(const struct kv_unit *u, const struct kv_
 }
 
 /* Hooks for kv_touch, at most 4. Called under the token by whoever changes a key, in databases
- * that have watches or waiters. key NULL: the database is about to be emptied, so every
- * watched key that exists now changes. */
+ * that somebody listens to. key NULL: the database is about to be emptied or to be exchanged for
+ * another, so every watched key that exists now changes. */
 void kv_on_touch(void (*fn)(void *ctx, struct kv_db *db, const struct arg *key), void *ctx);
+
+/* Says whether a listener wants to hear of touches in a database (NULL: in all). */
+void kv_touch_listen(struct kv_db *db, enum kv_touch_listener who, bool on);
+
+/* Within a hook of kv_touch: no command changed the key, it expired or was evicted. */
+bool kv_touch_is_unasked(void);
+
+/* The hook of kv_flush: called once for each, under the token, on whatever thread flushes. */
+void kv_on_flush(void (*fn)(void));
 
 /* ---- walking ---- */
 

@@ -23,7 +23,7 @@ extern uint32_t kv__access_clock;
 /* An access under an LFU policy. */
 void kv__lfu_access(struct kv_entry *e);
 
-/* Calls the hook of kv_on_touch, if one is set. */
+/* Calls the hooks of kv_on_touch. */
 void kv__touch_hook(struct kv_db *db, const struct arg *key);
 
 /* What a reader's lookup does with an expired entry: deletes it if the unit may; NULL. */
@@ -105,7 +105,7 @@ static inline void kv_prefetch_entry(struct kv_db *db, struct arg *key)
 static inline void kv_touch(struct kv_unit *u, struct kv_db *db, const struct arg *key)
 {
     UNUSED(u);
-    if (unlikely(db->watches || db->waiters)) kv__touch_hook(db, key);
+    if (unlikely(db->touch_mask)) kv__touch_hook(db, key);
 }
 
 #endif

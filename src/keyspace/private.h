@@ -15,6 +15,9 @@
 extern struct kv_db *kv__dbs;
 extern int kv__db_count;
 
+/* What kv_touch_is_unasked says: a key is being touched that no command changes. */
+extern bool kv__unasked;
+
 /* Takes the bytes of a string that lie outside its entry. */
 void kv__lazyfree_bytes(char *bytes);
 

@@ -119,9 +119,7 @@ void monitor_end(struct client *c)
 /* A monitor reads and writes no data, as in stock, where it is a kind of replica. */
 static enum admit_verdict monitor_filter(struct exec_ctx *ctx)
 {
-    const struct command *cmd = ctx->cmd;
-    bool publishes = !strcmp(cmd->fullname, "publish") || !strcmp(cmd->fullname, "spublish");
-    if (!publishes && !(cmd->flags & (COMMAND_READONLY | COMMAND_WRITE | COMMAND_MAY_REPLICATE)))
+    if (!(ctx->cmd->flags & (COMMAND_READONLY | COMMAND_WRITE | COMMAND_MAY_REPLICATE)))
         return ADMIT_PASS;
     return admit_refuse(ctx, "Replica can't interact with the keyspace");
 }

@@ -12,11 +12,13 @@
 #include "exec/client.h"
 #include "exec/exec.h"
 #include "exec/latency.h"
+#include "exec/pause.h"
 #include "gears/gears.h"
 #include "keyspace/keyspace.h"
 #include "keyspace/settings.h"
 #include "net/loop.h"
 #include "server/private.h"
+#include "tracking/tracking.h"
 
 /* A slice of active expiry. While there is more to delete, clients have the thread in between for
  * so long that the slices' share is stock's, but in pieces that nobody feels. */
@@ -51,6 +53,7 @@ static int expire_cron(void *ctx)
 {
     UNUSED(ctx);
     struct kv_unit unit = {0};
+    if (pause_is_on()) return 1000 / server_state.hz;
     uint64_t cut_off = kv_stats()->expired_time_cap_reached;
     exec_unit_begin(&unit);
     unit.flags |= KV_UNIT_LOOSE;
@@ -95,6 +98,7 @@ static int server_cron(void *ctx)
     kv_clock_set(clock_wall_ms());
     driver_cron(server_state.hz);
     server_memory_cron();
+    tracking_cron();
     gears_cron();
     return 1000 / server_state.hz;
 }

@@ -22,6 +22,7 @@
 #include "exec/client.h"
 #include "exec/command.h"
 #include "exec/latency.h"
+#include "exec/pause.h"
 #include "gears/gears.h"
 #include "keyspace/keyspace.h"
 #include "keyspace/settings.h"
@@ -165,7 +166,7 @@ static bool filter_applies(const struct exec_ctx *ctx)
 
 static enum admit_verdict filter(struct exec_ctx *ctx)
 {
-    if (likely(!is_over())) return ADMIT_PASS;
+    if (likely(!is_over()) || pause_is_on()) return ADMIT_PASS;
     /* Within somebody's unit its events are delivered with the rest. */
     bool joined = ctx->flags & EXEC_IN_EVENT;
     enum outcome outcome = joined ? evict(ctx->unit) : evict_in_own_unit(ctx->event_depth);
@@ -177,7 +178,7 @@ void server_memory_cron(void)
 {
     if (!kv_settings.maxmemory) return;
     mem_used();
-    if (is_over()) evict_in_own_unit(0);
+    if (is_over() && !pause_is_on()) evict_in_own_unit(0);
 }
 
 void server_memory_setup(void)

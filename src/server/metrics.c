@@ -157,8 +157,7 @@ static const struct metric_row client_rows[] = {
     {METRIC_CLIENTS, "client_recent_max_output_buffer", METRIC_SIZE,
      {.size = &now.clients.walk.longest_out}, 0},
     {METRIC_CLIENTS, "blocked_clients", METRIC_SIZE, {.size = &now.clients.blocked}, 0},
-    {METRIC_CLIENTS, "tracking_clients", METRIC_TEXT, {.text = "0"}, 0},
-    {METRIC_CLIENTS, "clients_in_timeout_table", METRIC_TEXT, {.text = "0"}, 0},
+    {METRIC_CLIENTS, "clients_in_timeout_table", METRIC_SIZE, {.size = &now.clients.timed}, 0},
 };
 
 /* ---- Memory ---- */
@@ -386,12 +385,9 @@ static const struct metric_row stats_rows[] = {
     {METRIC_STATS, "expired_time_cap_reached_count", METRIC_INT_FN,
      {.int_fn = expire_cap_reached}, 0},
     {METRIC_STATS, "evicted_keys", METRIC_INT_FN, {.int_fn = evicted_keys}, 0},
-    {METRIC_STATS, "evicted_clients", METRIC_TEXT, {.text = "0"}, 0},
+    {METRIC_STATS, "evicted_clients", METRIC_U64, {.u64 = &now.clients.evicted}, 0},
     {METRIC_STATS, "keyspace_hits", METRIC_INT_FN, {.int_fn = hits}, 0},
     {METRIC_STATS, "keyspace_misses", METRIC_INT_FN, {.int_fn = misses}, 0},
-    {METRIC_STATS, "tracking_total_keys", METRIC_TEXT, {.text = "0"}, 0},
-    {METRIC_STATS, "tracking_total_items", METRIC_TEXT, {.text = "0"}, 0},
-    {METRIC_STATS, "tracking_total_prefixes", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_STATS, "unexpected_error_replies", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_STATS, "total_error_replies", METRIC_U64, {.u64 = &now.clients.errors}, 0},
     {METRIC_STATS, "dump_payload_sanitizations", METRIC_TEXT, {.text = "0"}, 0},

@@ -17,6 +17,7 @@
 #include "exec/effects_tap.h"
 #include "exec/latency.h"
 #include "exec/lifecycle.h"
+#include "exec/pause.h"
 #include "exec/settings.h"
 #include "exec/token.h"
 #include "gears/gears.h"
@@ -29,6 +30,7 @@
 #include "persist/settings.h"
 #include "pubsub/pubsub.h"
 #include "server/private.h"
+#include "tracking/tracking.h"
 #include "txn/txn.h"
 
 void server_register_all_options(void)
@@ -39,6 +41,7 @@ void server_register_all_options(void)
     exec_options_register();
     persist_options_register();
     pubsub_options_register();
+    tracking_options_register();
     observe_options_register();
     latency_options_register();
     gears_options_register();
@@ -64,7 +67,9 @@ static void wire_services(void)
     observe_setup(); /* its filter, as the one before, comes before MULTI's */
     persist_on_fork(server_os_child);
     persist_setup(); /* before txn: a write that it refuses spoils its MULTI */
+    pause_setup(); /* likewise: what it holds back isn't queued */
     txn_setup();
+    tracking_setup(); /* last: it marks the commands that run */
     gears_setup();
 }
 
@@ -78,6 +83,7 @@ enum status server_wire(void)
     server_metrics_register();
     exec_metrics_register();
     pubsub_metrics_register();
+    tracking_metrics_register();
     footprint_attach(FOOTPRINT_PYTHON, gears_memory_used);
     footprint_started();
     if (persist_load_at_start()) return STATUS_ERR;
@@ -97,6 +103,7 @@ void server_unwire(void)
     kv_lazyfree_teardown();
     gears_teardown();
     persist_teardown();
+    tracking_teardown();
 #ifdef COG_DEBUG
     effects_tap(false);
     effects_teardown();

@@ -25,9 +25,9 @@ struct txn_command {
 };
 
 struct txn {
+    struct client_txn seen; /* by others; its `touched` is set by any holder of the token */
     bool in_multi;
-    bool spoilt;  /* a command could not be queued: EXECABORT */
-    bool touched; /* a watched key changed; set by any holder of the token */
+    bool spoilt; /* a command could not be queued: EXECABORT */
     struct buf bytes;
     struct txn_span *spans;
     size_t span_count, span_cap;
@@ -60,13 +60,20 @@ static const struct table_type watch_table = {.key = watched_key_view};
 
 /* ---- state of a client ---- */
 
+static struct txn *txn_find(const struct client *c)
+{
+    struct client_txn *seen = client_txn(c);
+    return seen ? CONTAINER_OF(seen, struct txn, seen) : NULL;
+}
+
 static struct txn *txn_of(struct client *c)
 {
-    struct txn *t = client_txn(c);
+    struct txn *t = txn_find(c);
     if (t) return t;
     t = mem_zalloc(sizeof(*t));
     list_init(&t->watches);
-    client_set_txn(c, t, -1);
+    t->seen.queued = -1;
+    client_set_txn(c, &t->seen);
     return t;
 }
 
@@ -79,20 +86,21 @@ static void queue_clear(struct txn *t)
     t->commands = NULL;
     t->span_count = t->span_cap = t->command_count = t->command_cap = 0;
     t->in_multi = t->spoilt = false;
+    t->seen.queued = -1;
+    t->seen.flags = 0;
+    t->seen.bytes = 0;
 }
 
 bool txn_active(const struct client *c)
 {
-    const struct txn *t = client_txn(c);
+    const struct txn *t = txn_find(c);
     return t && t->in_multi;
 }
 
 uint32_t txn_queued_flags(const struct client *c)
 {
-    const struct txn *t = client_txn(c);
-    uint32_t flags = 0;
-    for (size_t i = 0; t && i < t->command_count; i++) flags |= t->commands[i].cmd->flags;
-    return flags;
+    const struct client_txn *seen = client_txn(c);
+    return seen ? seen->flags : 0;
 }
 
 void txn_begin(struct client *c)
@@ -100,19 +108,19 @@ void txn_begin(struct client *c)
     struct txn *t = txn_of(c);
     t->in_multi = true;
     client_admit_set(c, ADMIT_MULTI, true);
-    client_set_txn(c, t, 0);
+    t->seen.queued = 0;
 }
 
 /* Leaves nothing behind: a client that used a transaction once is as small as before. */
 static void txn_end(struct client *c)
 {
-    struct txn *t = client_txn(c);
+    struct txn *t = txn_find(c);
     if (!t) return;
     queue_clear(t);
     client_admit_set(c, ADMIT_MULTI, false);
     txn_unwatch(c);
     mem_free(t);
-    client_set_txn(c, NULL, -1);
+    client_set_txn(c, NULL);
 }
 
 void txn_discard(struct client *c)
@@ -148,7 +156,7 @@ static bool txn_applies(const struct exec_ctx *ctx)
 static enum admit_verdict txn_filter(struct exec_ctx *ctx)
 {
     if (!txn_applies(ctx)) return ADMIT_PASS;
-    struct txn *t = client_txn(ctx->client);
+    struct txn *t = txn_find(ctx->client);
     if (ctx->cmd->flags & COMMAND_UNQUEUED) return ADMIT_PASS;
     if (ctx->cmd->flags & COMMAND_NO_MULTI)
         return admit_refuse(ctx, "Command not allowed inside a transaction");
@@ -159,14 +167,17 @@ static enum admit_verdict txn_filter(struct exec_ctx *ctx)
         client_kill(ctx->client, NULL);
         return ADMIT_TAKEN;
     }
-    client_set_txn(ctx->client, t, (int)t->command_count);
+    t->seen.queued = (int)t->command_count;
+    t->seen.flags |= ctx->cmd->flags;
+    t->seen.bytes = t->bytes.cap + t->span_cap * sizeof(*t->spans) +
+                    t->command_cap * sizeof(*t->commands);
     reply_status(ctx, "QUEUED");
     return ADMIT_TAKEN;
 }
 
 static bool txn_refusal(struct exec_ctx *ctx)
 {
-    struct txn *t = client_txn(ctx->client);
+    struct txn *t = txn_find(ctx->client);
     if (ctx->cmd && !strcmp(ctx->cmd->fullname, "exec")) {
         txn_end(ctx->client);
         return true;
@@ -201,6 +212,7 @@ static void run_queue(struct exec_ctx *ctx, struct txn *t)
         inner.flags |= EXEC_IN_MULTI | EXEC_DENY_BLOCKING;
         exec_call(&inner);
         ctx->db = inner.db; /* SELECT */
+        ctx->flags |= inner.flags & EXEC_TRACKED; /* CLIENT TRACKING */
     }
     mem_free(args.argv);
 }
@@ -221,11 +233,11 @@ enum status txn_exec(struct exec_ctx *ctx)
 {
     struct client *c = ctx->client;
     if (!c || !txn_active(c)) return reply_error(ctx, "EXEC without MULTI");
-    struct txn *t = client_txn(c);
+    struct txn *t = txn_find(c);
     enum status st = STATUS_OK;
     if (t->spoilt) {
         st = reply_error(ctx, "-EXECABORT Transaction discarded because of previous errors.");
-    } else if (t->touched || watched_expired(ctx, t)) {
+    } else if (t->seen.touched || watched_expired(ctx, t)) {
         reply_null_array(ctx);
     } else {
         /* The watches end first: the transaction's own writes don't concern it. */
@@ -253,7 +265,10 @@ static struct watched_key *watched_new(struct kv_db *db, struct arg *key)
     k->db = db;
     k->len = key->len;
     if (key->len) memcpy(k->bytes, key->ptr, key->len);
-    if (!db->watches) db->watches = mem_zalloc(sizeof(struct table));
+    if (!db->watches) {
+        db->watches = mem_zalloc(sizeof(struct table));
+        kv_touch_listen(db, KV_TOUCH_WATCH, true);
+    }
     table_insert(db->watches, &watch_table, k, arg_hash(key));
     return k;
 }
@@ -267,6 +282,7 @@ static void watched_free(struct watched_key *k)
         table_clear(watches, NULL, NULL);
         mem_free(watches);
         k->db->watches = NULL;
+        kv_touch_listen(k->db, KV_TOUCH_WATCH, false);
     }
     mem_free(k);
 }
@@ -288,7 +304,7 @@ void txn_watch(struct exec_ctx *ctx, struct arg *key)
 
 void txn_unwatch(struct client *c)
 {
-    struct txn *t = client_txn(c);
+    struct txn *t = txn_find(c);
     struct list_node *n;
     if (!t) return;
     while ((n = list_pop(&t->watches))) {
@@ -297,12 +313,12 @@ void txn_unwatch(struct client *c)
         if (!list_is_linked(&w->key->watchers)) watched_free(w->key);
         mem_free(w);
     }
-    t->touched = false;
+    t->seen.touched = false;
 }
 
 static void touch_watchers(struct watched_key *k)
 {
-    LIST_EACH(&k->watchers, n) CONTAINER_OF(n, struct watch, by_key)->txn->touched = true;
+    LIST_EACH(&k->watchers, n) CONTAINER_OF(n, struct watch, by_key)->txn->seen.touched = true;
 }
 
 /* The database is about to be emptied: only keys that are there change by it. */
