@@ -24,7 +24,7 @@ class Scene(Special):
 def commands(pick):
     rows = []
     for family in FAMILIES:
-        if family not in ("multi", "errors", "scan"):
+        if family not in ("multi", "errors", "scan", "dump", "expiry", "waiting", "pubsub"):
             rows += importlib.import_module("families." + family).commands(pick)
     functions = [function for _, function in rows]
     weights = [weight for weight, _ in rows]
