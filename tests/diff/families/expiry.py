@@ -60,10 +60,12 @@ def commands(pick):
         """The time passes between WATCH and EXEC, or while commands are queued."""
         made = pick.one(MAKERS)(pick)
         watch = [[b"WATCH", made[1]]] if pick.chance(0.7) else []
-        wait = [b"DEBUG", b"SLEEP", b"0.003"]
+        # So long that it passes behind WATCH, however slow the machine.
+        long = [[b"DEL", made[1]], made, [b"PEXPIRE", made[1], b"40"]] + watch + \
+            [[b"DEBUG", b"SLEEP", b"0.042"]]
+        short = [[b"DEL", made[1]], made, expire(made[1]), [b"DEBUG", b"SLEEP", b"0.003"]] + watch
         queued = some_command()
-        return Steps(("main", [[b"DEL", made[1]], made, expire(made[1])] +
-                      pick.one([watch + [wait], [wait] + watch]) + [[b"MULTI"]] + queued +
+        return Steps(("main", (long if pick.chance(0.2) else short) + [[b"MULTI"]] + queued +
                       [[b"EXISTS", made[1]], [b"DBSIZE"], [b"EXEC"]] + found(made)))
 
     return [(8, passed), (2, in_transaction)]
