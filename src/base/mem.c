@@ -21,6 +21,8 @@
 #define MEM_ALL_ARENAS MEM_TEXT(MALLCTL_ARENAS_ALL)
 #endif
 
+#include "base/slab.h"
+
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define MEM_SANITIZER 1
 /* The sanitizers' allocator interface; libc's counters know nothing of their heap. */
@@ -32,7 +34,7 @@ size_t __sanitizer_get_current_allocated_bytes(void);
 
 static _Atomic size_t mem_peak_bytes;
 
-static _Noreturn void mem_out(size_t size)
+_Noreturn void mem_out(size_t size)
 {
     fprintf(stderr, "Out of memory: cannot allocate %zu bytes\n", size);
     abort();
@@ -136,7 +138,7 @@ static uint64_t mem_thread_bytes(void)
             return 0;
         }
     }
-    return *mem_thread.allocated - *mem_thread.freed;
+    return *mem_thread.allocated - *mem_thread.freed + (uint64_t)slab_thread_bytes();
 }
 
 static void mem_sampled(size_t used)
@@ -186,12 +188,17 @@ size_t mem_used(void)
     mallctl("epoch", &epoch, &len, &epoch, len);
     size_t allocated = mem_allocator_figure("stats.allocated", 0), cached = mem_cached();
     used = allocated > cached ? allocated - cached : 0;
-    mem_sampled(used);
 #elif defined(MEM_SANITIZER)
     used = __sanitizer_get_current_allocated_bytes();
 #else
     struct mallinfo2 info = mallinfo2();
     used = info.uordblks + info.hblkhd;
+#endif
+    struct mem_stats slabs;
+    slab_stats(&slabs);
+    used += slabs.used;
+#ifdef HAVE_JEMALLOC
+    mem_sampled(used);
 #endif
     size_t peak = atomic_load_explicit(&mem_peak_bytes, memory_order_relaxed);
     while (used > peak && !atomic_compare_exchange_weak(&mem_peak_bytes, &peak, used)) continue;
@@ -212,15 +219,18 @@ void mem_stats(struct mem_stats *out)
     size_t used = mem_used(); /* brings the allocator's figures up to date */
     *out = (struct mem_stats){used, used, used, mem_rss()};
 #ifdef HAVE_JEMALLOC
-    out->allocated = mem_allocator_figure("stats.allocated", used);
-    out->active = mem_allocator_figure("stats.active", out->allocated);
-    out->resident = mem_allocator_figure("stats.resident", out->active);
+    struct mem_stats slabs;
+    slab_stats(&slabs);
+    out->allocated = mem_allocator_figure("stats.allocated", used) + slabs.allocated;
+    out->active = mem_allocator_figure("stats.active", out->allocated) + slabs.active;
+    out->resident = mem_allocator_figure("stats.resident", out->active) + slabs.resident;
 #endif
 }
 
 #ifdef HAVE_JEMALLOC
 void mem_purge(void)
 {
+    slab_purge();
     mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
     mallctl("arena." MEM_ALL_ARENAS ".purge", NULL, NULL, NULL, 0);
 }

@@ -5,8 +5,9 @@
  *
  * Small allocations that the server itself sizes abort when memory is out; sizes that a user or
  * a peer chose use the try_ forms. Accounting costs nothing here: jemalloc keeps a pair of byte
- * counters per thread, and mem_used() sums what it reports. All functions may be called from any
- * thread; memory may be freed on another thread than the one that allocated it.
+ * counters per thread, and mem_used() sums what it reports and what slab.h counts. All functions
+ * may be called from any thread; memory may be freed on another thread than the one that
+ * allocated it. Small blocks of which there are millions come from slab.h.
  */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
@@ -49,6 +50,9 @@ size_t mem_good_size(size_t size);
 
 /* A NUL-terminated copy of `len` bytes. */
 char *mem_dup(const void *ptr, size_t len);
+
+/* Says on the error stream that so many bytes are not to be had, and aborts. */
+_Noreturn void mem_out(size_t size) __attribute__((cold));
 
 /* Bytes in use in the whole process, from the allocator's own counters. Microseconds. */
 size_t mem_used(void);

@@ -20,6 +20,7 @@
 #include "ds/ordered.h"
 
 #include "base/mem.h"
+#include "base/slab.h"
 
 /* A leaf fills the allocator's class of 640 bytes, an inner node that of 1,024. Small nodes in
  * debug builds make deep trees of small tests. */
@@ -64,7 +65,7 @@ struct path {
 
 struct ordered_element *ordered_element_new(struct view member, double score)
 {
-    struct ordered_element *e = mem_alloc(ordered_element_bytes(member.len));
+    struct ordered_element *e = slab_alloc(ordered_element_bytes(member.len));
     e->score = score;
     uint8_t *p = e->text;
     if (likely(member.len < ORDERED_LEN_WIDE)) {
@@ -76,6 +77,11 @@ struct ordered_element *ordered_element_new(struct view member, double score)
     }
     if (member.len) memcpy(p, member.ptr, member.len);
     return e;
+}
+
+void ordered_element_free(struct ordered_element *e)
+{
+    slab_free(e, ordered_element_bytes(ordered_member(e).len));
 }
 
 int ordered_compare_members(struct view a, struct view b)

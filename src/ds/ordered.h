@@ -78,8 +78,11 @@ static inline size_t ordered_element_bytes(size_t len)
     return sizeof(struct ordered_element) + 1 + (len < ORDERED_LEN_WIDE ? 0 : 8) + len;
 }
 
-/* A new element in no tree, with a copy of `member`. mem_free ends it. */
+/* A new element in no tree, with a copy of `member`. */
 struct ordered_element *ordered_element_new(struct view member, double score);
+
+/* Frees an element that is in no tree. */
+void ordered_element_free(struct ordered_element *e);
 
 /* memcmp, the shorter first when one is the other's beginning. Negative, 0, positive. */
 int ordered_compare_members(struct view a, struct view b);

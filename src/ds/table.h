@@ -171,8 +171,8 @@ static inline unsigned table__vacant(const struct table_bucket *b)
     return table__match(b, 0) & ((1u << slots) - 1);
 }
 
-/* Asks for the lines of an entry's head and of a short key's end: an allocation is aligned to 16
- * bytes, so one key in four lies across two lines. */
+/* Asks for the lines of an entry's head and of a short key's end: a block is aligned to 8 bytes,
+ * so one key in four lies across two lines. */
 static inline void table__prefetch_key(const void *entry)
 {
     PREFETCH(entry);

@@ -29,7 +29,7 @@ struct kv_entry *kv_entry__new(struct view key, int64_t expire_ms, size_t value_
 {
     size_t head = KV_ENTRY_HEAD + (key.len > UINT8_MAX ? KV_ENTRY_WIDE_MORE : 0);
     size_t size = head + (expire_ms >= 0 ? 8 : 0) + key.len + value_size;
-    struct kv_entry *e = mem_alloc(kv_entry__room(size));
+    struct kv_entry *e = slab_alloc(size);
     e->type_enc = TYPE_STRING | ENC_EMBSTR << 4;
     e->flags = expire_ms >= 0 ? KV_ENTRY_VOLATILE : 0;
     memset(e->access, 0, sizeof(e->access));
@@ -46,11 +46,11 @@ struct kv_entry *kv_entry__reshape(struct kv_entry *e, int64_t expire_ms, size_t
     size_t old_key_at = kv_entry__key_at(e);
     size_t new_key_at = expire_at + (expire_ms >= 0 ? 8 : 0);
     size_t old_room = kv_entry__room(old_key_at + key_len + old_value_size);
-    size_t new_room = kv_entry__room(new_key_at + key_len + value_size);
+    size_t new_size = new_key_at + key_len + value_size;
     size_t tail = key_len + MIN(old_value_size, value_size);
     struct kv_entry *to = e;
-    if (new_room != old_room) {
-        to = mem_alloc(new_room);
+    if (kv_entry__room(new_size) != old_room) {
+        to = slab_alloc(new_size);
         memcpy(to, e, expire_at);
     }
     memmove((char *)to + new_key_at, (const char *)e + old_key_at, tail);
@@ -66,7 +66,7 @@ struct kv_entry *kv_entry__reshape(struct kv_entry *e, int64_t expire_ms, size_t
 
 size_t kv_entry_memory(const struct kv_entry *e, size_t samples)
 {
-    size_t bytes = mem_usable(e) + TABLE_ENTRY_BYTES;
+    size_t bytes = kv_entry__room(kv_entry__size(e)) + TABLE_ENTRY_BYTES;
     if (!(e->flags & KV_ENTRY_PTR)) return bytes;
     if (kv_entry_is_string(e)) return bytes + mem_usable(kv_entry__pointer(e));
     struct value v = kv_entry_value(e);

@@ -17,12 +17,12 @@
  * Nothing behind the flags is aligned; numbers are read with memcpy, in the machine's order. A
  * string is embedded while the whole entry stays within KV_ENTRY_EMBED_MAX, two cache lines; a
  * short one also behind a long key, where a block of its own would cost more than it holds. So 16
- * bytes of key and 16 of value make 39, and 47 with an expiry: both in a 48-byte size class.
- * That is why the expiry has all of its 64 bits, as stock's has.
+ * bytes of key and 16 of value make 39, in a slab's class of 40, and 47 with an expiry, in 48.
+ * The expiry has all of its 64 bits, as stock's has.
  *
- * Allocations are rounded up to KV_ENTRY_STEP, a step that every allocator used here has. So
- * the room of an entry follows from its size, and a value that changes within the same step is
- * overwritten in place. (Asking the allocator costs more than the search for the key.)
+ * The room of an entry follows from its size (base/slab.h), and a value that changes within the
+ * same step is overwritten in place. (Asking the allocator costs more than the search for the
+ * key.)
  *
  * There are no reference counts and no terminators; bits are reserved for pinning and for the
  * epoch of a snapshot. Accessors only: nobody else knows the layout. Under the data token.
@@ -30,8 +30,8 @@
 #ifndef KEYSPACE_ENTRY_H
 #define KEYSPACE_ENTRY_H
 
-#include "base/mem.h"
 #include "base/num.h"
+#include "base/slab.h"
 #include "base/view.h"
 #include "types/value.h"
 
@@ -52,7 +52,6 @@ enum kv_entry_flag {
 
 #define KV_ENTRY_HEAD 6      /* bytes before the expiry, of an entry with a short key */
 #define KV_ENTRY_WIDE_MORE 5 /* as many more with a long key */
-#define KV_ENTRY_STEP 16
 #define KV_ENTRY_EMBED_MAX 128
 #define KV_ENTRY_EMBED_SHORT 64      /* as long a string may be behind a key … */
 #define KV_ENTRY_EMBED_KEY_MAX 1024  /* … of up to this length */
@@ -188,7 +187,7 @@ static inline void kv_entry_access_set(struct kv_entry *e, uint32_t clock)
 /* Bytes of the allocation that an entry of `size` bytes lives in. */
 static inline size_t kv_entry__room(size_t size)
 {
-    return (size + KV_ENTRY_STEP - 1) & ~(size_t)(KV_ENTRY_STEP - 1);
+    return slab_room(size);
 }
 
 /* Bytes of the value's part. */
@@ -218,10 +217,11 @@ struct kv_entry *kv_entry__new(struct view key, int64_t expire_ms, size_t value_
  * caller tells the table. */
 struct kv_entry *kv_entry__reshape(struct kv_entry *e, int64_t expire_ms, size_t value_size);
 
-/* Frees the entry alone, not what it points to. */
+/* Frees the entry alone, not what it points to. Its size must be what it was made or reshaped
+ * for: the value's part is read, unless KV_ENTRY_PTR is set. */
 static inline void kv_entry__free(struct kv_entry *e)
 {
-    mem_free(e);
+    slab_free(e, kv_entry__size(e));
 }
 
 #endif

@@ -5,8 +5,7 @@
  *   field length (varint) | field | value length (varint) | value
  *
  * The value comes last, so that overwriting one never moves the field. 16 bytes of field and 16
- * of value make 34, which the allocator serves from its class of 48. Allocations are rounded up to
- * steps that every allocator used here has, so the room of an entry follows from its lengths: a
+ * of value make 34, in a slab's class of 40. The room of an entry follows from its lengths: a
  * value is overwritten in place when the entry keeps its room, without asking the allocator; else
  * a new entry takes the old one's slot, which costs no search.
  *
@@ -18,6 +17,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/slab.h"
 #include "ds/listpack.h"
 #include "ds/table.h"
 #include "types/pick.h"
@@ -54,12 +54,6 @@ static size_t entry_bytes_for(size_t field_len, size_t value_len)
     return varint_len(field_len) + field_len + varint_len(value_len) + value_len;
 }
 
-/* Bytes that an entry of so many bytes is given. */
-static size_t entry_room(size_t bytes)
-{
-    return bytes <= 8 ? 8 : (bytes + 15) & ~(size_t)15;
-}
-
 static void entry_write_value(uint8_t *at, struct view value)
 {
     at = varint_put(at, value.len);
@@ -68,7 +62,7 @@ static void entry_write_value(uint8_t *at, struct view value)
 
 static void *entry_new(struct view field, struct view value)
 {
-    uint8_t *entry = mem_alloc(entry_room(entry_bytes_for(field.len, value.len)));
+    uint8_t *entry = slab_alloc(entry_bytes_for(field.len, value.len));
     uint8_t *p = varint_put(entry, field.len);
     if (field.len) memcpy(p, field.ptr, field.len);
     entry_write_value(p + field.len, value);
@@ -79,20 +73,20 @@ static void *entry_new(struct view field, struct view value)
 static void *entry_overwrite(void *entry, struct view value)
 {
     struct view field = entry_field(entry);
-    size_t new_bytes = entry_bytes_for(field.len, value.len);
-    if (entry_room(new_bytes) == entry_room(entry_bytes(entry))) {
+    size_t old_bytes = entry_bytes(entry), new_bytes = entry_bytes_for(field.len, value.len);
+    if (slab_room(new_bytes) == slab_room(old_bytes)) {
         entry_write_value((uint8_t *)entry + (field.ptr - (const char *)entry) + field.len, value);
         return entry;
     }
     void *moved = entry_new(field, value);
-    mem_free(entry);
+    slab_free(entry, old_bytes);
     return moved;
 }
 
 static void entry_free(void *entry, void *ctx)
 {
     UNUSED(ctx);
-    mem_free(entry);
+    slab_free(entry, entry_bytes(entry));
 }
 
 /* ---- encodings ---- */
@@ -234,7 +228,7 @@ bool hash_remove(struct value *v, struct arg *field)
         struct table t = table_of(*v);
         void *entry = table_remove(&t, &entry_type, arg_view(field), arg_hash(field));
         v->ptr = t.body;
-        mem_free(entry);
+        if (entry) entry_free(entry, NULL);
         return entry != NULL;
     }
     uint8_t *lp = v->ptr;
@@ -416,7 +410,7 @@ static size_t ops_memory(struct value v, size_t samples)
     size_t looked = 0, bytes = 0, count = table_count(&t);
     table_iter_init(&it, &t);
     for (void *entry; looked < samples && (entry = table_iter_next(&it)); looked++) {
-        bytes += mem_usable(entry);
+        bytes += slab_room(entry_bytes(entry));
     }
     table_iter_end(&it);
     if (looked) bytes = (size_t)((double)bytes / (double)looked * (double)count);

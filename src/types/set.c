@@ -4,7 +4,7 @@
  *
  *   length (varint) | member
  *
- * 16 bytes of member make 17, in the allocator's class of 32. Members could be packed several to
+ * 16 bytes of member make 17, in a slab's class of 24. Members could be packed several to
  * an allocation, but then removal would have to move neighbours that the table points at.
  */
 #include "types/set.h"
@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/random.h"
+#include "base/slab.h"
 #include "ds/intset.h"
 #include "ds/table.h"
 #include "types/pick.h"
@@ -36,9 +37,19 @@ static struct view entry_member(const void *entry)
 
 static const struct table_type entry_type = {.key = entry_member, .hash = NULL};
 
+static size_t entry_bytes_for(size_t member_len)
+{
+    return varint_len(member_len) + member_len;
+}
+
+static size_t entry_bytes(const void *entry)
+{
+    return entry_bytes_for(entry_member(entry).len);
+}
+
 static void *entry_new(struct view member)
 {
-    uint8_t *entry = mem_alloc(varint_len(member.len) + member.len);
+    uint8_t *entry = slab_alloc(entry_bytes_for(member.len));
     uint8_t *p = varint_put(entry, member.len);
     if (member.len) memcpy(p, member.ptr, member.len);
     return entry;
@@ -47,7 +58,7 @@ static void *entry_new(struct view member)
 static void entry_free(void *entry, void *ctx)
 {
     UNUSED(ctx);
-    mem_free(entry);
+    slab_free(entry, entry_bytes(entry));
 }
 
 /* ---- encodings ---- */
@@ -132,7 +143,7 @@ bool set_remove(struct value *v, struct arg *member)
         struct table t = table_of(*v);
         void *entry = table_remove(&t, &entry_type, arg_view(member), arg_hash(member));
         v->ptr = t.body;
-        mem_free(entry);
+        if (entry) entry_free(entry, NULL);
         return entry != NULL;
     }
     int64_t number;
@@ -267,7 +278,7 @@ static void pop_in_place(struct value *v, size_t count, set_visit_fn *fn, void *
             void *entry = table_random(&t);
             fn(ctx, entry_member(entry));
             table_remove_entry(&t, entry, hash_view(entry_member(entry)));
-            mem_free(entry);
+            entry_free(entry, NULL);
         }
         v->ptr = t.body;
         return;
@@ -343,7 +354,7 @@ static size_t ops_memory(struct value v, size_t samples)
     size_t looked = 0, bytes = 0, count = table_count(&t);
     table_iter_init(&it, &t);
     for (void *entry; looked < samples && (entry = table_iter_next(&it)); looked++) {
-        bytes += mem_usable(entry);
+        bytes += slab_room(entry_bytes(entry));
     }
     table_iter_end(&it);
     if (looked) bytes = (size_t)((double)bytes / (double)looked * (double)count);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/random.h"
+#include "base/slab.h"
 #include "ds/listpack.h"
 #include "ds/ordered.h"
 #include "ds/table.h"
@@ -204,7 +205,7 @@ bool zset_remove(struct value *v, struct arg *member)
             table_remove(&tree->table, &element_type, arg_view(member), arg_hash(member));
         if (!e) return false;
         ordered_remove(&tree->order, e);
-        mem_free(e);
+        ordered_element_free(e);
         return true;
     }
     uint8_t *lp = v->ptr;
@@ -237,7 +238,7 @@ static void drop_element(struct ordered_element *e, void *ctx)
     struct table *table = ctx;
     ASSERT(table_remove(table, &element_type, ordered_member(e), hash_view(ordered_member(e))) ==
            e);
-    mem_free(e);
+    ordered_element_free(e);
 }
 
 void zset_remove_span(struct value *v, struct zset_span span)
@@ -380,7 +381,7 @@ void zset_pick(struct value v, size_t count, zset_visit_fn *fn, void *ctx)
 static void free_element(void *entry, void *ctx)
 {
     UNUSED(ctx);
-    mem_free(entry);
+    ordered_element_free(entry);
 }
 
 static void ops_free(struct value v)
@@ -413,7 +414,7 @@ static size_t ops_memory(struct value v, size_t samples)
     size_t stride = n ? count / n : 0;
     struct ordered_pos pos = ordered_at(&tree->order, stride / 2);
     for (size_t i = 1; i <= n; i++) {
-        sum += mem_usable(ordered_get(pos));
+        sum += slab_room(ordered_element_bytes(ordered_member(ordered_get(pos)).len));
         pos = stride == 1 ? ordered_next(pos) : ordered_at(&tree->order, stride * i + stride / 2);
     }
     size_t bytes = mem_usable(tree) + table_memory(&tree->table) + ordered_memory(&tree->order);

@@ -115,7 +115,7 @@ class StreamReaders:
 
 # name, target of the ratio, command of the i-th of so many elements
 MEMORY_TESTS = [
-    ("string, 16+16 bytes", 0.52,
+    ("string, 16+16 bytes", 0.45,
      lambda i, count: [b"SET", b"key:%012d" % i, b"val:%012d" % i]),
     ("hash field, 16+16 bytes", 0.60,
      lambda i, count: [b"HSET", b"h", b"fld:%012d" % i, b"val:%012d" % i]),

@@ -111,7 +111,7 @@ static void check_bound(const struct model *m, const struct ordered *t, unsigned
     struct ordered_pos pos = ordered_at(t, rank);
     CHECK_INT(ordered_valid(pos), rank < m->count);
     if (rank < m->count) CHECK(ordered_get(pos) == m->e[rank]);
-    mem_free(probe);
+    ordered_element_free(probe);
 }
 
 struct taken {
@@ -123,7 +123,7 @@ static void take(struct ordered_element *e, void *ctx)
 {
     struct taken *taken = ctx;
     CHECK(e == taken->m->e[taken->next++]);
-    mem_free(e);
+    ordered_element_free(e);
 }
 
 static void remove_range(struct model *m, struct ordered *t)
@@ -141,7 +141,7 @@ static void add(struct model *m, struct ordered *t, struct ordered_element *e)
 {
     size_t i = model_find(m, e);
     if (m->count == MODEL_MAX || (i < m->count && compare(m->e[i], e) == 0)) {
-        mem_free(e);
+        ordered_element_free(e);
         return;
     }
     ordered_insert(t, e);
@@ -175,7 +175,7 @@ static void step(struct model *m, struct ordered *t, unsigned kind, bool growing
         } else {
             ordered_remove(t, e);
             model_remove(m, i, 1);
-            mem_free(e);
+            ordered_element_free(e);
         }
     } else if (roll < 98) {
         check_bound(m, t, kind);
@@ -198,7 +198,7 @@ TEST(random_operations)
         check_order(&m, &t);
         ordered_clear(&t);
         CHECK_INT(ordered_memory(&t), 0);
-        for (size_t i = 0; i < m.count; i++) mem_free(m.e[i]);
+        for (size_t i = 0; i < m.count; i++) ordered_element_free(m.e[i]);
     }
 }
 
@@ -225,7 +225,7 @@ TEST(inserts_in_order)
         while (t.count) {
             struct ordered_element *e = ordered_get(ordered_at(&t, unit_rand_below(t.count)));
             ordered_remove(&t, e);
-            mem_free(e);
+            ordered_element_free(e);
             if (t.count % 1000 == 0) CHECK(ordered_check(&t));
         }
         CHECK(t.root == NULL && t.leaves == 0 && t.inners == 0);
@@ -240,7 +240,7 @@ TEST(members_of_every_length)
         struct ordered_element *e = ordered_element_new(view_of(text, len), 1.5);
         CHECK_MEM(ordered_member(e).ptr, ordered_member(e).len, text, len);
         CHECK(ordered_element_bytes(len) >= len + 9);
-        mem_free(e);
+        ordered_element_free(e);
     }
 }
 

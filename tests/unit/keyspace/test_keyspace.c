@@ -428,8 +428,8 @@ TEST(same_size_overwrites_in_place)
     kv_setup(1);
     struct kv_db *db = kv_db(0);
     const struct kv_entry *e = set(&u, db, "key:000000000001", 16);
-    CHECK(set(&u, db, "key:000000000001", 20) == e);
-    CHECK(set(&u, db, "key:000000000001", 12) == e);
+    CHECK(set(&u, db, "key:000000000001", 17) == e);
+    CHECK(set(&u, db, "key:000000000001", 10) == e);
     e = set(&u, db, "key:000000000001", 100);
     CHECK(!(e->flags & KV_ENTRY_PTR));
     e = set(&u, db, "key:000000000001", 120);
