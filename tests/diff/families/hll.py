@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """HyperLogLogs. GET compares the strings themselves: every run and every cached estimate."""
+from . import Steps
 
 HEAD = b"HYLL\x01\x00\x00\x00"
 STALE = b"\x00" * 7 + b"\x80"
@@ -68,7 +69,9 @@ def commands(pick):
         uses = [[name(b"PFCOUNT"), made[1]], [name(b"PFMERGE"), made[1]], [b"PFADD", made[1]],
                 [name(b"PFCOUNT"), key(), made[1]], [name(b"PFMERGE"), key(), made[1]],
                 [b"PFDEBUG", b"TODENSE", made[1]], [b"PFDEBUG", b"ENCODING", made[1]]]
-        return [[b"PFADD", made[1]], made, pick.one(uses), pick.one(uses), [b"DEL", made[1]]]
+        # In steps, whose commands are never changed: it must be gone in the end.
+        return Steps(("main", [[b"PFADD", made[1]], made, pick.one(uses), pick.one(uses),
+                               [b"DEL", made[1]]]))
 
     def limit():
         return [b"CONFIG", b"SET", b"hll-sparse-max-bytes",
