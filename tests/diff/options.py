@@ -21,7 +21,8 @@ import resp  # noqa: E402
 import servers  # noqa: E402
 
 # Not set: they would move the server from under the test, or end it.
-NOT_SET = {"port", "bind", "dir", "requirepass", "timeout", "maxclients", "unixsocket", "tls-port",
+NOT_SET = {"port", "bind", "maxmemory-clients", "dir", "requirepass", "timeout", "maxclients",
+           "unixsocket", "tls-port",
            "enable-debug-command", "masterauth", "maxmemory", "client-query-buffer-limit",
            "proto-max-bulk-len", "logfile", "cluster-announce-hostname", "save",
            "client-output-buffer-limit", "oom-score-adj", "oom-score-adj-values",
@@ -34,7 +35,8 @@ OWN_DEFAULT = {
 SWITCHES = {"appendonly", "tls-cluster", "tls-replication", "activedefrag"}
 # Where stock looks at the files, or at the part, when the option is set.
 # (repl-backlog-size grows to 16 KB, cluster-link-sendbuf-limit takes what is negative as signed)
-OWN_CHECK = SWITCHES | {"repl-backlog-size", "cluster-link-sendbuf-limit"} | {"repl-diskless-load", "notify-keyspace-events", "dbfilename",
+OWN_CHECK = SWITCHES | {"repl-backlog-size", "cluster-link-sendbuf-limit",
+                        "repl-diskless-load", "notify-keyspace-events", "dbfilename",
                         "replica-announced", "bind-source-addr"}
 WORDS = [b"", b"0", b"1", b"7", b"11", b"-1", b"-2", b"yes", b"no", b"YES", b"maybe", b"1kb",
          b"100MB", b"1 2", b"99999999999999999999", b"70000", b"default", b"everysec", b"nosave",
