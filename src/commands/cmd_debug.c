@@ -12,7 +12,9 @@
 #include "exec/reply.h"
 #include "exec/settings.h"
 #include "exec/token_stress.h"
+#include "persist/dump.h"
 #include "persist/persist.h"
+#include "types/list.h"
 
 /* ---- digests ---- */
 
@@ -74,34 +76,45 @@ static enum status debug_reload(struct exec_ctx *ctx)
 
 /* ---- keys ---- */
 
-/* Bytes of the content. For strings what a dump without compression would hold, for collections
- * what they take in memory, which is a bound of it. */
-static size_t content_size(const struct kv_entry *e)
+/* Bytes of the value as a file would hold it. */
+static size_t saved_size(const struct kv_entry *e)
 {
-    int64_t n;
-    if (kv_entry_int(e, &n)) {
-        if (n >= INT8_MIN && n <= INT8_MAX) return 2;
-        if (n >= INT16_MIN && n <= INT16_MAX) return 3;
-        if (n >= INT32_MIN && n <= INT32_MAX) return 5;
-    }
-    if (!kv_entry_is_string(e)) {
-        struct value v = kv_entry_value(e);
-        return type_ops_of(v.type)->memory(v, SIZE_MAX);
-    }
-    size_t len = kv_entry_string_len(e);
-    return len + (len < 64 ? 1 : len < 16384 ? 2 : 5);
+    struct buf payload = {0};
+    dump_save(e, &payload);
+    size_t bytes = payload.len - DUMP_EXTRA_BYTES;
+    buf_release(&payload);
+    return bytes;
+}
+
+static void count_bytes(void *bytes, struct view block, bool plain)
+{
+    UNUSED(plain);
+    *(size_t *)bytes += block.len;
+}
+
+static void print_list(const struct quicklist *q, struct buf *text)
+{
+    size_t bytes = 0, nodes = quicklist_nodes(q);
+    quicklist_each_block(q, count_bytes, &bytes);
+    buf_printf(text,
+               " ql_nodes:%zu ql_avg_node:%.2f ql_listpack_max:%d ql_compressed:%d "
+               "ql_uncompressed_size:%zu",
+               nodes, nodes ? (double)quicklist_count(q) / (double)nodes : 0.0,
+               quicklist_node_limit(q), quicklist_depth(q) > 0, bytes);
 }
 
 static enum status debug_object(struct exec_ctx *ctx)
 {
     const struct kv_entry *e = kv_peek_expired(ctx->db, &ctx->argv[2]);
     if (!e) return reply_no_such_key(ctx);
+    if (!rdb_entry_has_form(e)) return reply_error(ctx, "values of this type can't be saved");
     struct buf text = {0};
     buf_printf(&text,
                "Value at:%p refcount:%lld encoding:%s serializedlength:%zu lru:%u "
                "lru_seconds_idle:%lld",
                (const void *)e, (long long)kv_reported_refcount(e), enc_name(kv_entry_enc(e)),
-               content_size(e), kv_entry_access(e), (long long)kv_idle_seconds(e));
+               saved_size(e), kv_entry_access(e), (long long)kv_idle_seconds(e));
+    if (kv_entry_enc(e) == ENC_QUICKLIST) print_list(list_of(kv_entry_value(e)), &text);
     reply_status(ctx, buf_cstr(&text));
     buf_release(&text);
     return STATUS_OK;
@@ -325,6 +338,9 @@ static enum status debug_help(struct exec_ctx *ctx)
         "PROTOCOL <type>",
         "    Reply a value of a type: string, integer, double, bignum, null, array, set,",
         "    map, push, verbatim, true, false.",
+        "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+        "    Save the data, empty the databases and load it again. NOSAVE: load the file",
+        "    that is there; NOFLUSH: keep what is in memory; MERGE: the file's keys win.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether expired keys are deleted though nobody asks for them.",
         "SLEEP <seconds>",

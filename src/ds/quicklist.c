@@ -30,6 +30,7 @@
 #include "ds/listpack.h"
 
 #define NODE_BYTES_DEFAULT 8192
+#define NODE_LIMIT_MAX 32767    /* of what may be asked for, as in stock */
 #define NODE_ELEMENTS_MAX 60000 /* below what a listpack's head and `count` can count */
 #define CAPACITY_MAX (((size_t)1 << 23) - 1)
 /* A node of so many bytes is given room for a quarter more when it grows at an end; a smaller one
@@ -257,7 +258,7 @@ struct quicklist *quicklist_new(int node_limit, int depth)
     if (node_limit < 0)
         q->node_bytes = (uint32_t)2048 << MIN(5u, 0u - (unsigned)node_limit);
     else
-        q->node_elements = (uint32_t)MIN(MAX(node_limit, 1), NODE_ELEMENTS_MAX);
+        q->node_elements = (uint32_t)MIN(MAX(node_limit, 1), NODE_LIMIT_MAX);
     q->depth = (uint32_t)MIN(MAX(depth, 0), DEPTH_MAX);
     return q;
 }
@@ -297,6 +298,17 @@ size_t quicklist_count(const struct quicklist *q)
 size_t quicklist_nodes(const struct quicklist *q)
 {
     return q->nodes;
+}
+
+int quicklist_node_limit(const struct quicklist *q)
+{
+    if (q->node_elements < NODE_ELEMENTS_MAX) return (int)q->node_elements;
+    return 11 - __builtin_ctz(q->node_bytes); /* -1 is 4 KB */
+}
+
+int quicklist_depth(const struct quicklist *q)
+{
+    return (int)q->depth;
 }
 
 size_t quicklist_memory(const struct quicklist *q, size_t samples)

@@ -42,6 +42,10 @@ struct quicklist *quicklist_copy(const struct quicklist *q) MUST_CHECK;
 size_t quicklist_count(const struct quicklist *q);
 size_t quicklist_nodes(const struct quicklist *q);
 
+/* The limits that it was made with, in quicklist_new's terms. */
+int quicklist_node_limit(const struct quicklist *q);
+int quicklist_depth(const struct quicklist *q);
+
 /* Bytes allocated, extrapolated from `samples` nodes. */
 size_t quicklist_memory(const struct quicklist *q, size_t samples);
 

@@ -11,6 +11,9 @@
 
 #include "persist/rdb_value.h"
 
+/* What a payload has besides the value. */
+#define DUMP_EXTRA_BYTES 11
+
 /* Appends an entry's payload. */
 void dump_save(const struct kv_entry *e, struct buf *out);
 

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "conf/metric.h"
 #include "conf/option.h"
 #include "exec/admit.h"
 #include "exec/client.h"
@@ -32,6 +33,22 @@
 #define KEYS_A_LOOK 16 /* keys between two looks at the clock */
 
 enum outcome { WITHIN, RUNNING, FULL };
+
+/* How long the limit has been exceeded; guard: the data token. */
+static struct {
+    int64_t since_us; /* monotonic; 0: it isn't now */
+    int64_t total_us; /* of the times before */
+} exceeded;
+
+static void note_exceeded(bool now)
+{
+    if (now) {
+        if (!exceeded.since_us) exceeded.since_us = clock_mono_us();
+    } else if (exceeded.since_us) {
+        exceeded.total_us += clock_mono_us() - exceeded.since_us;
+        exceeded.since_us = 0;
+    }
+}
 
 /* ---- options ---- */
 
@@ -134,6 +151,7 @@ static enum outcome evict(struct kv_unit *unit)
         }
         if (!kv_evict_one(unit)) outcome = FULL;
     }
+    note_exceeded(outcome != WITHIN);
     if (start_us) latency_note(LATENCY_EVICTION_CYCLE, (uint64_t)(clock_mono_us() - start_us));
     return outcome;
 }
@@ -166,7 +184,11 @@ static bool filter_applies(const struct exec_ctx *ctx)
 
 static enum admit_verdict filter(struct exec_ctx *ctx)
 {
-    if (likely(!is_over()) || pause_is_on()) return ADMIT_PASS;
+    if (likely(!is_over())) {
+        note_exceeded(false);
+        return ADMIT_PASS;
+    }
+    if (pause_is_on()) return ADMIT_PASS;
     /* Within somebody's unit its events are delivered with the rest. */
     bool joined = ctx->flags & EXEC_IN_EVENT;
     enum outcome outcome = joined ? evict(ctx->unit) : evict_in_own_unit(ctx->event_depth);
@@ -176,14 +198,46 @@ static enum admit_verdict filter(struct exec_ctx *ctx)
 
 void server_memory_cron(void)
 {
-    if (!kv_settings.maxmemory) return;
-    mem_used();
-    if (is_over() && !pause_is_on()) evict_in_own_unit(0);
+    if (kv_settings.maxmemory) {
+        mem_used();
+        if (is_over()) {
+            if (!pause_is_on()) evict_in_own_unit(0);
+            return;
+        }
+    }
+    note_exceeded(false);
 }
+
+/* ---- INFO ---- */
+
+static int64_t info_exceeded_now(void)
+{
+    return exceeded.since_us ? (clock_mono_us() - exceeded.since_us) / 1000 : 0;
+}
+
+static int64_t info_exceeded_total(void)
+{
+    int64_t now_us = exceeded.since_us ? clock_mono_us() - exceeded.since_us : 0;
+    return (exceeded.total_us + now_us) / 1000;
+}
+
+static void reset_exceeded(void)
+{
+    exceeded.since_us = exceeded.total_us = 0;
+}
+
+static const struct metric_row metric_rows[] = {
+    {METRIC_STATS, "total_eviction_exceeded_time", METRIC_INT_FN, {.int_fn = info_exceeded_total},
+     0},
+    {METRIC_STATS, "current_eviction_exceeded_time", METRIC_INT_FN, {.int_fn = info_exceeded_now},
+     0},
+};
 
 void server_memory_setup(void)
 {
     admit_add(ADMIT_MEMORY, filter, filter_applies);
+    metric_register(metric_rows, ARRAY_COUNT(metric_rows));
+    metric_on_reset(reset_exceeded);
     kv_evict_policy_apply();
     admit_set(ADMIT_MEMORY, kv_settings.maxmemory > 0);
 }

@@ -76,6 +76,36 @@ with_server {} {
         expect [r DEBUG SLEEP -1] OK
     }
 
+    test "OBJECT of a list" {
+        r RPUSH l a 1 bb a 1 bb a 1 bb
+        expect_match [r DEBUG OBJECT l] "* encoding:quicklist serializedlength:26 *\
+            lru_seconds_idle:0 ql_nodes:1 ql_avg_node:9.00 ql_listpack_max:-2 ql_compressed:0\
+            ql_uncompressed_size:34"
+        with_config {list-max-listpack-size 4 list-compress-depth 1} {
+            for {set i 0} {$i < 10} {incr i} { r RPUSH m a$i $i [string repeat x 100] }
+            expect_match [r DEBUG OBJECT m] "* ql_nodes:8 ql_avg_node:3.75 ql_listpack_max:4\
+                ql_compressed:1 ql_uncompressed_size:*"
+        }
+        foreach limit {-5 -4 -3 -1 1 128} {
+            r CONFIG SET list-max-listpack-size $limit
+            r DEL n
+            r RPUSH n a
+            expect_match [r DEBUG OBJECT n] "* ql_listpack_max:$limit *"
+        }
+        r CONFIG SET list-max-listpack-size -2
+    }
+
+    test "OBJECT's length is that of a file" {
+        r SET s v
+        r SET i 100000
+        r HSET h f v g 2
+        r SADD ints 1 2 3
+        r ZADD z 1 a 2 b
+        foreach {key length} {s 2 i 5 h 19 ints 15 z 18} {
+            expect_match [r DEBUG OBJECT $key] "* serializedlength:$length *"
+        }
+    }
+
     test "OBJECT" {
         r SET k abc
         expect_match [r DEBUG OBJECT k] "Value at:0x* refcount:1 encoding:embstr\

@@ -2,9 +2,14 @@
 #
 # maxmemory: commands that are refused, each policy, counters of accesses, options.
 
+# Bytes that the limit is about.
+proc counted {} {
+    expr {[info_field used_memory] - [info_field mem_not_counted_for_evict]}
+}
+
 # A limit this many bytes above what is in use now.
 proc limit_above {bytes} {
-    r CONFIG SET maxmemory [expr {[info_field used_memory] + $bytes}]
+    r CONFIG SET maxmemory [expr {[counted] + $bytes}]
 }
 
 proc fill {prefix count args} {
@@ -117,6 +122,105 @@ with_server {} {
         expect_true {[llength [r KEYS cold:*]] < 200}
         r CONFIG SET maxmemory 0 maxmemory-policy allkeys-lru
         expect_error "ERR An LFU maxmemory policy is not selected*" {r OBJECT FREQ r}
+    }
+
+    test "evicted keys are told of, each once" {
+        r FLUSHALL
+        r CONFIG SET maxmemory-policy allkeys-lru notify-keyspace-events Eeg
+        set c [client -resp 2]
+        $c PSUBSCRIBE __keyevent@*
+        fill k 20
+        r CONFIG SET maxmemory 1
+        set names {}
+        for {set i 0} {$i < 20} {incr i} {
+            lassign [client::receive $c] kind pattern channel name
+            expect $channel __keyevent@0__:evicted
+            lappend names $name
+            lappend all k:$i
+        }
+        expect_set $names $all
+        expect [r DBSIZE] 0
+        r CONFIG SET maxmemory 0 notify-keyspace-events ""
+    }
+
+    test "how long the limit was exceeded" {
+        r CONFIG SET maxmemory 0 maxmemory-policy noeviction
+        r CONFIG RESETSTAT
+        expect [info_field current_eviction_exceeded_time] 0
+        expect [info_field total_eviction_exceeded_time] 0
+        r CONFIG SET maxmemory 1
+        wait_for {[info_field current_eviction_exceeded_time] > 20}
+        r CONFIG SET maxmemory 1000000000
+        wait_for {[info_field current_eviction_exceeded_time] == 0}
+        set total [info_field total_eviction_exceeded_time]
+        expect_true {$total > 20}
+        r CONFIG SET maxmemory 1
+        wait_for {[info_field total_eviction_exceeded_time] > $total + 20}
+        expect_true {[info_field current_eviction_exceeded_time] <\
+            [info_field total_eviction_exceeded_time]}
+        r CONFIG SET maxmemory 1000000000
+        r PING
+        r CONFIG RESETSTAT
+        expect [info_field total_eviction_exceeded_time] 0
+        r CONFIG SET maxmemory 0
+    }
+
+    test "without a limit nothing is exceeded" -only cogwheel {
+        r CONFIG SET maxmemory-policy noeviction maxmemory 1
+        wait_for {[info_field current_eviction_exceeded_time] > 0}
+        r CONFIG SET maxmemory 0
+        expect [info_field current_eviction_exceeded_time] 0
+    }
+
+    test "a gears program's commands without memory" -needs python {
+        r SET k v
+        r CONFIG SET maxmemory-policy noeviction maxmemory 1
+        set script {
+def attempt(*words):
+    try:
+        return str(execute(*words))
+    except Exception as e:
+        return str(e)
+said = [attempt('set', 'a', 'b'), attempt('get', 'k'), attempt('incr', 'n'), attempt('del', 'k')]
+with atomic():
+    said.append(attempt('set', 'c', 'd'))
+GB('ShardsIDReader').map(lambda _: '; '.join(said)).run()
+        }
+        lassign [r RG.PYEXECUTE $script] said errors
+        expect $errors {}
+        expect_match $said "*$::oom*; v; *$::oom*; 1; *$::oom*"
+        r CONFIG SET maxmemory 0
+        expect [r DBSIZE] 0
+    }
+
+    test "a gears program's commands evict" -needs python {
+        r CONFIG SET maxmemory-policy allkeys-lru maxmemory-eviction-tenacity 100
+        r CONFIG RESETSTAT
+        limit_above 500000
+        r RG.PYEXECUTE "for i in range(3000): execute('set', 'k:%d' % i, 'x' * 1000)"
+        expect_true {[info_field evicted_keys] > 1000}
+        expect_true {[r DBSIZE] > 100}
+        r RG.PYEXECUTE "with atomic():\n for i in range(3000):\
+            execute('set', 'k:%d' % i, 'y' * 1000)"
+        expect_true {[r DBSIZE] < 2000}
+        r CONFIG SET maxmemory 0 maxmemory-eviction-tenacity 10 maxmemory-policy noeviction
+    }
+
+    test "large values are evicted in the background, and counted meanwhile" {
+        r FLUSHALL
+        for {set i 0} {$i < 30} {incr i} {
+            r SADD s:$i {*}[lmap n [lrepeat 500 x] { rand_bytes 20 }]
+            r RPUSH l:$i {*}[lrepeat 200 [string repeat y 100]]
+            r ZADD z:$i {*}[concat {*}[lmap n [lrepeat 200 x] { list 1 [rand_bytes 20] }]]
+            r XADD x:$i * f [string repeat z 1000]
+        }
+        set used [counted]
+        r CONFIG SET maxmemory-policy allkeys-random
+        limit_above -500000
+        wait_for {[r PING] eq "PONG" && [counted] < $used - 400000}
+        set left [r DBSIZE]
+        expect_true {$left > 0 && $left < 120}
+        r CONFIG SET maxmemory 0 maxmemory-policy noeviction
     }
 
     test "options" {

@@ -201,6 +201,20 @@ static void run(int node_limit, int depth, size_t longest, long rounds)
     mem_free(buf);
 }
 
+TEST(limits_are_told_as_they_were_given)
+{
+    static const struct {
+        int given, told;
+    } limits[] = {{-9, -5}, {-5, -5}, {-4, -4}, {-3, -3}, {-2, -2}, {-1, -1},
+                  {0, 1}, {1, 1}, {128, 128}, {32767, 32767}, {100000, 32767}};
+    for (size_t i = 0; i < ARRAY_COUNT(limits); i++) {
+        struct quicklist *q = quicklist_new(limits[i].given, (int)i);
+        CHECK_INT(quicklist_node_limit(q), limits[i].told);
+        CHECK_INT(quicklist_depth(q), (int)i);
+        quicklist_free(q);
+    }
+}
+
 TEST(random_small_nodes)
 {
     for (int limit = 0; limit <= 9; limit++)
