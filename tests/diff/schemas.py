@@ -6,9 +6,9 @@ usage: tests/diff/schemas.py [--commands N] [--seed N] [--families a,b] [--varia
 
 The random commands of the differential runner's families, and a fixed list of those that no
 family has, are sent under RESP2 and RESP3. Each reply that isn't an error must have the shape that
-`reply` says in the command's row (src/commands/spec, notation: utils/lib/replyschema.py). A row that
-never answered anything but errors under one of them has failed, but for those of NOT_MET. The last line is
-`N passed, M failed`: a command's row and protocol each.
+`reply` says in the command's row (src/commands/spec, notation: utils/lib/replyschema.py). A row
+that never answered anything but errors under one of them has failed, but for those of NOT_MET. The
+last line is `N passed, M failed`: a command's row and protocol each.
 """
 import argparse
 import glob
@@ -96,14 +96,16 @@ DECRBY s 2|INCRBYFLOAT s 1.5|LCS s t|LCS s t LEN|LCS s t IDX WITHMATCHLEN|SETBIT
 GETBIT bits 7|BITCOUNT bits|BITPOS bits 1|BITOP NOT dest bits|BITFIELD bits GET u8 0 SET u8 0 7
 BITFIELD bits OVERFLOW FAIL INCRBY u2 0 3|BITFIELD_RO bits GET u8 0
 EXISTS s nosuch|TYPE s|TYPE nosuch|EXPIRE s 99|PEXPIRE s 99999|EXPIREAT s 4000000000|TTL s
-PEXPIREAT s 4000000000000|PTTL s|EXPIRETIME s|PEXPIRETIME s|PERSIST s|RENAME t u|RENAMENX u t|DEL u t
+PEXPIREAT s 4000000000000|PTTL s|EXPIRETIME s|PEXPIRETIME s|PERSIST s|RENAME t u|RENAMENX u t
+DEL u t
 HSET h f 1 g 2|HMSET h i 3|HSETNX h f 1|HGET h f|HGET h nosuch|HMGET h f nosuch|HGETALL h|HKEYS h
 HVALS h|HLEN h|HSTRLEN h f|HEXISTS h f|HINCRBY h f 1|HINCRBYFLOAT h f 1.5|HRANDFIELD h|HRANDFIELD no
 HRANDFIELD h 2|HRANDFIELD h -2 WITHVALUES|HSCAN h 0|HDEL h f nosuch
 RPUSH l a b c d e f|LPUSH l x|LPUSHX l y|RPUSHX l z|LLEN l|LINDEX l 0|LINDEX l 99|LRANGE l 0 -1
 LSET l 0 q|LINSERT l BEFORE a w|LPOS l a|LPOS l nosuch|LPOS l a COUNT 0|LREM l 0 w|LTRIM l 0 99
 LMOVE l m LEFT RIGHT|RPOPLPUSH l m|RPOPLPUSH no m|LPOP l|LPOP l 2|LPOP no|LPOP no 2|RPOP l
-LMPOP 2 no m LEFT|LMPOP 1 no LEFT|BLPOP m 0|BLPOP no 0.001|RPUSH l 1 2 3 4 5|BRPOP l 0|BRPOP no 0.001
+LMPOP 2 no m LEFT|LMPOP 1 no LEFT|BLPOP m 0|BLPOP no 0.001|RPUSH l 1 2 3 4 5|BRPOP l 0
+BRPOP no 0.001
 BLMOVE l m LEFT LEFT 0|BLMOVE no m LEFT LEFT 0.001|BRPOPLPUSH l m 0|BRPOPLPUSH no m 0.001
 BLMPOP 0 1 l LEFT|BLMPOP 0.001 1 no LEFT
 SADD a 1 2 x|SADD b 2 x|SCARD a|SISMEMBER a 1|SMISMEMBER a 1 9|SMEMBERS a|SINTER a b|SUNION a b

@@ -230,7 +230,8 @@ class Mixer:
 
 
 # Commands that say how many keys follow, and where.
-KEY_COUNT_SECOND = {b"LMPOP", b"ZMPOP", b"SINTERCARD", b"ZINTERCARD", b"ZUNION", b"ZINTER", b"ZDIFF"}
+KEY_COUNT_SECOND = {b"LMPOP", b"ZMPOP", b"SINTERCARD", b"ZINTERCARD", b"ZUNION", b"ZINTER",
+                    b"ZDIFF"}
 KEY_COUNT_THIRD = {b"BLMPOP", b"BZMPOP", b"ZUNIONSTORE", b"ZINTERSTORE", b"ZDIFFSTORE"}
 KEY_COUNT = re.compile(rb"0|-?[1-9][0-9]{0,17}")
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Keys whose time has passed and that nobody has looked at since: the runner turns the periodic
 search for them off. Whatever command comes next must find them gone, and count what it found."""
-from . import Special, Steps, bitmaps, geo, hashes, keys, keys2, lists, sets, streams, strings, zsets
+from . import (Special, Steps, bitmaps, geo, hashes, keys, keys2, lists, sets, streams, strings,
+               zsets)
 
 SHARE = 10
 # For each, a command that gives a key of its kind something to hold.

@@ -38,7 +38,8 @@ def commands(pick):
             return keys, [b"BZMPOP", b"0", b"%d" % len(keys)] + keys + \
                 [pick.one([b"MIN", b"MAX"])] + count()
         if kind == 7:
-            return keys, [b"XREAD"] + count() + [b"BLOCK", b"0", b"STREAMS"] + keys + [b"$"] * len(keys)
+            return keys, [b"XREAD"] + count() + [b"BLOCK", b"0", b"STREAMS"] + keys + \
+                [b"$"] * len(keys)
         return keys, [b"XREADGROUP", b"GROUP", b"g", b"alice", b"BLOCK", b"0", b"STREAMS", keys[0],
                       b">"]
 
@@ -56,17 +57,20 @@ def commands(pick):
         key = pick.one(keys)
         other = pick.one(every)
         words = pick.one([
-            [b"LPUSH", key, b"a", b"b"], [b"RPUSH", key, b"a", b"b", b"c"], [b"ZADD", key, b"1", b"m"],
-            [b"ZADD", key, b"2", b"x", b"3", b"y"], [b"XADD", key, b"18446744073709551614-1", b"f", b"v"],
-            [b"XADD", key, b"18446744073709551615-*", b"f", b"v"], [b"SET", key, b"v"], [b"DEL", key],
-            [b"RENAME", other, key], [b"COPY", other, key, b"REPLACE"], [b"LMOVE", other, key] +
-            [end(), end()], [b"RPOPLPUSH", other, key], [b"SORT", other, b"STORE", key],
-            [b"ZUNIONSTORE", key, b"1", other], [b"ZRANGESTORE", key, other, b"0", b"-1"],
-            [b"LINSERT", key, b"BEFORE", b"a", b"z"], [b"LPUSHX", key, b"q"],
-            [b"ZINCRBY", key, b"1", b"m"], [b"GEOADD", key, b"13", b"38", b"p"], [b"SADD", key, b"1"],
-            [b"MOVE", key, b"1"], [b"SWAPDB", b"0", b"1"], [b"LPOP", key], [b"ZPOPMIN", key],
+            [b"LPUSH", key, b"a", b"b"], [b"RPUSH", key, b"a", b"b", b"c"],
+            [b"LPUSHX", key, b"q"], [b"LINSERT", key, b"BEFORE", b"a", b"z"], [b"LPOP", key],
+            [b"LMOVE", other, key, end(), end()], [b"RPOPLPUSH", other, key],
+            [b"ZADD", key, b"1", b"m"], [b"ZADD", key, b"2", b"x", b"3", b"y"],
+            [b"ZINCRBY", key, b"1", b"m"], [b"GEOADD", key, b"13", b"38", b"p"], [b"ZPOPMIN", key],
+            [b"XADD", key, b"18446744073709551614-1", b"f", b"v"],
+            [b"XADD", key, b"18446744073709551615-*", b"f", b"v"],
+            [b"XSETID", key, b"18446744073709551615-9"],
             [b"XGROUP", b"DESTROY", key, b"g"], [b"XGROUP", b"CREATE", key, b"g", b"0"],
-            [b"XSETID", key, b"18446744073709551615-9"], [b"PEXPIRE", key, b"-1"], [b"FLUSHDB"]])
+            [b"SET", key, b"v"], [b"SADD", key, b"1"], [b"DEL", key], [b"PEXPIRE", key, b"-1"],
+            [b"RENAME", other, key], [b"COPY", other, key, b"REPLACE"], [b"MOVE", key, b"1"],
+            [b"SORT", other, b"STORE", key], [b"ZUNIONSTORE", key, b"1", other],
+            [b"ZRANGESTORE", key, other, b"0", b"-1"],
+            [b"SWAPDB", b"0", b"1"], [b"FLUSHDB"], [b"FLUSHALL"], [b"FLUSHALL", b"ASYNC"]])
         if words[0] in (b"SORT", b"ZUNIONSTORE", b"ZRANGESTORE"):
             # Whom an overwritten key has come to serve waits on in stock; see README.md.
             clean = [[b"SORT_RO", other, b"BY", b"nosort", b"LIMIT", b"0", b"0"], CLEAN_ERRNO]
