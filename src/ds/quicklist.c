@@ -36,6 +36,8 @@
 /* A node of so many bytes is given room for a quarter more when it grows at an end; a smaller one
  * none: there are many short lists, and their bytes are moved in no time. */
 #define ROOM_MIN_BYTES 512
+/* A list of so many nodes fills the next one, too: it gets all its room at once. */
+#define NODES_MANY 8
 #define DEPTH_MAX 65535
 #define PLAIN_HEAD_BYTES 8
 /* More elements are removed from a node by copying the others. */
@@ -419,12 +421,25 @@ static bool push_to(struct quicklist *q, struct quicklist_node *n, enum quicklis
     return true;
 }
 
+/* A node of one element that will be pushed to beyond `full`, the node at that end until now. */
+static struct quicklist_node *end_new(const struct quicklist *q, const struct quicklist_node *full,
+                                      enum quicklist_end end, struct view text)
+{
+    struct quicklist_node *n = single_new(q, text);
+    if (q->nodes < NODES_MANY || full->plain || n->plain) return n;
+    size_t wanted = q->node_bytes;
+    if (full->count >= q->node_elements) wanted = listpack_bytes(node_lp(full));
+    if (wanted > listpack_bytes(node_lp(n))) node_lay_out(n, wanted, end);
+    return n;
+}
+
 void quicklist_push(struct quicklist *q, enum quicklist_end end, struct view text)
 {
     struct quicklist_node *n = end_node(q, end);
     if (likely(push_to(q, n, end, text))) return;
+    struct quicklist_node *fresh = end_new(q, n, end, text);
     if (q->nodes > 1) node_trim_room(n);
-    chain_add(q, end == QUICKLIST_FIRST ? NULL : q->last, single_new(q, text));
+    chain_add(q, end == QUICKLIST_FIRST ? NULL : q->last, fresh);
     settle_ends(q);
 }
 
