@@ -169,6 +169,13 @@ void client_kill(struct client *c, const struct client *self)
 
 /* ---- input ---- */
 
+/* A block of INPUT_BLOCK_BYTES. */
+static char *input_block_take(void)
+{
+    return clients.input_pool_count ? clients.input_pool[--clients.input_pool_count]
+                                    : mem_alloc(INPUT_BLOCK_BYTES);
+}
+
 /* Room for more bytes: a block from the pool for the usual request, a growing buffer of its own
  * for a large one. What a peer announces is not believed ahead of its bytes: capacity at most
  * doubles. */
@@ -176,9 +183,15 @@ static void input_make_room(struct client *c)
 {
     struct inbuf *in = &c->in;
     if (!in->data) {
-        in->data = clients.input_pool_count ? clients.input_pool[--clients.input_pool_count]
-                                            : mem_alloc(INPUT_BLOCK_BYTES);
+        in->data = input_block_take();
         in->cap = INPUT_BLOCK_BYTES;
+        return;
+    }
+    if (in->cap < INPUT_BLOCK_BYTES) { /* what client__input_trim left */
+        char *block = input_block_take();
+        memcpy(block, in->data + in->pos, in->len - in->pos);
+        mem_free(in->data);
+        *in = (struct inbuf){.data = block, .len = in->len - in->pos, .cap = INPUT_BLOCK_BYTES};
         return;
     }
     if (in->pos) {
