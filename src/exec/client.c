@@ -26,6 +26,7 @@
 #define WRITE_IOV_MAX       64
 #define WRITE_TURN_BYTES    ((size_t)256 * 1024) /* of one client, so that others get their turn */
 #define UNAUTH_OUTPUT_BYTES 1024
+#define UNAUTH_INPUT_BYTES  ((size_t)24 * 1024) /* unfinished; more than any AUTH needs */
 #define PUSHES_KEEP_BYTES   ((size_t)64 * 1024)
 
 struct client_set client__set;
@@ -282,8 +283,9 @@ bool client__read(struct client *c)
     c->net_in_bytes += (uint64_t)got;
     clients.stats.net_in_bytes += (uint64_t)got;
     c->active_ms = exec_now_ms();
-    if (unlikely(in->len - in->pos + resp_state_bytes(&c->request) >
-                 exec_settings.query_buffer_limit)) {
+    size_t limit = unlikely(c->admit & ADMIT_AUTH) ? UNAUTH_INPUT_BYTES
+                                                   : exec_settings.query_buffer_limit;
+    if (unlikely(in->len - in->pos + resp_state_bytes(&c->request) > limit)) {
         log_warning("Closing client id=%llu that reached max query buffer length",
                     (unsigned long long)c->id);
         clients.stats.query_limit_disconnections++;

@@ -5,11 +5,14 @@
  */
 #include "exec/reply.h"
 
+#include "exec/client.h"
 #include "exec/command.h"
 
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+
+#define LIMIT_CHECK_BYTES ((size_t)16 * 1024)
 
 static inline bool to_tape(const struct sink *s)
 {
@@ -86,6 +89,8 @@ void reply_bulk_slow(struct exec_ctx *ctx, const char *ptr, size_t len)
     put_head(s, '$', (int64_t)len);
     put(s, ptr, len);
     put(s, "\r\n", 2);
+    /* A pipeline of long replies isn't to pass the limits by more than one of them. */
+    if (len >= LIMIT_CHECK_BYTES) client_reply_goes_on(ctx);
 }
 
 void reply_bulk_cstr(struct exec_ctx *ctx, const char *s)

@@ -284,8 +284,15 @@ static void topic_drop(enum pubsub_kind kind, struct topic *t, struct subscripti
     mem_free(t);
 }
 
+/* What a subscription takes, as if the topic were its own. */
+static ptrdiff_t kept_for(const struct subscription *s)
+{
+    return (ptrdiff_t)(sizeof(*s) + sizeof(*s->topic) + s->topic->len);
+}
+
 static void subscription_end(enum pubsub_kind kind, struct subscription *s)
 {
+    client_keeps(s->client, -kept_for(s));
     struct subscriber *who = client_pubsub(s->client);
     struct view name = topic_name(s->topic);
     table_remove(&who->by_name[kind], &subscription_table, name, hash_bytes(name.ptr, name.len));
@@ -320,6 +327,7 @@ void pubsub_subscribe(struct client *c, enum pubsub_kind kind, struct arg *name)
         s->client = c;
         topic_add(topic_get(kind, name), s);
         list_push(&who->list[kind], &s->by_client);
+        client_keeps(c, kept_for(s));
         table_insert(&who->by_name[kind], &subscription_table, s, arg_hash(name));
         subscriber_update(c);
     }
