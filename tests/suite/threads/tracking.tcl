@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Workers of gears change keys that clients have read, while clients begin to track, stop and leave.
+
+tags threads quick
+
+proc writers {count rounds} {
+    set ids {}
+    for {set w 0} {$w < $count} {incr w} {
+        lappend ids [r RG.PYEXECUTE "def f(x):
+  for i in range($rounds):
+    execute('SET', 'k:%d' % (i % 7), str(i))
+    execute('SET', 'once:$w:%d' % i, 'v')
+    if i % 500 == 499:
+      execute('FLUSHALL')
+  return x
+GB('ShardsIDReader').map(f).run()" UNBLOCKING]
+    }
+    return $ids
+}
+
+proc running {ids} {
+    set n 0
+    foreach e [r RG.DUMPEXECUTIONS] {
+        if {[lindex $e 1] in $ids && [lindex $e 3] ne "done"} { incr n }
+    }
+    return $n
+}
+
+# The items up to the answer to ECHO, typed.
+proc transcript {c requests} {
+    set id [client::id $c]
+    foreach request $requests { client::send_id $id $request }
+    client::send_id $id {ECHO --end--}
+    client::flush $c
+    set all {}
+    while {[set item [client::parse $id]] ne {bulk --end--}} { lappend all $item }
+    return $all
+}
+
+with_server {} {
+    test "a worker's changes are told once each and in their order" -needs python -only cogwheel {
+        set c [client -resp 3]
+        $c CLIENT TRACKING ON
+        set b [client -resp 3]
+        $b CLIENT TRACKING ON BCAST PREFIX once:
+        set rounds 300
+        set keys {}
+        for {set i 0} {$i < $rounds} {incr i} { lappend keys once:0:$i }
+        $c MGET {*}$keys
+        set ids [writers 1 $rounds]
+        foreach key $keys {
+            expect [client::next_push $c] [list push [list {bulk invalidate} [list array [list [list bulk $key]]]]]
+        }
+        wait_for {[running $ids] == 0}
+        set told {}
+        while {[llength $told] < $rounds} {
+            foreach item [lindex [client::next_push $b] 1 1 1] { lappend told [lindex $item 1] }
+        }
+        expect_set $told $keys
+        expect [transcript $c {}] {}
+    }
+
+    test "clients begin, stop and leave while workers write" -needs python -only cogwheel {
+        set keeper [client -resp 3]
+        $keeper CLIENT TRACKING ON
+        set ids [writers 3 1500]
+        set flushes 0
+        while {[running $ids]} {
+            set c [client -resp 3]
+            set requests {{CLIENT TRACKING ON BCAST PREFIX k: NOLOOP} {SET k:1 x} {MGET k:1 k:2}}
+            if {[rand_int 2]} { set requests {{CLIENT TRACKING ON} {MGET k:1 k:2 k:3} {SET k:1 y}} }
+            if {[rand_int 2]} { lappend requests {CLIENT TRACKING OFF} }
+            # No message within EXEC's reply: it has as many parts as it says.
+            set all [transcript $c [concat $requests [list MULTI {GET k:1} {SET k:1 z} {GET k:2} EXEC]]]
+            set exec [lsearch -inline -not [lreverse $all] push*]
+            expect [llength [lindex $exec 1]] 3
+            client::close $c
+            transcript $keeper {{MGET k:0 k:1 k:2 k:3 k:4 k:5 k:6}}
+        }
+        transcript $keeper {{GET last}}
+        r SET last 1
+        expect [lindex [transcript $keeper {}] end] \
+            {push {{bulk invalidate} {array {{bulk last}}}}}
+    }
+
+    test "workers go on while clients are paused" -needs python -only cogwheel {
+        r CLIENT PAUSE 100000 WRITE
+        set c [client]
+        client::send $c SET k:1 mine
+        client::flush $c
+        set ids [writers 2 100]
+        wait_for {[running $ids] == 0}
+        expect [r GET k:1] 99
+        r CLIENT UNPAUSE
+        expect [client::receive $c] OK
+        expect [r GET k:1] mine
+    }
+}
