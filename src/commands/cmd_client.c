@@ -3,6 +3,7 @@
  * CLIENT and its subcommands: words over exec/client.h. Main only: all of them are refused in
  * scripts and gears steps, so ctx->client is never NULL here.
  */
+#include "acl/acl.h"
 #include "commands_table.h"
 #include "exec/blocking.h"
 #include "exec/client.h"
@@ -156,8 +157,10 @@ static enum status kill_option(struct exec_ctx *ctx, struct kill_options *o, con
     } else if (arg_is(word, "laddr")) {
         o->filter.laddr = arg_view(value);
     } else if (arg_is(word, "user")) {
-        if (!view_eq_cstr(arg_view(value), "default"))
+        struct acl_user *user = acl_find(arg_view(value));
+        if (!user)
             return reply_errorf(ctx, "No such user '%.*s'", (int)MIN(value->len, 128u), value->ptr);
+        o->filter.user = acl_exec_user(user);
     } else if (arg_is(word, "skipme") && (arg_is(value, "yes") || arg_is(value, "no"))) {
         o->skip_me = arg_is(value, "yes");
     } else {

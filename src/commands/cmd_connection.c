@@ -3,6 +3,7 @@
  * The connection's own commands: PING, ECHO, SELECT, AUTH, HELLO, RESET, QUIT. Main only, for
  * they are refused (noscript) or harmless where no client stands behind the context.
  */
+#include "acl/acl.h"
 #include "commands_table.h"
 #include "exec/admit.h"
 #include "exec/client.h"
@@ -48,34 +49,16 @@ enum status cmd_select(struct exec_ctx *ctx)
 
 /* ---- authentication ---- */
 
-/* Equal, in a time that doesn't tell how far the guess was right. */
-static bool secret_eq(struct view guess, struct view secret)
-{
-    unsigned char diff = guess.len != secret.len;
-    for (size_t i = 0; i < guess.len && secret.len; i++)
-        diff |= (unsigned char)guess.ptr[i] ^ (unsigned char)secret.ptr[i % secret.len];
-    return diff == 0;
-}
-
-/* The one user there is: `default`, with the password of requirepass, or any if there is none. */
-static bool credentials_ok(struct view user, struct view password)
-{
-    if (!view_eq_cstr(user, "default")) return false;
-    return !exec_settings.requirepass.len || secret_eq(password, exec_settings.requirepass);
-}
-
 static enum status authenticate(struct exec_ctx *ctx, struct view user, struct view password)
 {
-    if (!credentials_ok(user, password))
-        return reply_error(ctx, "-WRONGPASS invalid username-password pair or user is disabled.");
-    client_admit_set(ctx->client, ADMIT_AUTH, false);
-    return STATUS_OK;
+    if (acl_login(ctx, user, password)) return STATUS_OK;
+    return reply_error(ctx, "-WRONGPASS invalid username-password pair or user is disabled.");
 }
 
 enum status cmd_auth(struct exec_ctx *ctx)
 {
     if (ctx->argc > 3) return reply_syntax_error(ctx);
-    if (ctx->argc == 2 && !exec_settings.requirepass.len)
+    if (ctx->argc == 2 && acl_default_has_no_password())
         return reply_error(ctx, "AUTH <password> called without any password configured for the "
                                 "default user. Are you sure your configuration is correct?");
     struct view user = ctx->argc == 3 ? arg_view(&ctx->argv[1]) : VIEW_LIT("default");
@@ -162,7 +145,7 @@ enum status cmd_reset(struct exec_ctx *ctx)
     client_set_resp(c, 2);
     /* An empty name is always legal. */
     if (client_set_name(c, VIEW_LIT(""))) ASSERT(false);
-    client_admit_set(c, ADMIT_AUTH, exec_settings.requirepass.len > 0);
+    client_reset_user(c);
     reply_status(ctx, "RESET");
     return STATUS_OK;
 }

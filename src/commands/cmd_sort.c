@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "acl/acl.h"
 #include "commands_table.h"
 #include "exec/reply.h"
 #include "types/hash.h"
@@ -65,6 +66,13 @@ static enum status parse_limit(struct sort *s, int i)
     return STATUS_OK;
 }
 
+/* Which keys a pattern comes upon depends on the elements, so all of them must be allowed. */
+static enum status refuse_pattern(struct exec_ctx *ctx, const char *option)
+{
+    return reply_errorf(ctx, "%s option of SORT denied due to insufficient ACL permissions.",
+                        option);
+}
+
 static enum status parse(struct sort *s, bool read_only)
 {
     struct exec_ctx *ctx = s->ctx;
@@ -85,8 +93,12 @@ static enum status parse(struct sort *s, bool read_only)
         } else if (arg_is(word, "by") && left >= 1) {
             s->by = &ctx->argv[++i];
             /* Once a pattern without a star has said so, the order is nobody's concern. */
-            if (!s->by->len || !memchr(s->by->ptr, '*', s->by->len)) s->unsorted = true;
+            if (!s->by->len || !memchr(s->by->ptr, '*', s->by->len))
+                s->unsorted = true;
+            else if (!acl_reads_all_keys(ctx))
+                return refuse_pattern(ctx, "BY");
         } else if (arg_is(word, "get") && left >= 1) {
+            if (!acl_reads_all_keys(ctx)) return refuse_pattern(ctx, "GET");
             s->gets[s->get_count++] = &ctx->argv[++i];
         } else {
             return reply_syntax_error(ctx);

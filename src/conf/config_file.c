@@ -20,6 +20,16 @@
 #include "base/quote.h"
 #include "conf/option.h"
 
+#define DIRECTIVES_MAX 4
+
+static struct {
+    struct {
+        const char *name;
+        enum status (*set)(const struct view *argv, size_t argc, struct opt_error *err);
+    } list[DIRECTIVES_MAX];
+    size_t count;
+} directives;
+
 static enum status load_text(struct view text, int depth, struct conf_error *err);
 
 void conf_error_release(struct conf_error *err)
@@ -27,6 +37,14 @@ void conf_error_release(struct conf_error *err)
     mem_free(err->path);
     err->path = NULL;
     buf_release(&err->text);
+}
+
+void conf_directive_add(const char *name, enum status (*set)(const struct view *argv, size_t argc,
+                                                             struct opt_error *err))
+{
+    ASSERT(directives.count < DIRECTIVES_MAX);
+    directives.list[directives.count].name = name;
+    directives.list[directives.count++].set = set;
 }
 
 /* ---- reading bytes ---- */
@@ -121,9 +139,14 @@ static enum status apply_words(const struct view *argv, size_t argc, int depth,
         }
         return include_pattern(argv[1].ptr, depth, err);
     }
+    struct opt_error why = {""};
+    for (size_t i = 0; i < directives.count; i++) {
+        if (!view_eq_nocase(argv[0], directives.list[i].name)) continue;
+        if (directives.list[i].set(argv + 1, argc - 1, &why)) return fail_line(err, why.text);
+        return STATUS_OK;
+    }
     const struct opt_row *row = opt_find(argv[0]);
     if (!row) return fail_line(err, "Bad directive or wrong number of arguments");
-    struct opt_error why = {""};
     if (opt_set_words(row, argv + 1, argc - 1, &why)) return fail_line(err, why.text);
     return STATUS_OK;
 }

@@ -16,12 +16,18 @@
 #include "base/buf.h"
 #include "base/status.h"
 #include "base/view.h"
+#include "conf/option.h"
 
 /* Files within files: deeper than this is taken for a file that includes itself. */
 #define CONF_INCLUDE_DEPTH_MAX 16
 
 /* A config file larger than this is refused. */
 #define CONF_FILE_BYTES_MAX ((size_t)16 << 20)
+
+/* Adds a directive that is no option: `set` takes the words behind `name`, and says what is wrong
+ * with them. The name is borrowed for good; at most 4. */
+void conf_directive_add(const char *name, enum status (*set)(const struct view *argv, size_t argc,
+                                                             struct opt_error *err));
 
 /* Where reading stopped and why. */
 struct conf_error {

@@ -38,7 +38,11 @@ void admit_set(uint32_t bits, bool on)
 
 static uint32_t bits_of(const struct exec_ctx *ctx)
 {
-    uint32_t bits = admit_word | (ctx->client ? client_admit(ctx->client) : 0);
+    uint32_t bits = admit_word;
+    if (ctx->client)
+        bits |= client_admit(ctx->client);
+    else if (ctx->user)
+        bits |= ctx->user->admit;
     return ctx->cmd->flags & COMMAND_ADMIN ? bits | ADMIT_PROTECTED : bits;
 }
 
@@ -59,6 +63,14 @@ enum admit_verdict admit_chain(struct exec_ctx *ctx)
         if (v != ADMIT_PASS) return v;
     }
     return ADMIT_PASS;
+}
+
+bool admit_queued(struct exec_ctx *ctx)
+{
+    if (likely(!(bits_of(ctx) & ADMIT_ACL))) return true;
+    for (int i = 0; i < admit.count; i++)
+        if (admit.filters[i].bit == ADMIT_ACL) return admit.filters[i].fn(ctx) == ADMIT_PASS;
+    return true;
 }
 
 void admit_on_refusal(bool (*fn)(struct exec_ctx *ctx))
@@ -90,22 +102,41 @@ static enum admit_verdict auth_filter(struct exec_ctx *ctx)
     return admit_refuse(ctx, "NOAUTH Authentication required.");
 }
 
-/* Its bit is the row's admin flag, which every row of DEBUG must therefore have. */
-static bool is_protected(const struct exec_ctx *ctx)
+/* Its bit is the row's admin flag, which every row of these must therefore have. */
+static const struct {
+    const char *name, *shown, *option;
+    const int *access;
+} guarded[] = {
+    {"debug", "DEBUG", "enable-debug-command", &exec_settings.enable_debug_command},
+    {"module", "MODULE", "enable-module-command", &exec_settings.enable_module_command},
+};
+
+static int guard_of(const struct exec_ctx *ctx)
 {
     const struct command *top = ctx->cmd->parent ? ctx->cmd->parent : ctx->cmd;
-    return !strcmp(top->name, "debug");
+    for (size_t i = 0; i < ARRAY_COUNT(guarded); i++)
+        if (!strcmp(top->name, guarded[i].name)) return (int)i;
+    return -1;
+}
+
+static bool is_protected(const struct exec_ctx *ctx)
+{
+    return guard_of(ctx) >= 0;
 }
 
 static enum admit_verdict protected_filter(struct exec_ctx *ctx)
 {
-    if (!is_protected(ctx) ||
-        client_access_ok(ctx, (enum exec_access)exec_settings.enable_debug_command))
-        return ADMIT_PASS;
-    return admit_refuse(
-        ctx, "DEBUG command not allowed. If the enable-debug-command option is set to "
-             "\"local\", you can run it from a local connection, otherwise you need to set "
-             "this option in the configuration file, and then restart the server.");
+    int i = guard_of(ctx);
+    if (i < 0 || client_access_ok(ctx, (enum exec_access)*guarded[i].access)) return ADMIT_PASS;
+    struct buf text = {0};
+    buf_printf(&text,
+               "%s command not allowed. If the %s option is set to \"local\", you can run it from "
+               "a local connection, otherwise you need to set this option in the configuration "
+               "file, and then restart the server.",
+               guarded[i].shown, guarded[i].option);
+    enum admit_verdict verdict = admit_refuse(ctx, buf_cstr(&text));
+    buf_release(&text);
+    return verdict;
 }
 
 void admit_setup(void)

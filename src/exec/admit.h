@@ -21,7 +21,8 @@ enum admit_bit {
     ADMIT_MONITOR = 1 << 5,    /* the client watches all commands */
     ADMIT_PERSIST = 1 << 6,    /* saving fails, so writes are refused */
     ADMIT_MEMORY = 1 << 7,     /* there is a limit of memory */
-    ADMIT_TRACKING = 1 << 8    /* the client caches what it reads: nothing is refused, but noted */
+    ADMIT_TRACKING = 1 << 8,   /* the client caches what it reads: nothing is refused, but noted */
+    ADMIT_ACL = 1 << 9         /* the user may not do everything */
 };
 
 enum admit_verdict {
@@ -50,6 +51,10 @@ extern uint32_t admit_word;
 
 /* Runs the chain. */
 enum admit_verdict admit_chain(struct exec_ctx *ctx);
+
+/* Asks again what a command of a transaction was asked when it was queued, where that may have
+ * changed: the filter of ADMIT_ACL. ctx->flags has EXEC_IN_MULTI. False: the error is replied. */
+bool admit_queued(struct exec_ctx *ctx);
 
 /* Debug builds: asserts that the bit of every filter that applies is set. */
 void admit_check(const struct exec_ctx *ctx);

@@ -40,7 +40,8 @@ static struct {
     struct buf pushes; /* messages for the client whose command runs, for when it has ended */
     struct client_stats stats;
     struct client_stats told; /* guard: the data token */
-} clients;
+    struct client_login login;
+} clients = {.login = {.open = true, .no_password = true}};
 
 static struct view client_id_key(const void *entry)
 {
@@ -86,7 +87,7 @@ struct client *client__new(int fd, struct tls *tls)
     c->created_ms = c->active_ms = exec_now_ms();
     if (sock_peer_is_local(fd)) c->flags |= CLIENT_LOCAL;
     if (sock_is_unix(fd)) c->flags |= CLIENT_UNIX;
-    if (exec_settings.requirepass.len) c->admit |= ADMIT_AUTH;
+    client_reset_user(c);
     client_init_lists(c);
     list_push(&client__set.all, &c->all);
     client__set.count++;
@@ -136,6 +137,7 @@ void client__free(struct client *c)
     resp_state_release(&c->request);
     outbuf_release(&c->out);
     mem_free(c->name);
+    exec_user_unref(c->user);
     mem_free(c);
 }
 
@@ -603,6 +605,58 @@ void client__skip_end(struct client *c)
 void client_set_no_evict(struct client *c, bool on)
 {
     c->flags = on ? c->flags | CLIENT_NO_EVICT : c->flags & ~(uint32_t)CLIENT_NO_EVICT;
+}
+
+/* ---- users ---- */
+
+static void user_bits(struct client *c)
+{
+    bool must_ask = !clients.login.open && !(c->flags & CLIENT_KNOWN);
+    client_admit_set(c, ADMIT_AUTH, must_ask);
+    client_admit_set(c, ADMIT_ACL, c->user && c->user->admit & ADMIT_ACL);
+}
+
+void client_users_changed(void)
+{
+    LIST_EACH(&client__set.all, n) user_bits(CLIENT_OF(n, all));
+}
+
+void client_set_login(const struct client_login *login)
+{
+    struct exec_user *old = clients.login.user;
+    clients.login = *login;
+    exec_user_ref(login->user);
+    exec_user_unref(old);
+    client_users_changed();
+}
+
+struct exec_user *client_login_user(void)
+{
+    return clients.login.user;
+}
+
+struct exec_user *client_user(const struct client *c)
+{
+    return c->user;
+}
+
+void client_set_user(struct client *c, struct exec_user *user, bool known)
+{
+    struct exec_user *old = c->user;
+    c->user = exec_user_ref(user);
+    exec_user_unref(old);
+    c->flags = known ? c->flags | CLIENT_KNOWN : c->flags & ~(uint32_t)CLIENT_KNOWN;
+    user_bits(c);
+}
+
+void client_reset_user(struct client *c)
+{
+    client_set_user(c, clients.login.user, clients.login.open);
+}
+
+bool client__is_unprotected(void)
+{
+    return clients.login.no_password;
 }
 
 enum client_class client__class(const struct client *c)

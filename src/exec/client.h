@@ -124,6 +124,30 @@ void client_on_free(void (*fn)(struct client *c));
 void client_admit_set(struct client *c, uint32_t bits, bool on);
 uint32_t client_admit(const struct client *c);
 
+/* ---- who it acts for ---- */
+
+/* What a new connection is, as the default user has it. */
+struct client_login {
+    struct exec_user *user; /* NULL before there is an ACL service */
+    bool open;              /* nobody needs to authenticate */
+    bool no_password;       /* it has none: protected-mode applies */
+};
+/* Sets it, with a reference of its own, and what follows for those who haven't authenticated. Main,
+ * at boot or under the token. */
+void client_set_login(const struct client_login *login);
+
+/* The default user, or NULL. Under the token; borrowed. */
+struct exec_user *client_login_user(void);
+
+/* The user that the client acts for, or NULL. A borrowed reference. */
+struct exec_user *client_user(const struct client *c);
+/* Makes it act for `user`; `known`: by a password, or since none was needed. */
+void client_set_user(struct client *c, struct exec_user *user, bool known);
+/* As a new connection (RESET). */
+void client_reset_user(struct client *c);
+/* After a user's rights have changed: what filters must ask of its clients. */
+void client_users_changed(void);
+
 /* ---- what CLIENT, HELLO, RESET need ---- */
 
 /* Who is at the other end: "ip:port", "unix:path"; cap at least 128. */
@@ -160,6 +184,7 @@ struct client_filter {
     size_t id_count;
     struct view addr, laddr; /* len 0: any */
     int class_;              /* enum client_class + 1; 0: any */
+    const struct exec_user *user; /* NULL: any */
     const struct client *skip;
 };
 /* The word of TYPE (normal, master, replica, slave, pubsub) as filter's class_, or -1. */

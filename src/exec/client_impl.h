@@ -25,7 +25,8 @@ enum client_flag {
     CLIENT_MUTE = 1 << 8,    /* it wants no replies */
     CLIENT_SKIP = 1 << 9,    /* nor one to its next command, */
     CLIENT_SKIPPING = 1 << 10, /* which is this one */
-    CLIENT_NO_EVICT = 1 << 11  /* no limit of all clients' memory ends it */
+    CLIENT_NO_EVICT = 1 << 11, /* no limit of all clients' memory ends it */
+    CLIENT_KNOWN = 1 << 12     /* it has authenticated, or came when there was no need to */
 };
 
 /* A request that is held back; the bytes of its words stand behind them. */
@@ -46,6 +47,7 @@ struct client {
     struct tls *tls; /* NULL: its bytes come as they are */
     uint64_t id;
     struct kv_db *db;
+    struct exec_user *user; /* a reference; NULL without an ACL service */
     uint32_t flags; /* enum client_flag */
     uint32_t admit; /* enum admit_bit: why a filter may have something to say */
     struct inbuf in;
@@ -110,6 +112,9 @@ void client__check_output(struct client *c);
 void client__want_reread(struct client *c);
 /* Puts it among those whose input is to be parsed in this turn. */
 void client__want_run(struct client *c);
+
+/* The default user has no password. */
+bool client__is_unprotected(void);
 
 /* Whose output limits are its own, and how CLIENT LIST's TYPE finds it. */
 enum client_class client__class(const struct client *c);

@@ -56,11 +56,12 @@ void client_info(const struct client *c, struct buf *out)
                c->held ? c->held->bytes : resp_state_bytes(&c->request));
     buf_printf(out,
                " multi-mem=%zu rbs=0 rbp=0 obl=0 oll=%zu omem=%zu tot-mem=%zu events=%s%s"
-               " cmd=%s user=default redir=%lld resp=%d",
+               " cmd=%s user=%s redir=%lld resp=%d",
                c->txn ? c->txn->bytes : 0, blocks, outbuf_memory(&c->out), client__memory(c),
                c->source.interest & LOOP_READ ? "r" : "",
                c->source.interest & LOOP_WRITE ? "w" : "",
                c->last_cmd ? c->last_cmd->fullname : "NULL",
+               c->user ? c->user->name.ptr : "default",
                c->tracking ? (long long)c->tracking->redirect : -1LL, c->sink.resp);
 }
 
@@ -93,6 +94,7 @@ static bool name_matches(struct view wanted, int fd, void (*name)(int, char *, s
 static bool filter_matches(const struct client_filter *f, const struct client *c)
 {
     if (c == f->skip || (c->flags & CLIENT_CLOSE_ASAP)) return false;
+    if (f->user && f->user != c->user) return false;
     if (f->class_ && f->class_ != (int)client__class(c) + 1) return false;
     return id_listed(f, c->id) && name_matches(f->addr, c->source.fd, sock_peer_name) &&
            name_matches(f->laddr, c->source.fd, sock_local_name);

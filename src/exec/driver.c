@@ -134,8 +134,7 @@ static void refuse(int fd, const char *text)
 
 static bool protected_from(int fd)
 {
-    return exec_settings.protected_mode && !exec_settings.requirepass.len &&
-           !sock_peer_is_local(fd);
+    return exec_settings.protected_mode && client__is_unprotected() && !sock_peer_is_local(fd);
 }
 
 static const char protected_text[] =

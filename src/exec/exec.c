@@ -270,6 +270,18 @@ static enum status run_refused(struct exec_ctx *ctx, enum status resolved)
     return STATUS_OK;
 }
 
+static COLD enum status refuse_gone(struct exec_ctx *ctx, const struct exec_user *user)
+{
+    command_stats_of(ctx->cmd)->rejected++;
+    struct buf text = {0};
+    buf_append_cstr(&text, "NOPERM the user '");
+    buf_append_view(&text, user->name);
+    buf_append_cstr(&text, "', for whom this runs, doesn't exist any more");
+    enum status st = reply_error_raw(ctx, text.ptr, text.len);
+    buf_release(&text);
+    return st;
+}
+
 enum status exec_run(const struct exec_call *call, struct arg *argv, int argc, struct tape *tape)
 {
     ASSERT(token_is_mine() && argc > 0);
@@ -284,6 +296,7 @@ enum status exec_run(const struct exec_call *call, struct arg *argv, int argc, s
                            .event_depth = call->event_depth};
     enum status st = command_resolve(argv, argc, &ctx.cmd);
     if (run_refused(&ctx, st)) return STATUS_ERR;
+    if (call->user && !(ctx.user = exec_user_now(call->user))) return refuse_gone(&ctx, call->user);
     if (!ctx.unit) {
         exec_unit_begin(&own);
         ctx.unit = &own;
@@ -293,7 +306,9 @@ enum status exec_run(const struct exec_call *call, struct arg *argv, int argc, s
     uint32_t unit_flags = ctx.unit->flags;
     if (call->flags & EXEC_ANSWERS_EVENT) ctx.unit->flags |= KV_UNIT_NO_MISS;
     st = STATUS_ERR;
-    if (likely(!admit_word) || admit_chain(&ctx) == ADMIT_PASS) st = exec_call(&ctx);
+    if (likely(!(admit_word | (ctx.user ? ctx.user->admit : 0))) ||
+        admit_chain(&ctx) == ADMIT_PASS)
+        st = exec_call(&ctx);
     ctx.unit->flags = unit_flags;
     if (!call->unit) exec_unit_end(&own, call->event_depth);
     return st;

@@ -12,6 +12,7 @@
 
 #include "base/arg.h"
 #include "base/status.h"
+#include "exec/user.h"
 #include "keyspace/keyspace.h"
 
 struct client;
@@ -41,6 +42,7 @@ struct exec_ctx {
     struct kv_unit *unit;
     unsigned event_depth; /* how many deliveries of events this command is inside of */
     uint64_t ended_ticks; /* exec_call: when the handler returned */
+    struct exec_user *user; /* for whom a context without a client acts; NULL: the server */
 };
 
 /* A handler: replies through exec/reply.h and returns STATUS_OK, STATUS_ERR (an error was
@@ -54,13 +56,15 @@ struct exec_call {
     unsigned event_depth;    /* of the context that makes the call, plus one */
     struct kv_unit *unit;    /* the unit to join (atomic blocks, sync callbacks), or NULL: own */
     uint8_t resp;            /* shape of the reply: 2 or 3 */
+    struct exec_user *user;  /* with whose rights, as they are now; NULL: the server's. Borrowed */
 };
 
 /* Runs argv on behalf of the server itself and writes the reply, or the error, to `tape` as one
  * node tree. Resolves, checks arity and admission as for a client in a script: commands flagged
  * noscript, blocking ones that would block, and RG.* that wait are refused. Events are delivered
  * before it returns when it has a unit of its own; else they stay in call->unit for
- * exec_unit_end. Needs the data token. STATUS_ERR if the reply is an error. */
+ * exec_unit_end. A user who is gone may do nothing. Needs the data token. STATUS_ERR if the reply
+ * is an error. */
 enum status exec_run(const struct exec_call *call, struct arg *argv, int argc,
                      struct tape *tape);
 

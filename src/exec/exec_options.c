@@ -91,10 +91,6 @@ static const struct opt_row rows[] = {
      .dflt = "300", .max = INT_MAX, .section = OPT_SECTION_NETWORK,
      .doc = "Let the kernel probe a silent peer after this many seconds, so that one that "
             "vanished is noticed and routers in between don't forget the connection (0: off)."},
-    {.name = "requirepass", .kind = OPT_STRING, .flags = OPT_SENSITIVE,
-     .var.text = &exec_settings.requirepass, .section = OPT_SECTION_SECURITY,
-     .doc = "Clients must send AUTH with this password before anything else. Empty: no password. "
-            "Choose a long one: passwords can be tried very fast."},
     {.name = "enable-debug-command", .kind = OPT_ENUM, .flags = OPT_IMMUTABLE,
      .var.i = &exec_settings.enable_debug_command, .names = access_names, .dflt = "no",
      .section = OPT_SECTION_SECURITY,
@@ -105,6 +101,11 @@ static const struct opt_row rows[] = {
      .section = OPT_SECTION_SECURITY,
      .doc = "Who may change, while the server runs, the options with which files could be "
             "overwritten (dir): no, yes, or local."},
+    {.name = "enable-module-command", .kind = OPT_ENUM, .flags = OPT_IMMUTABLE,
+     .var.i = &exec_settings.enable_module_command, .names = access_names, .dflt = "no",
+     .section = OPT_SECTION_SECURITY,
+     .doc = "Who may use MODULE, with which a client can run any code in the server: no, yes, or "
+            "local."},
     {.name = "client-query-buffer-limit", .kind = OPT_MEMORY,
      .var.size = &exec_settings.query_buffer_limit, .dflt = "1gb", .min = 1 << 20,
      .max = INT64_MAX, .section = OPT_SECTION_CLIENTS,

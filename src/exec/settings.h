@@ -39,7 +39,6 @@ struct exec_settings {
     int64_t timeout_s;              /* 0: idle clients stay */
     int64_t tcp_keepalive_s;        /* 300 */
     bool protected_mode;            /* yes */
-    struct view requirepass;        /* empty: none; owned by the option registry */
     uint64_t query_buffer_limit;    /* 1 GB */
     uint64_t proto_max_bulk_len;    /* 512 MB */
     struct output_limit output_limits[CLIENT_CLASS_COUNT];
@@ -47,6 +46,7 @@ struct exec_settings {
     int64_t busy_reply_threshold_ms; /* 5000; 0: never answer -BUSY */
     int enable_debug_command;       /* enum exec_access; no */
     int enable_protected_configs;   /* enum exec_access; no */
+    int enable_module_command;      /* enum exec_access; no */
 };
 
 extern struct exec_settings exec_settings;

@@ -43,6 +43,7 @@ static bool is_secret(const struct exec_ctx *ctx, int i)
 {
     const char *name = ctx->cmd->fullname;
     if (!strcmp(name, "auth")) return i > 0;
+    if (!strcmp(name, "acl|setuser")) return i > 1;
     if (!strcmp(name, "hello")) return behind_auth(ctx, i, 2, true);
     if (!strcmp(name, "migrate")) return behind_auth(ctx, i, 6, false);
     if (strcmp(name, "config|set") || i < 3 || i % 2 == 0) return false;

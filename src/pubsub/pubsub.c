@@ -382,6 +382,18 @@ void pubsub_forget(struct client *c)
     subscriber_update(c);
 }
 
+void pubsub_each_of(struct client *c, void (*fn)(void *at, bool pattern, struct view name),
+                    void *at)
+{
+    struct subscriber *who = client_pubsub(c);
+    for (enum pubsub_kind kind = 0; who && kind < PUBSUB_KINDS; kind++) {
+        LIST_EACH(&who->list[kind], n) {
+            const struct subscription *s = CONTAINER_OF(n, struct subscription, by_client);
+            fn(at, kind == PUBSUB_PATTERN, topic_name(s->topic));
+        }
+    }
+}
+
 /* ---- the subscriber mode ---- */
 
 bool pubsub_in_mode(const struct client *c)

@@ -40,6 +40,10 @@ void pubsub_unsubscribe_all(struct client *c, enum pubsub_kind kind);
 /* Ends everything without a word (RESET). Also called when the client ends. */
 void pubsub_forget(struct client *c);
 
+/* Calls fn for each of the client's subscriptions; fn changes none. */
+void pubsub_each_of(struct client *c, void (*fn)(void *at, bool pattern, struct view name),
+                    void *at);
+
 /* The client speaks RESP2 and has subscriptions: little else is open to it, and PING's reply looks
  * like a message. */
 bool pubsub_in_mode(const struct client *c);

@@ -6,6 +6,7 @@
  *
  * Main thread.
  */
+#include "acl/acl.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -39,6 +40,8 @@ void server_register_all_options(void)
     server_memory_options_register();
     kv_options_register();
     exec_options_register();
+    command_setup(&commands_table); /* what rules of users speak of */
+    acl_options_register();
     persist_options_register();
     pubsub_options_register();
     tracking_options_register();
@@ -50,7 +53,6 @@ void server_register_all_options(void)
 static enum status wire_exec(void)
 {
     token_setup();
-    command_setup(&commands_table);
     if (loop_setup() || driver_setup()) {
         log_warning("Failed creating the event loop.");
         return STATUS_ERR;
@@ -60,8 +62,11 @@ static enum status wire_exec(void)
     return STATUS_OK;
 }
 
-static void wire_services(void)
+static enum status wire_services(void)
 {
+    /* Behind exec's own filters and before all others: who may not do a thing learns no more. */
+    acl_on_subscriptions(pubsub_each_of);
+    if (acl_setup()) return STATUS_ERR;
     pubsub_setup();
     server_memory_setup();
     observe_setup(); /* its filter, as the one before, comes before MULTI's */
@@ -71,6 +76,7 @@ static void wire_services(void)
     txn_setup();
     tracking_setup(); /* last: it marks the commands that run */
     gears_setup();
+    return STATUS_OK;
 }
 
 enum status server_wire(void)
@@ -79,7 +85,7 @@ enum status server_wire(void)
     kv_lazyfree_on_start(server_os_background);
     kv_clock_set(clock_wall_ms());
     if (wire_exec()) return STATUS_ERR;
-    wire_services();
+    if (wire_services()) return STATUS_ERR;
     server_metrics_register();
     exec_metrics_register();
     pubsub_metrics_register();
@@ -104,6 +110,7 @@ void server_unwire(void)
     gears_teardown();
     persist_teardown();
     tracking_teardown();
+    acl_teardown();
 #ifdef COG_DEBUG
     effects_tap(false);
     effects_teardown();

@@ -210,7 +210,7 @@ static void run_queue(struct exec_ctx *ctx, struct txn *t)
         inner.argv = args.argv;
         inner.argc = q->argc;
         inner.flags |= EXEC_IN_MULTI | EXEC_DENY_BLOCKING;
-        exec_call(&inner);
+        if (admit_queued(&inner)) exec_call(&inner);
         ctx->db = inner.db; /* SELECT */
         ctx->flags |= inner.flags & EXEC_TRACKED; /* CLIENT TRACKING */
     }
