@@ -131,6 +131,7 @@ enum status cmd_rg_pyexecute(struct exec_ctx *ctx)
     o.code = arg_view(&ctx->argv[1]);
     if (parse_options(ctx, &o) || check_sessions(ctx, &o)) return STATUS_ERR;
     uint64_t id = client_id(ctx->client);
+    o.user = client_user(ctx->client);
     client_block(ctx, gscript_gone, NULL);
     gscript_start(id, &o);
     return STATUS_BLOCKED;

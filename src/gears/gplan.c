@@ -142,12 +142,13 @@ void gplan_unref(struct gplan *plan)
     mem_free(plan);
 }
 
-struct gsession *gsession_new(const char *id, size_t id_len, const char *desc, size_t desc_len)
+struct gsession *gsession_new(struct view id, struct view desc, struct exec_user *user)
 {
     struct gsession *s = mem_zalloc(sizeof(*s));
     atomic_init(&s->refs, 1);
-    s->id = mem_dup(id, id_len);
-    if (desc) s->desc = mem_dup(desc, desc_len);
+    s->id = mem_dup(id.ptr, id.len);
+    if (desc.ptr) s->desc = mem_dup(desc.ptr, desc.len);
+    s->user = exec_user_ref(user);
     return s;
 }
 
@@ -155,6 +156,7 @@ void gsession_unref(struct gsession *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
     gpy_discard(s->globals);
+    exec_user_unref(s->user);
     mem_free(s->id);
     mem_free(s->desc);
     mem_free(s);

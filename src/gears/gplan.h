@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/macros.h"
+#include "exec/user.h"
 
 /* The words of RG.GETEXECUTION's "type". */
 enum gstep_kind {
@@ -165,10 +166,12 @@ struct gsession {
     char *id;
     char *desc;    /* NULL if none */
     void *globals; /* dict of the script; a Python reference, NULL before the script ran */
+    struct exec_user *user; /* who submitted it and with whose rights it acts; a reference */
 };
 
-/* A session with one reference; the texts are copied, desc may be NULL. */
-struct gsession *gsession_new(const char *id, size_t id_len, const char *desc, size_t desc_len);
+/* A session with one reference; the texts are copied, desc may be NULL, and a reference of the user
+ * is taken. */
+struct gsession *gsession_new(struct view id, struct view desc, struct exec_user *user);
 /* As gplan_unref. */
 void gsession_unref(struct gsession *s);
 

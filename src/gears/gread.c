@@ -133,13 +133,15 @@ struct scan {
     uint64_t *count;
     int64_t now_ms;
     bool all; /* every key matches */
+    const struct exec_user *user; /* who may not read every key, or NULL */
 };
 
 static bool wanted(const struct scan *s, const struct kv_entry *e)
 {
     int64_t expire_ms = kv_entry_expire_ms(e);
     if (expire_ms >= 0 && expire_ms <= s->now_ms) return false;
-    return s->all || glob_match(s->reader->pattern, kv_entry_key(e), false);
+    if (!s->all && !glob_match(s->reader->pattern, kv_entry_key(e), false)) return false;
+    return !s->user || exec_user_reads(s->user, kv_entry_key(e));
 }
 
 static void scan_entry(void *ctx, struct kv_entry *e)
@@ -176,19 +178,16 @@ static void scan_slice(struct scan *s, void (*fn)(void *, struct kv_entry *), si
 }
 
 /* A glob without special bytes names one key, as an exact read does. */
-static void read_exact(struct gread *r, struct gread_batch *b, int64_t now_ms)
+static void read_exact(const struct scan *s, struct gread_batch *b)
 {
+    struct gread *r = s->reader;
+    int64_t now_ms = s->now_ms;
     struct kv_unit unit = {.now_ms = now_ms};
     struct arg name = arg_of_view(r->pattern);
     r->done = true;
+    if (s->user && !exec_user_reads(s->user, r->pattern)) return;
     if (r->absent_too || kv_peek(&unit, kv_db(0), &name))
         gread_key(b, r->pattern, now_ms, r->values);
-}
-
-static enum status begin(const struct gstop *stop, bool held)
-{
-    if (held) return STATUS_OK;
-    return token_take(stop ? &stop->wanted : NULL);
 }
 
 static void end(bool held)
@@ -196,17 +195,39 @@ static void end(bool held)
     if (!held) token_give();
 }
 
+/* Takes the token, and looks whose rights count: *asked_out is who may not read every key, or
+ * NULL. */
+static enum status begin(struct exec_user *user, const struct exec_user **asked_out,
+                         const struct gstop *stop, bool held)
+{
+    enum status st = held ? STATUS_OK : token_take(stop ? &stop->wanted : NULL);
+    *asked_out = NULL;
+    if (st || !user) return st;
+    const struct exec_user *now = exec_user_now(user);
+    if (now) {
+        *asked_out = now->admit ? now : NULL;
+        return STATUS_OK;
+    }
+    end(held);
+    return STATUS_NOT_FOUND;
+}
+
+static enum status begin_scan(struct scan *s, const struct gstop *stop, bool held)
+{
+    enum status st = begin(s->reader->user, &s->user, stop, held);
+    s->now_ms = clock_wall_ms();
+    s->all = glob_is_all(s->reader->pattern);
+    return st;
+}
+
 enum status gread_next(struct gread *r, struct gread_batch *b, const struct gstop *stop, bool held)
 {
     gread_batch_clear(b);
-    enum status st = begin(stop, held);
+    struct scan s = {.reader = r, .batch = b};
+    enum status st = begin_scan(&s, stop, held);
     if (st) return st;
-    struct scan s = {.reader = r,
-                     .batch = b,
-                     .now_ms = clock_wall_ms(),
-                     .all = glob_is_all(r->pattern)};
     if (r->exact || glob_is_literal(r->pattern))
-        read_exact(r, b, s.now_ms);
+        read_exact(&s, b);
     else
         scan_slice(&s, scan_entry, LOOK_ENTRIES);
     end(held);
@@ -267,13 +288,14 @@ static void copy_entries(struct gread_entries *r, const struct stream *s, struct
 enum status gread_entries_next(struct gread_entries *r, struct gread_batch *b,
                                const struct gstop *stop, bool held)
 {
+    const struct exec_user *asked;
     gread_batch_clear(b);
-    enum status st = begin(stop, held);
+    enum status st = begin(r->user, &asked, stop, held);
     if (st) return st;
     struct kv_unit unit = {.now_ms = clock_wall_ms()};
     struct arg name = arg_of_view(r->key);
     const struct kv_entry *e = kv_peek(&unit, kv_db(0), &name);
-    if (!e)
+    if (!e || (asked && !exec_user_reads(asked, r->key)))
         r->done = true;
     else if (kv_entry_type(e) != TYPE_STREAM)
         st = STATUS_TYPE;
@@ -287,19 +309,16 @@ enum status gread_entries_next(struct gread_entries *r, struct gread_batch *b,
 
 enum status gread_count_next(struct gread *r, uint64_t *count, const struct gstop *stop, bool held)
 {
-    enum status st = begin(stop, held);
+    struct scan s = {.reader = r, .count = count};
+    enum status st = begin_scan(&s, stop, held);
     if (st) return st;
-    struct scan s = {.reader = r,
-                     .count = count,
-                     .now_ms = clock_wall_ms(),
-                     .all = glob_is_all(r->pattern)};
     if (r->exact || glob_is_literal(r->pattern)) {
         struct gread_batch b = {0};
-        read_exact(r, &b, s.now_ms);
+        read_exact(&s, &b);
         *count += b.count;
         gread_batch_release(&b);
     } else {
-        bool blind = s.all && kv_db(0)->volatile_count == 0;
+        bool blind = s.all && !s.user && kv_db(0)->volatile_count == 0;
         scan_slice(&s, blind ? count_blindly : count_entry, LOOK_ENTRIES_COUNTING);
     }
     end(held);

@@ -63,12 +63,14 @@ struct gread {
     bool exact;          /* one key, by name */
     bool absent_too;     /* exact: a key that isn't there is a record of type GREAD_EMPTY */
     bool values;
+    struct exec_user *user; /* what it may not read isn't there for it; NULL: all. Borrowed */
     uint64_t cursor;
     bool done;
 };
 
 /* Reads the next slice into b, which is cleared first; b->count may be 0 while !r->done. When
- * `held` the caller has the token already. STATUS_ABORTED: stop was wanted while waiting. */
+ * `held` the caller has the token already. STATUS_ABORTED: stop was wanted while waiting.
+ * STATUS_NOT_FOUND: the user is gone. */
 enum status gread_next(struct gread *r, struct gread_batch *b, const struct gstop *stop,
                        bool held) MUST_CHECK;
 
@@ -79,6 +81,7 @@ enum status gread_count_next(struct gread *r, uint64_t *count, const struct gsto
 /* Entries of a stream, those that are there when it is first looked at. Borrowed key. */
 struct gread_entries {
     struct view key;
+    struct exec_user *user; /* as in struct gread */
     struct stream_id after; /* read up to here */
     struct stream_id last;  /* and to here in all; set when begun */
     bool begun, done;

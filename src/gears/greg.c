@@ -507,6 +507,15 @@ static bool chain_is_late(const struct exec_event *e)
     return now_us - regs.chain_since_us > gconf.sync_time_ms * 1000;
 }
 
+/* Whose rights the registration has, as they are now; NULL with gone set: nobody's. */
+static struct exec_user *user_of(const struct greg *g, bool *gone_out)
+{
+    struct exec_user *user = g->plan->session ? g->plan->session->user : NULL;
+    struct exec_user *now = user ? exec_user_now(user) : NULL;
+    *gone_out = user && !now;
+    return now;
+}
+
 void greg__triggered(struct greg *g)
 {
     pthread_mutex_lock(&g->mutex);
@@ -517,6 +526,12 @@ void greg__triggered(struct greg *g)
 static void trigger(struct greg *g, const struct exec_event *e)
 {
     greg__triggered(g);
+    bool gone;
+    user_of(g, &gone);
+    if (gone) {
+        greg__note_failure(g, VIEW_LIT("the user for whom this runs doesn't exist any more"));
+        return;
+    }
     if (g->plan->mode == GMODE_SYNC && chain_is_late(e)) {
         greg__note_failure(
             g, VIEW_LIT("what the command set off took longer than gears-sync-max-time"));
@@ -530,10 +545,19 @@ static void trigger(struct greg *g, const struct exec_event *e)
     else trigger_async(g, e);
 }
 
+/* What its user may not read, a registration isn't told of. */
+static bool may_know(const struct greg *g, const struct exec_event *e)
+{
+    bool gone;
+    const struct exec_user *user = user_of(g, &gone);
+    return !user || exec_user_reads(user, e->key);
+}
+
 static bool matches(const struct greg *g, const struct exec_event *e)
 {
     return g->plan->reader == GREADER_KEYS && prefix_matches(g->request, e->key) &&
-           event_matches(g->request, e) && type_matches(g->request, e);
+           event_matches(g->request, e) && type_matches(g->request, e) &&
+           may_know(g, e);
 }
 
 /* A callback may unregister others and itself: what it ran from is kept meanwhile, and if that is

@@ -206,7 +206,7 @@ void gscript_start(uint64_t client_id, const struct gscript_options *options)
     s->traceback = gconf.traceback;
     if (options->replace_with.ptr)
         s->replace_with = mem_dup(options->replace_with.ptr, options->replace_with.len);
-    s->session = gsession_new(id.ptr, id.len, options->desc.ptr, options->desc.len);
+    s->session = gsession_new(id, options->desc, options->user);
     s->requests_tail = &s->requests;
     link_script(s);
     grun_submit(&s->job);

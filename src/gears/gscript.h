@@ -44,6 +44,7 @@ struct gscript_options {
     struct view code;
     bool unblocking, upgrade;
     struct view id, desc, replace_with; /* ptr NULL: not given */
+    struct exec_user *user;             /* who submits it */
 };
 
 /* Starts a script for a client that has been blocked with gscript_gone. Main. */

@@ -12,6 +12,7 @@
  * even if the block's body was ended by a stop between two instructions.
  */
 #include "base/log.h"
+#include "exec/client.h"
 #include "exec/command.h"
 #include "exec/token.h"
 #include "gears/py/gpy_core.h"
@@ -69,14 +70,23 @@ static bool argument(PyObject *o, PyObject **hold, struct arg *out)
 
 enum call_end { CALL_DONE, CALL_UNKNOWN, CALL_ARITY, CALL_STOPPED };
 
+/* For whom the calling code acts. What ends an object of nobody knows which script, or runs in a
+ * thread that no script began, is a connection that hasn't said who it is. */
+static struct exec_user *acts_for(const struct gpy_thread *me)
+{
+    if (me->session) return me->session->user;
+    return me->user ? me->user : client_login_user();
+}
+
 /* The token is held. It also guards the command table, which goes when the server ends. */
-static enum call_end run_held(const struct exec_call *call, struct arg *argv, int argc,
-                              struct tape *tape)
+static enum call_end run_held(const struct gpy_thread *me, struct exec_call *call,
+                              struct arg *argv, int argc, struct tape *tape)
 {
     const struct command *cmd;
     enum status st = command_resolve(argv, argc, &cmd);
     if (st && !cmd) return CALL_UNKNOWN; /* an unknown subcommand is its container's to answer */
     if (!st && !command_arity_ok(cmd, argc)) return CALL_ARITY;
+    call->user = acts_for(me);
     exec_run(call, argv, argc, tape);
     return CALL_DONE;
 }
@@ -92,15 +102,15 @@ static enum call_end run_command(struct gpy_thread *me, struct arg *argv, int ar
                              .resp = 2};
     enum call_end end = CALL_STOPPED;
     gpy__pass_gate(me);
-    if (me->unit) return run_held(&call, argv, argc, tape);
+    if (me->unit) return run_held(me, &call, argv, argc, tape);
     if (token_try()) {
-        end = run_held(&call, argv, argc, tape);
+        end = run_held(me, &call, argv, argc, tape);
         token_give();
         return end;
     }
     PyThreadState *state = gpy__release_gil(me);
     if (token_take(stop_flag(me)) == STATUS_OK) {
-        end = run_held(&call, argv, argc, tape);
+        end = run_held(me, &call, argv, argc, tape);
         token_give();
     }
     gpy__retake_gil(me, state);

@@ -36,6 +36,7 @@ struct gpy_thread {
     /* This thread's alone. */
     struct gscript *script;    /* its body runs: run() and register() collect here */
     struct gsession *session;  /* whose code runs */
+    struct exec_user *user;    /* for whom a thread of a script's own acts; borrowed */
     struct kv_unit *unit;      /* what commands join: a sync callback's or an atomic block's */
     bool in_atomic;
     bool atomic_owns; /* the block took the token, and gives it back */

@@ -179,7 +179,7 @@ static bool replace_all(const struct replaced *row)
 /* ---- functions that keep half of what they did ---- */
 
 /* What they replace. */
-static PyObject *old_setlocale, *old_sleep, *old_close, *old_dup2;
+static PyObject *old_setlocale, *old_sleep, *old_close, *old_dup2, *old_start;
 
 static PyObject *set_recursion_limit(PyObject *self, PyObject *arg)
 {
@@ -254,25 +254,83 @@ static PyObject *duplicate_descriptor(PyObject *self, PyObject *args, PyObject *
     return refuse_ours(onto) ? NULL : PyObject_CallFunction(old_dup2, "iii", fd, onto, inheritable);
 }
 
+/* ---- threads act for the user whose script began them ---- */
+
+static const char user_capsule[] = "redisgears.user";
+
+static void forget_user(PyObject *capsule)
+{
+    exec_user_unref(PyCapsule_GetPointer(capsule, user_capsule));
+}
+
+/* self: (user or None, function). A thread of an older one's has that one's user. */
+static PyObject *thread_body(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    struct gpy_thread *me = gpy__here();
+    PyObject *user = PyTuple_GET_ITEM(self, 0);
+    if (user != Py_None) me->user = PyCapsule_GetPointer(user, user_capsule);
+    PyObject *result = PyObject_Call(PyTuple_GET_ITEM(self, 1), args, kwargs);
+    me->user = NULL; /* the tuple has the reference, and may go with this call */
+    return result;
+}
+
+static PyMethodDef thread_body_def = {"thread_body", (PyCFunction)(void (*)(void))thread_body,
+                                      METH_VARARGS | METH_KEYWORDS, "The body of a thread."};
+
+static PyObject *user_object(const struct gpy_thread *me)
+{
+    struct exec_user *user = me->session ? me->session->user : me->user;
+    if (!user) Py_RETURN_NONE;
+    PyObject *capsule = PyCapsule_New(exec_user_ref(user), user_capsule, forget_user);
+    if (!capsule) exec_user_unref(user);
+    return capsule;
+}
+
+static PyObject *start_thread(PyObject *self, PyObject *args)
+{
+    UNUSED(self);
+    PyObject *fn = PyTuple_GET_SIZE(args) ? PyTuple_GET_ITEM(args, 0) : NULL;
+    if (!fn || !PyCallable_Check(fn)) return PyObject_Call(old_start, args, NULL); /* it refuses */
+    PyObject *user = user_object(gpy__here()), *result = NULL;
+    PyObject *pair = user ? PyTuple_Pack(2, user, fn) : NULL;
+    PyObject *body = pair ? PyCFunction_New(&thread_body_def, pair) : NULL;
+    PyObject *words = body ? PySequence_List(args) : NULL;
+    if (words && PyList_SetItem(words, 0, Py_NewRef(body)) == 0) {
+        PyObject *tuple = PyList_AsTuple(words);
+        if (tuple) result = PyObject_Call(old_start, tuple, NULL);
+        Py_XDECREF(tuple);
+    }
+    Py_XDECREF(words);
+    Py_XDECREF(body);
+    Py_XDECREF(pair);
+    Py_XDECREF(user);
+    return result;
+}
+
 #define WITH_KEYWORDS(fn) ((PyCFunction)(void (*)(void))(fn)), METH_VARARGS | METH_KEYWORDS
 static struct {
-    const char *module, *also_in;
+    const char *module, *also_in, *also_as; /* also_as: the name it has there, if another */
     PyObject **old;
     PyMethodDef def;
 } wrapped[] = {
-    {"sys", NULL, NULL,
+    {"sys", NULL, NULL, NULL,
      {"setrecursionlimit", set_recursion_limit, METH_O,
       "Sets the recursion limit, at most to what the server's stacks can bear."}},
-    {"_locale", NULL, &old_setlocale,
+    {"_locale", NULL, NULL, &old_setlocale,
      {"setlocale", set_locale, METH_VARARGS, "Tells the locale; it can't be changed here."}},
-    {"time", NULL, &old_sleep,
+    {"time", NULL, NULL, &old_sleep,
      {"sleep", interruptible_sleep, METH_O, "Delays for a number of seconds."}},
-    {"posix", "os", &old_close,
+    {"posix", "os", NULL, &old_close,
      {"close", WITH_KEYWORDS(close_descriptor),
       "Closes a descriptor, unless it is the server's."}},
-    {"posix", "os", &old_dup2,
+    {"posix", "os", NULL, &old_dup2,
      {"dup2", WITH_KEYWORDS(duplicate_descriptor),
       "Duplicates a descriptor, but onto none of the server's."}},
+    {"_thread", "threading", "_start_new_thread", &old_start,
+     {"start_new_thread", start_thread, METH_VARARGS,
+      "Starts a thread, which acts for the user whose script starts it."}},
+    {"_thread", NULL, NULL, NULL,
+     {"start_new", start_thread, METH_VARARGS, "As start_new_thread."}},
 };
 
 static bool set_in(const char *module_name, const char *name, PyObject *fn)
@@ -292,7 +350,9 @@ static bool wrap(size_t i)
     PyObject *name = old ? PyModule_GetNameObject(module) : NULL;
     PyObject *fn = name ? PyCFunction_NewEx(def, module, name) : NULL;
     bool done = fn && set_in(wrapped[i].module, def->ml_name, fn) &&
-                (!wrapped[i].also_in || set_in(wrapped[i].also_in, def->ml_name, fn));
+                (!wrapped[i].also_in ||
+                 set_in(wrapped[i].also_in,
+                        wrapped[i].also_as ? wrapped[i].also_as : def->ml_name, fn));
     if (done && wrapped[i].old) *wrapped[i].old = Py_NewRef(old);
     Py_XDECREF(fn);
     Py_XDECREF(name);

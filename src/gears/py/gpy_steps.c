@@ -539,6 +539,13 @@ static void free_cells(struct runner *r)
 
 /* ---- readers ---- */
 
+static void user_is_gone(struct runner *r, const struct exec_user *user)
+{
+    PyErr_Format(gpy__names.error, "the user '%s', for whom this runs, doesn't exist any more",
+                 user->name.ptr);
+    record_error(r);
+}
+
 /* Runs a native read without the GIL. */
 static enum status read_batch(struct runner *r, struct gread *g, struct gread_batch *b,
                               uint64_t *count)
@@ -550,6 +557,7 @@ static enum status read_batch(struct runner *r, struct gread *g, struct gread_ba
                        : gread_count_next(g, count, stop, token_is_mine());
     gpy__retake_gil(r->me, state);
     r->exec->read_us += clock_mono_us() - start;
+    if (st == STATUS_NOT_FOUND) user_is_gone(r, g->user);
     return st;
 }
 
@@ -612,6 +620,7 @@ static void run_keys_reader(struct runner *r)
 {
     const struct gplan *plan = r->exec->plan;
     struct gread g = {.pattern = view_of(plan->arg, plan->arg_len),
+                      .user = plan->session ? plan->session->user : NULL,
                       .exact = plan->no_scan,
                       .absent_too = plan->no_scan && plan->reader == GREADER_KEYS,
                       .values = plan->reader == GREADER_KEYS && plan->read_value};
@@ -638,6 +647,7 @@ static void run_stream_reader(struct runner *r)
 {
     const struct gplan *plan = r->exec->plan;
     struct gread_entries g = {.key = view_of(plan->arg, plan->arg_len),
+                              .user = plan->session ? plan->session->user : NULL,
                               .after = {plan->from_ms, plan->from_seq}};
     struct gread_batch b = {0};
     while (!g.done && reading(r)) {
@@ -646,6 +656,8 @@ static void run_stream_reader(struct runner *r)
             PyErr_SetString(gpy__names.error, "WRONGTYPE Operation against a key holding the wrong "
                                               "kind of value");
             record_error(r);
+        } else if (st == STATUS_NOT_FOUND) {
+            user_is_gone(r, g.user);
         }
         if (st) break;
         for (size_t i = 0; i < b.count && reading(r); i++) {
