@@ -35,14 +35,15 @@ def commands(pick):
     def aimed(words, old, new):
         return [new if word == old else word for word in words]
 
+    # Stock takes the time twice within PEXPIRE, and deletes the key at once if it has passed then.
     def expire(key):
-        return pick.one([[b"PEXPIRE", key, b"1"], [b"PEXPIRE", key, b"2"]])
+        return [b"PEXPIRE", key, pick.one([b"5", b"6"])]
 
     def passed():
         """Makes a key, lets its time pass, and sends commands, mostly about it."""
         maker = pick.one(MAKERS)
         made = maker(pick)
-        before = [[b"DEL", made[1]], made, expire(made[1]), [b"DEBUG", b"SLEEP", b"0.003"]]
+        before = [[b"DEL", made[1]], made, expire(made[1]), [b"DEBUG", b"SLEEP", b"0.008"]]
         after = []
         for _ in range(1 + pick.int_below(4)):
             for words in some_command():
@@ -64,7 +65,7 @@ def commands(pick):
         # So long that it passes behind WATCH, however slow the machine.
         long = [[b"DEL", made[1]], made, [b"PEXPIRE", made[1], b"40"]] + watch + \
             [[b"DEBUG", b"SLEEP", b"0.042"]]
-        short = [[b"DEL", made[1]], made, expire(made[1]), [b"DEBUG", b"SLEEP", b"0.003"]] + watch
+        short = [[b"DEL", made[1]], made, expire(made[1]), [b"DEBUG", b"SLEEP", b"0.008"]] + watch
         queued = some_command()
         return Steps(("main", (long if pick.chance(0.2) else short) + [[b"MULTI"]] + queued +
                       [[b"EXISTS", made[1]], [b"DBSIZE"], [b"EXEC"]] + found(made)))
