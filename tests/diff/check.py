@@ -344,13 +344,17 @@ def check_dump(words, ours, stock):
     encoding = stock.call(b"OBJECT", b"ENCODING", words[1])[1]
     if encoding not in SAVED_APART and a != b:
         raise Difference(words, a, b, "the payload of a " + encoding.decode())
-    again = [b"RESTORE", words[1], b"0", b"", b"REPLACE"]
+    # What a table's order becomes when it is small enough for a listpack, is each process's own.
+    target = b"a copy" if encoding == b"hashtable" else words[1]
+    again = [b"RESTORE", target, b"0", b"", b"REPLACE"]
     replies = []
     for connection, payload in ((ours, b[1]), (stock, a[1])):
         again[3] = payload
         replies.append(connection.call(*again))
     if replies[0] != replies[1]:
         raise Difference(words, *replies, "RESTORE of the other's payload")
+    if target != words[1]:
+        step_main([[b"DEBUG", b"DIGEST-VALUE", target], [b"DEL", target]], ours, stock)
 
 
 def check_restore(words, ours, stock):
