@@ -309,7 +309,10 @@ static bool retry(struct wait_link *link, struct kv_unit *unit, const struct wai
                            .sink = &c->sink,
                            .unit = unit};
     blocking.retry_position = link->position;
+    client__running = c;
     enum status st = exec_call(&ctx);
+    if (client__pushes_bytes) client__pushes_send();
+    client__running = NULL;
     blocking.retry_position = -1;
     if (st == STATUS_BLOCKED) return false;
     client__unblock(c);

@@ -389,6 +389,7 @@ static void run_protocol_error(struct client *c, const char *error)
 static COLD void after_command(void)
 {
     if (client__pushes_bytes) client__pushes_send();
+    client__running = NULL;
     if (block_ready_count) block_serve();
 }
 

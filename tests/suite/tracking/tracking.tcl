@@ -211,16 +211,30 @@ with_server {} {
         expect [client::receive_typed $c] {simple OK}
     }
 
-    test "a waiting client that is served is told after its reply" {
-        set c [tracker]
-        $c LLEN q
-        client::send $c BLPOP q 0
-        client::flush $c
-        wait_for {[info_field blocked_clients] == 1}
-        r RPUSH q v
-        set all [heard $c]
-        expect [lsearch -inline $all array*] {array {{bulk q} {bulk v}}}
-        expect [lsearch -inline $all push*] [invalid q]
+    test "a waiting client that is served is told, but not within its reply" {
+        foreach {request kind serve reply} {
+            {BLPOP q 0} LLEN {RPUSH q v} {array {{bulk q} {bulk v}}}
+            {BLMPOP 0 1 q LEFT} LLEN {RPUSH q v} {array {{bulk q} {array {{bulk v}}}}}
+            {BLMOVE q q LEFT LEFT 0} LLEN {RPUSH q v} {bulk v}
+            {BZPOPMIN q 0} ZCARD {ZADD q 1 v} {array {{bulk q} {bulk v} {double 1}}}
+        } {
+            r DEL q
+            set c [tracker]
+            $c $kind q
+            client::send $c {*}$request
+            client::flush $c
+            wait_for {[info_field blocked_clients] == 1}
+            # The server of the wait tracks the key, too: his message isn't anybody else's.
+            set d [tracker]
+            $d $kind q
+            set served [transcript $d [list $serve]]
+            expect [lsearch -all -inline $served push*] [list [invalid q]]
+            set all [heard $c]
+            expect [lsearch -all -inline -not $all push*] [list $reply]
+            expect [lsearch -all -inline $all push*] [list [invalid q]]
+            client::close $c
+            client::close $d
+        }
     }
 
     test "evicted keys are told of" {
