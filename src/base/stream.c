@@ -72,8 +72,9 @@ static enum status fill(struct stream_in *in)
     } while (got < 0 && errno == EINTR);
     if (got <= 0) return in->status = got < 0 ? STATUS_IO : STATUS_CLOSED;
     in_window(in, in->block, (size_t)got);
-    if (in->progress) in->progress(in->progress_ctx, in->behind);
-    return STATUS_OK;
+    if (!in->progress || in->progress(in->progress_ctx, in->behind)) return STATUS_OK;
+    in_window(in, in->block, 0);
+    return in->status = STATUS_ABORTED;
 }
 
 enum status stream__read_slow(struct stream_in *in, void *dst, size_t len)

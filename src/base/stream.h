@@ -34,7 +34,8 @@ struct stream_in {
     uint64_t behind;    /* bytes that left the window */
     uint64_t total;     /* bytes in all, as far as is known; UINT64_MAX: unknown */
     const uint8_t *start; /* of the window */
-    void (*progress)(void *ctx, uint64_t offset); /* called as the window is filled, or NULL */
+    /* Called as the window is filled, or NULL; false gives up: STATUS_ABORTED. */
+    bool (*progress)(void *ctx, uint64_t offset);
     void *progress_ctx;
 };
 

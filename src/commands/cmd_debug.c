@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "commands_table.h"
 #include "exec/effects_tap.h"
+#include "exec/loading.h"
 #include "exec/reply.h"
 #include "exec/settings.h"
 #include "exec/token_stress.h"
@@ -54,6 +55,7 @@ static enum status debug_digest_value(struct exec_ctx *ctx)
 static enum status debug_reload(struct exec_ctx *ctx)
 {
     bool save = true, keep = false, merge = false;
+    if (exec_is_loading()) return loading_refuse(ctx);
     for (int i = 2; i < ctx->argc; i++) {
         if (arg_is(&ctx->argv[i], "nosave")) {
             save = false;
@@ -139,6 +141,7 @@ static enum status debug_populate(struct exec_ctx *ctx)
 {
     int64_t count, limit = 0;
     struct view prefix = ctx->argc > 3 ? arg_view(&ctx->argv[3]) : VIEW_LIT("key");
+    if (exec_is_loading()) return loading_refuse(ctx);
     if (num_parse_i64(arg_view(&ctx->argv[2]), &count) || count < 0) {
         return reply_error(ctx, POPULATE_RANGE_ERROR);
     }
@@ -288,6 +291,7 @@ static enum status debug_protocol(struct exec_ctx *ctx)
 static enum status debug_token_stress(struct exec_ctx *ctx)
 {
     int64_t threads, rounds;
+    if (exec_is_loading()) return loading_refuse(ctx);
     if (arg_i64(ctx, 2, &threads) || arg_i64(ctx, 3, &rounds)) return STATUS_ERR;
     return token_stress(ctx, threads, rounds);
 }

@@ -73,6 +73,26 @@ bool admit_queued(struct exec_ctx *ctx)
     return true;
 }
 
+/* The queue that the command is about to run, if it is EXEC. */
+static const struct client_txn *queue_of(const struct exec_ctx *ctx)
+{
+    bool runs = ctx->client && !strcmp(ctx->cmd->fullname, "exec");
+    const struct client_txn *txn = runs ? client_txn(ctx->client) : NULL;
+    return txn && txn->queued >= 0 ? txn : NULL;
+}
+
+uint32_t admit_flags_of_any(const struct exec_ctx *ctx)
+{
+    const struct client_txn *queue = queue_of(ctx);
+    return ctx->cmd->flags | (queue ? queue->flags : 0);
+}
+
+uint32_t admit_flags_of_all(const struct exec_ctx *ctx)
+{
+    const struct client_txn *queue = queue_of(ctx);
+    return ctx->cmd->flags & (queue ? queue->common : UINT32_MAX);
+}
+
 void admit_on_refusal(bool (*fn)(struct exec_ctx *ctx))
 {
     admit.on_refusal = fn;

@@ -22,7 +22,8 @@ enum admit_bit {
     ADMIT_PERSIST = 1 << 6,    /* saving fails, so writes are refused */
     ADMIT_MEMORY = 1 << 7,     /* there is a limit of memory */
     ADMIT_TRACKING = 1 << 8,   /* the client caches what it reads: nothing is refused, but noted */
-    ADMIT_ACL = 1 << 9         /* the user may not do everything */
+    ADMIT_ACL = 1 << 9,        /* the user may not do everything */
+    ADMIT_LOADING = 1 << 10    /* the data is being loaded */
 };
 
 enum admit_verdict {
@@ -48,6 +49,11 @@ void admit_set(uint32_t bits, bool on);
 
 /* The word that the driver tests. */
 extern uint32_t admit_word;
+
+/* The command's flags (enum command_flag): of EXEC, also those that any command of its queue has;
+ * or only those that all of them have, too. */
+uint32_t admit_flags_of_any(const struct exec_ctx *ctx);
+uint32_t admit_flags_of_all(const struct exec_ctx *ctx);
 
 /* Runs the chain. */
 enum admit_verdict admit_chain(struct exec_ctx *ctx);

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "exec/client_impl.h"
 #include "exec/command.h"
+#include "exec/loading.h"
 #include "exec/token.h"
 
 struct waited_key {
@@ -343,7 +344,7 @@ static void serve_key(struct waited_key *k, struct kv_unit *unit)
 void block_serve(void)
 {
     struct kv_unit unit;
-    if (blocking.serving) return;
+    if (blocking.serving || exec_is_loading()) return;
     blocking.serving = true;
     exec_unit_begin(&unit);
     struct list_node *n;

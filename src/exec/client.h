@@ -65,7 +65,8 @@ void exec_main_wait(_Atomic uint32_t *word, uint32_t value);
  * state of the client. Guard: the token. */
 struct client_txn {
     int queued;     /* commands in its MULTI, -1 outside of one */
-    uint32_t flags; /* enum command_flag of all of them */
+    uint32_t flags; /* enum command_flag of any of them */
+    uint32_t common; /* those that each of them has */
     size_t bytes;   /* what they take */
     bool touched;   /* a watched key has changed */
 };

@@ -163,4 +163,8 @@ void driver__hold_expiry(bool on);
 /* Handler of client sockets. */
 void driver__client_ready(struct loop_source *s, uint32_t ready);
 
+/* A turn of the clients' within a command or a start that goes on after it (exec/loading.h): reads,
+ * runs, answers; doesn't wait. Clients whose wave is under way are left alone. */
+void driver__serve_within(void);
+
 #endif

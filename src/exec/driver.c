@@ -47,7 +47,7 @@ struct wave_entry {
     size_t start;       /* of the request, in the client's input */
 };
 
-static struct {
+static struct wave {
     struct resp_args args;
     struct wave_entry entries[WAVE_COMMANDS];
     size_t count;
@@ -640,6 +640,55 @@ void exec_main_wait(_Atomic uint32_t *word, uint32_t value)
         else
             futex_wait(word, value, 10000000);
     }
+}
+
+/* ---- a turn within a command ---- */
+
+/* Calls fn for each client of a list but those whose wave is under way, which stay in it. */
+static void each_outside_waves(struct list_node *list, struct client *(*of)(struct list_node *n),
+                               void (*fn)(struct client *c))
+{
+    struct list_node *n, kept;
+    list_init(&kept);
+    while ((n = list_pop(list))) {
+        if (of(n)->flags & CLIENT_IN_WAVE) list_push(&kept, n);
+        else fn(of(n));
+    }
+    while ((n = list_pop(&kept))) list_push(list, n);
+}
+
+static struct client *of_closing(struct list_node *n)
+{
+    return CLIENT_OF(n, closing);
+}
+
+static struct client *of_writes(struct list_node *n)
+{
+    return CLIENT_OF(n, writes);
+}
+
+void driver__serve_within(void)
+{
+    struct wave outer = wave;
+    struct kv_unit outer_unit = driver.unit;
+    struct client *running = client__running;
+    wave = (struct wave){.count = 0};
+    clock_refresh(&driver.clock);
+    driver.unit = (struct kv_unit){.now_ms = driver.clock.wall_ms,
+                                   .flags = outer_unit.flags & KV_UNIT_NO_EXPIRE};
+    reread_clients();
+    loop_poll_once(0);
+    run_ready_clients();
+    each_outside_waves(&client__set.writes, of_writes, client__write);
+    each_outside_waves(&client__set.closing, of_closing, client__free);
+    kv_unit_release(&driver.unit);
+    resp_args_release(&wave.args);
+    wave = outer;
+    client__running = running;
+    /* A pause may have begun or ended. */
+    outer_unit.flags &= ~(uint32_t)KV_UNIT_NO_EXPIRE;
+    outer_unit.flags |= driver.unit.flags & KV_UNIT_NO_EXPIRE;
+    driver.unit = outer_unit;
 }
 
 /* ---- the turn ---- */

@@ -109,6 +109,7 @@ void kv_unit_release(struct kv_unit *u)
 void kv_event_record(struct kv_unit *u, enum kv_event_class class_, const char *name,
                      const struct kv_db *db, const struct arg *key)
 {
+    if (u->flags & KV_UNIT_SILENT) return;
     if (u->event_count == u->event_cap) {
         u->event_cap = u->event_cap ? u->event_cap * 2 : 8;
         u->events = mem_realloc(u->events, u->event_cap * sizeof(*u->events));

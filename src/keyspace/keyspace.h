@@ -47,7 +47,8 @@ enum kv_unit_flag {
     KV_UNIT_NO_TOUCH = 1 << 1,  /* lookups don't update the access clock */
     KV_UNIT_NO_MISS = 1 << 2,   /* a read of an absent key is no event */
     KV_UNIT_REWRITTEN = 1 << 3, /* of the running command: its effects are emitted already */
-    KV_UNIT_LOOSE = 1 << 4      /* its effects stand for themselves: active expiry, SCAN */
+    KV_UNIT_LOOSE = 1 << 4,     /* its effects stand for themselves: active expiry, SCAN */
+    KV_UNIT_SILENT = 1 << 5     /* nothing that it does is an event: loading */
 };
 
 /* What a unit must repeat elsewhere; keyspace/effect.h. */

@@ -25,6 +25,7 @@
 #include "exec/admit.h"
 #include "exec/command.h"
 #include "exec/exec.h"
+#include "exec/loading.h"
 #include "exec/latency.h"
 #include "keyspace/keyspace.h"
 #include "net/loop.h"
@@ -51,6 +52,7 @@ static struct {
     uint64_t saves, forks, last_fork_us;
     uint64_t last_cow_bytes;
     struct rdb_load_result loaded;
+    int64_t load_start_s;
 } persist = {.last_duration_s = -1};
 
 /* ---- state that others ask for ---- */
@@ -90,7 +92,8 @@ void persist__refusal_update(void)
 
 static enum admit_verdict refusal_filter(struct exec_ctx *ctx)
 {
-    bool concerned = (ctx->cmd->flags & COMMAND_WRITE) || !strcmp(ctx->cmd->fullname, "ping");
+    bool writes = admit_flags_of_any(ctx) & COMMAND_WRITE;
+    bool concerned = writes || !strcmp(ctx->cmd->fullname, "ping");
     if (!concerned) return ADMIT_PASS;
     return admit_refuse(
         ctx, "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to "
@@ -305,12 +308,17 @@ void persist_background_soon(void)
 
 /* ---- loading ---- */
 
+static enum status load(bool merge)
+{
+    persist.load_start_s = clock_wall_ms() / 1000;
+    return rdb_load_file(persist_settings.filename.ptr, merge, &persist.loaded);
+}
+
 enum status persist_load_at_start(void)
 {
     int64_t start_us = clock_mono_us();
-    enum status status =
-        rdb_load_file(persist_settings.filename.ptr, false, &persist.loaded);
-    if (status == STATUS_NOT_FOUND) return STATUS_OK;
+    enum status status = load(false);
+    if (status == STATUS_NOT_FOUND || status == STATUS_ABORTED) return STATUS_OK;
     if (status) {
         log_warning("Fatal error loading the DB, check server logs. Exiting.");
         return STATUS_ERR;
@@ -325,7 +333,7 @@ enum status persist_reload(bool keep, bool merge)
     exec_unit_begin(&unit);
     if (!keep) kv_flush(&unit, NULL, false);
     exec_unit_end(&unit, 0);
-    enum status status = rdb_load_file(persist_settings.filename.ptr, merge, &persist.loaded);
+    enum status status = load(merge);
     if (status == STATUS_NOT_FOUND) return STATUS_OK;
     return status ? STATUS_ERR : STATUS_OK;
 }
@@ -391,8 +399,28 @@ static void info_status(struct buf *out)
     buf_append_cstr(out, persist.failed ? "err" : "ok");
 }
 
+static int64_t info_loading(void)
+{
+    return exec_is_loading();
+}
+
+static void info_load(struct buf *out)
+{
+    const struct rdb_load_result *load = &persist.loaded;
+    if (!exec_is_loading()) return;
+    int64_t elapsed_s = clock_wall_ms() / 1000 - persist.load_start_s;
+    double done = load->total_bytes ? (double)load->bytes / (double)load->total_bytes : 0;
+    buf_printf(out, "loading_start_time:%lld\r\n", (long long)persist.load_start_s);
+    buf_printf(out, "loading_total_bytes:%llu\r\n", (unsigned long long)load->total_bytes);
+    buf_printf(out, "loading_rdb_used_mem:%llu\r\n", (unsigned long long)load->used_mem);
+    buf_printf(out, "loading_loaded_bytes:%llu\r\n", (unsigned long long)load->bytes);
+    buf_printf(out, "loading_loaded_perc:%.2f\r\n", done * 100);
+    buf_printf(out, "loading_eta_seconds:%.0f\r\n",
+               done > 0 ? (double)elapsed_s * (1 - done) / done : 1);
+}
+
 static const struct metric_row metric_rows[] = {
-    {METRIC_PERSISTENCE, "loading", METRIC_TEXT, {.text = "0"}, 0},
+    {METRIC_PERSISTENCE, "loading", METRIC_INT_FN, {.int_fn = info_loading}, 0},
     {METRIC_PERSISTENCE, "async_loading", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_PERSISTENCE, "current_cow_peak", METRIC_INT_FN, {.int_fn = info_cow_peak}, 0},
     {METRIC_PERSISTENCE, "current_cow_size", METRIC_INT_FN, {.int_fn = info_cow}, 0},
@@ -412,6 +440,7 @@ static const struct metric_row metric_rows[] = {
      {.u64 = &persist.loaded.expired}, 0},
     {METRIC_PERSISTENCE, "rdb_last_load_keys_loaded", METRIC_U64,
      {.u64 = &persist.loaded.loaded}, 0},
+    {METRIC_PERSISTENCE, "loading_state", METRIC_LINES_FN, {.text_fn = info_load}, 0},
     {METRIC_STATS, "latest_fork_usec", METRIC_U64, {.u64 = &persist.last_fork_us}, 0},
     {METRIC_STATS, "total_forks", METRIC_U64, {.u64 = &persist.forks}, METRIC_RESET},
 };

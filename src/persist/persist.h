@@ -27,7 +27,8 @@ void persist_on_fork(void (*fn)(void));
 /* Ends a child. */
 void persist_teardown(void);
 
-/* Loads the file at start, if there is one. STATUS_ERR: the log says why. */
+/* Loads the file at start, if there is one; clients are served meanwhile. STATUS_ERR: the log says
+ * why. STATUS_OK is also said when an end of the server came in between. */
 enum status persist_load_at_start(void) MUST_CHECK;
 
 /* Saves now; a child that saves too is ended first. STATUS_IO: the log says why. */

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "exec/loading.h"
 #include "persist/rdb_format.h"
 #include "persist/rdb_value.h"
 #include "persist/settings.h"
@@ -220,17 +221,36 @@ struct waiting {
 };
 
 struct loader {
+    struct stream_in *in;
     struct kv_unit unit;
-    bool merge;
+    bool merge, given_up;
+    uint64_t serve_at; /* offset at which clients are served again */
     unsigned oldest, waiting_count;
     struct waiting waiting[WAITING_MAX];
     struct rdb_load_result *result;
     struct rdb_error *error;
 };
 
+/* True if the load goes on. */
+static bool serve_if_due(struct loader *l)
+{
+    uint64_t offset = stream_in_offset(l->in);
+    l->result->bytes = offset;
+    if (likely(offset < l->serve_at)) return true;
+    l->serve_at = offset + (uint64_t)persist_settings.serve_interval_bytes;
+    l->given_up = !loading_serve();
+    return !l->given_up;
+}
+
+static bool load_progress(void *ctx, uint64_t offset)
+{
+    UNUSED(offset);
+    return serve_if_due(ctx);
+}
+
 static void load_aux(void *ctx, struct view name, struct view value)
 {
-    UNUSED(ctx);
+    struct loader *l = ctx;
     int64_t number;
     if (view_eq_cstr(name, "redis-ver")) {
         log_notice("Loading RDB produced by version %.*s", (int)MIN(value.len, 100), value.ptr);
@@ -238,6 +258,7 @@ static void load_aux(void *ctx, struct view name, struct view value)
         int64_t age_s = clock_wall_ms() / 1000 - number;
         log_notice("RDB age %lld seconds", (long long)MAX(age_s, 0));
     } else if (view_eq_cstr(name, "used-mem") && !num_parse_i64(value, &number)) {
+        l->result->used_mem = (uint64_t)MAX(number, 0);
         log_notice("RDB memory usage when created %.2f Mb", (double)number / (1024 * 1024));
     }
 }
@@ -267,6 +288,7 @@ static enum status load_store(struct loader *l, struct rdb_key *key)
     if (key->expire_ms != -1) e = kv_expire_set(&l->unit, db, &key->name, e, key->expire_ms);
     if (key->idle_s >= 0) kv_idle_set(e, key->idle_s);
     l->result->loaded++;
+    persist__delay(persist_settings.key_load_delay_us, l->result->loaded);
     return STATUS_OK;
 }
 
@@ -327,28 +349,38 @@ static enum status load_key(void *ctx, struct rdb_key *key)
     size_t room = WAITING_BYTES;
     if (key->name.len > room || (is_string && key->value->text.bytes.len > room - key->name.len)) {
         enum status status = load_waiting(l);
-        return status ? status : load_store(l, key);
+        if (!status) status = load_store(l, key);
+        if (status) return status;
+    } else {
+        if (l->waiting_count == WAITING_MAX && load_oldest(l)) return STATUS_ERR;
+        load_later(l, key);
     }
-    if (l->waiting_count == WAITING_MAX && load_oldest(l)) return STATUS_ERR;
-    load_later(l, key);
-    return STATUS_OK;
+    return serve_if_due(l) ? STATUS_OK : STATUS_ABORTED;
 }
 
 static enum status load_stream(struct stream_in *in, bool merge, struct rdb_load_result *result)
 {
     struct rdb_error error;
-    struct loader l = {.unit = {.now_ms = clock_wall_ms(), .flags = KV_UNIT_NO_EXPIRE},
-                       .merge = merge, .result = result, .error = &error};
+    /* What is loaded isn't news: nobody is told of keys that were there before. */
+    struct loader l = {.in = in, .merge = merge, .result = result, .error = &error,
+                       .unit = {.now_ms = clock_wall_ms(),
+                                .flags = KV_UNIT_NO_EXPIRE | KV_UNIT_SILENT},
+                       .serve_at = (uint64_t)persist_settings.serve_interval_bytes};
     const struct rdb_visitor visitor = {
         .aux = load_aux, .resize = load_resize, .key = load_key, .ctx = &l};
-    /* What is loaded isn't news: nobody is told of keys that were there before. */
-    uint32_t mask = kv_event_mask;
-    kv_event_mask_set(0);
+    in->progress = load_progress;
+    in->progress_ctx = &l;
+    result->total_bytes = in->total;
+    loading_begin();
     enum status status = rdb_read(in, &visitor, &error);
     if (!status) status = load_waiting(&l);
     discard_waiting(&l);
-    kv_event_mask_set(mask);
+    loading_end();
     kv_unit_release(&l.unit);
+    if (l.given_up) {
+        log_notice("Loading is given up, since the server ends.");
+        return STATUS_ABORTED;
+    }
     if (status)
         log_warning("Error loading the RDB file at offset %llu: %s",
                     (unsigned long long)error.offset, error.text);

@@ -48,13 +48,17 @@ struct rdb_error {
 enum status rdb_read(struct stream_in *in, const struct rdb_visitor *visitor,
                      struct rdb_error *error) MUST_CHECK;
 
+/* How far a load is, then how it went. */
 struct rdb_load_result {
-    uint64_t loaded, expired;
+    uint64_t loaded, expired; /* keys */
+    uint64_t bytes, total_bytes;
+    uint64_t used_mem; /* of the server that saved, as it says */
 };
 
 /* Loads a file into the databases. `merge`: keys that are there already are replaced; else they
- * are an error, as a key that comes twice is. STATUS_NOT_FOUND: there is no file; other failures
- * are in the log, and what was loaded until then is there. */
+ * are an error, as a key that comes twice is. Clients are served meanwhile (exec/loading.h).
+ * STATUS_NOT_FOUND: there is no file; STATUS_ABORTED: the server ends; other failures are in the
+ * log. What was loaded until then is there. Main. */
 enum status rdb_load_file(const char *name, bool merge, struct rdb_load_result *result) MUST_CHECK;
 
 #endif

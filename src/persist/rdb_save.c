@@ -85,9 +85,7 @@ static void write_entry(void *ctx, struct kv_entry *e)
         walk->progress->keys = walk->keys;
         persist__save_tick(walk->progress);
     }
-    if (unlikely(persist_settings.key_save_delay_us > 0)) {
-        usleep((useconds_t)persist_settings.key_save_delay_us);
-    }
+    persist__delay(persist_settings.key_save_delay_us, walk->keys);
 }
 
 /* Header, keys, end, checksum (of a stream that sums). Failures are the stream's. */

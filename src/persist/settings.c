@@ -6,6 +6,7 @@
 #include "persist/settings.h"
 
 #include <limits.h>
+#include <unistd.h>
 
 #include "base/num.h"
 #include "conf/option.h"
@@ -18,6 +19,13 @@ static enum { POINTS_UNSET, POINTS_DEFAULT, POINTS_CONFIGURED, POINTS_STARTED } 
 void persist__settings_started(void)
 {
     points_state = POINTS_STARTED;
+}
+
+void persist__delay(int us, uint64_t nth)
+{
+    if (likely(us == 0)) return;
+    if (us > 0) usleep((useconds_t)us);
+    else if (nth % (uint64_t)-(int64_t)us == 0) usleep(1);
 }
 
 static void get_save(const struct opt_row *row, struct buf *out)
@@ -109,9 +117,17 @@ static const struct opt_row rows[] = {
      .doc = "Accepted for configurations that name it: files and payloads are always checked "
             "completely."},
     {.name = "rdb-key-save-delay", .kind = OPT_INT, .flags = OPT_HIDDEN,
-     .var.i = &persist_settings.key_save_delay_us, .dflt = "0", .max = INT_MAX,
+     .var.i = &persist_settings.key_save_delay_us, .dflt = "0", .min = INT_MIN,
+     .max = INT_MAX, .section = OPT_SECTION_PERSISTENCE,
+     .doc = "Microseconds to wait behind each key that is saved, for tests; -n: one behind n."},
+    {.name = "key-load-delay", .kind = OPT_INT, .flags = OPT_HIDDEN,
+     .var.i = &persist_settings.key_load_delay_us, .dflt = "0", .min = INT_MIN, .max = INT_MAX,
      .section = OPT_SECTION_PERSISTENCE,
-     .doc = "Microseconds to wait behind each key that is saved, for tests."},
+     .doc = "Microseconds to wait behind each key that is loaded, for tests; -n: one behind n."},
+    {.name = "loading-process-events-interval-bytes", .kind = OPT_INT, .flags = OPT_HIDDEN,
+     .var.i = &persist_settings.serve_interval_bytes, .dflt = "2097152", .min = 1024,
+     .max = INT_MAX, .section = OPT_SECTION_PERSISTENCE,
+     .doc = "While the file is loaded, clients are served each so many bytes."},
 };
 
 void persist_options_register(void)

@@ -26,8 +26,14 @@ struct persist_settings {
     bool incremental_fsync; /* rdb-save-incremental-fsync */
     int sanitize;          /* sanitize-dump-payload */
     int key_save_delay_us; /* rdb-key-save-delay: for tests */
+    int key_load_delay_us; /* key-load-delay: the same */
+    int serve_interval_bytes; /* loading-process-events-interval-bytes */
 };
 extern struct persist_settings persist_settings;
+
+/* For this folder: waits behind the nth key of a save or load; below 0, a microsecond for each -us
+ * keys. */
+void persist__delay(int us, uint64_t nth);
 
 /* Registers the rows. */
 void persist_options_register(void);

@@ -20,6 +20,7 @@
 #include "exec/settings.h"
 #include "net/loop.h"
 #include "persist/check_rdb.h"
+#include "persist/persist.h"
 #include "server/private.h"
 
 struct server_state server_state;
@@ -81,7 +82,7 @@ static void announce(void)
 }
 
 /* To be seen by a person at a terminal, or by whoever insists. */
-static void announce_ready(void)
+static void announce_running(void)
 {
     bool terminal = !server_settings.logfile.len && isatty(STDOUT_FILENO);
     if (terminal || server_settings.always_show_logo) {
@@ -90,11 +91,29 @@ static void announce_ready(void)
         log_notice("Running mode=standalone, port=%d.", server_settings.port);
     }
     log_warning("Server initialized");
+}
+
+static void announce_ready(void)
+{
     log_notice("Ready to accept connections");
     if (server_settings.unixsocket.len) {
         log_notice("The server is now ready to accept connections at %s",
                    server_settings.unixsocket.ptr);
     }
+}
+
+/* Clients come in from here on; until the data is there they are told to wait. */
+static enum status load(void)
+{
+    if (persist_load_at_start()) {
+        server_remove_files();
+        return STATUS_ERR;
+    }
+    if (server_state.ending) return STATUS_OK;
+    server_cron_start();
+    announce_ready();
+    server_os_ready();
+    return STATUS_OK;
 }
 
 static enum status boot(void)
@@ -110,12 +129,11 @@ static enum status boot(void)
     }
     server_crash_setup();
     server_os_setup();
-    if (server_wire() || server_signals_setup()) return STATUS_ERR;
+    if (server_wire() || server_signals_setup() || server_listen_all()) return STATUS_ERR;
     server_write_pidfile();
     server_title_show();
-    announce_ready();
-    server_os_ready();
-    return STATUS_OK;
+    announce_running();
+    return load();
 }
 
 int main(int argc, char **argv)
@@ -130,7 +148,7 @@ int main(int argc, char **argv)
     }
     server_title_setup(argc, argv);
     if (boot()) return 1;
-    loop_run();
+    if (!server_state.ending) loop_run();
     int code = server_end();
 #ifndef COG_DEBUG
     /* A thread that couldn't be stopped (a long call of a C library) must not meet the

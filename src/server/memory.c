@@ -22,6 +22,7 @@
 #include "exec/admit.h"
 #include "exec/client.h"
 #include "exec/command.h"
+#include "exec/loading.h"
 #include "exec/latency.h"
 #include "exec/pause.h"
 #include "gears/gears.h"
@@ -169,11 +170,9 @@ static enum outcome evict_in_own_unit(unsigned depth)
 /* Whether the command is one that must not run without memory. What is queued needs some, too. */
 static bool needs_memory(const struct exec_ctx *ctx)
 {
-    if (ctx->cmd->flags & COMMAND_DENYOOM) return true;
-    if (!ctx->client || !txn_active(ctx->client)) return false;
-    if (!(ctx->cmd->flags & COMMAND_UNQUEUED)) return true;
-    return !strcmp(ctx->cmd->fullname, "exec") &&
-           txn_queued_flags(ctx->client) & COMMAND_DENYOOM;
+    if (admit_flags_of_any(ctx) & COMMAND_DENYOOM) return true;
+    bool queues = ctx->client && txn_active(ctx->client);
+    return queues && !(ctx->cmd->flags & COMMAND_UNQUEUED);
 }
 
 static bool filter_applies(const struct exec_ctx *ctx)
@@ -188,7 +187,8 @@ static enum admit_verdict filter(struct exec_ctx *ctx)
         note_exceeded(false);
         return ADMIT_PASS;
     }
-    if (pause_is_on()) return ADMIT_PASS;
+    /* What is being loaded is complete before any of it goes. */
+    if (pause_is_on() || exec_is_loading()) return ADMIT_PASS;
     /* Within somebody's unit its events are delivered with the rest. */
     bool joined = ctx->flags & EXEC_IN_EVENT;
     enum outcome outcome = joined ? evict(ctx->unit) : evict_in_own_unit(ctx->event_depth);
@@ -201,7 +201,7 @@ void server_memory_cron(void)
     if (kv_settings.maxmemory) {
         mem_used();
         if (is_over()) {
-            if (!pause_is_on()) evict_in_own_unit(0);
+            if (!pause_is_on() && !exec_is_loading()) evict_in_own_unit(0);
             return;
         }
     }

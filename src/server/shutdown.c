@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "exec/client.h"
 #include "exec/lifecycle.h"
+#include "exec/loading.h"
 #include "net/loop.h"
 #include "persist/persist.h"
 #include "server/private.h"
@@ -50,6 +51,7 @@ enum status server_request_end(unsigned flags)
     if (server_state.ending) return STATUS_OK;
     log_warning("User requested shutdown...");
     bool save = (flags & SHUTDOWN_SAVE) || (persist_wanted() && !(flags & SHUTDOWN_NOSAVE));
+    if (exec_is_loading()) save = false; /* the file has more than the half that is here */
     if (save && final_save() && !(flags & SHUTDOWN_FORCE)) {
         log_warning("Errors trying to shut down the server. Check the logs for more information.");
         return STATUS_ERR;
@@ -61,6 +63,7 @@ enum status server_request_end(unsigned flags)
         _exit(0);
     }
     server_state.ending = true;
+    loading_give_up();
     loop_stop();
     return STATUS_OK;
 }

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "exec/client.h"
+#include "exec/loading.h"
 #include "net/loop.h"
 #include "persist/persist.h"
 #include "server/private.h"
@@ -78,7 +79,7 @@ static void signal_ready(struct loop_source *s, uint32_t ready)
     UNUSED(ready);
     if (read(s->fd, &count, sizeof(count)) < 0) return;
     /* With data to save the end waits for whoever holds it. */
-    if (exec_is_busy() && !persist_wanted()) end_by_signal(NULL);
+    if (exec_is_loading() || (exec_is_busy() && !persist_wanted())) end_by_signal(NULL);
     else exec_post(end_by_signal, NULL);
 }
 

@@ -18,6 +18,7 @@
 #include "exec/effects_tap.h"
 #include "exec/latency.h"
 #include "exec/lifecycle.h"
+#include "exec/loading.h"
 #include "exec/pause.h"
 #include "exec/settings.h"
 #include "exec/token.h"
@@ -72,6 +73,7 @@ static enum status wire_services(void)
     observe_setup(); /* its filter, as the one before, comes before MULTI's */
     persist_on_fork(server_os_child);
     persist_setup(); /* before txn: a write that it refuses spoils its MULTI */
+    loading_setup();
     pause_setup(); /* likewise: what it holds back isn't queued */
     txn_setup();
     tracking_setup(); /* last: it marks the commands that run */
@@ -92,10 +94,7 @@ enum status server_wire(void)
     tracking_metrics_register();
     footprint_attach(FOOTPRINT_PYTHON, gears_memory_used);
     footprint_started();
-    if (persist_load_at_start()) return STATUS_ERR;
-    if (server_tls_setup() || server_listen_all()) return STATUS_ERR;
-    server_cron_start();
-    return STATUS_OK;
+    return server_tls_setup();
 }
 
 /*

@@ -73,6 +73,7 @@ static struct txn *txn_of(struct client *c)
     t = mem_zalloc(sizeof(*t));
     list_init(&t->watches);
     t->seen.queued = -1;
+    t->seen.common = UINT32_MAX;
     client_set_txn(c, &t->seen);
     return t;
 }
@@ -88,6 +89,7 @@ static void queue_clear(struct txn *t)
     t->in_multi = t->spoilt = false;
     t->seen.queued = -1;
     t->seen.flags = 0;
+    t->seen.common = UINT32_MAX;
     t->seen.bytes = 0;
 }
 
@@ -95,12 +97,6 @@ bool txn_active(const struct client *c)
 {
     const struct txn *t = txn_find(c);
     return t && t->in_multi;
-}
-
-uint32_t txn_queued_flags(const struct client *c)
-{
-    const struct client_txn *seen = client_txn(c);
-    return seen ? seen->flags : 0;
 }
 
 void txn_begin(struct client *c)
@@ -169,6 +165,7 @@ static enum admit_verdict txn_filter(struct exec_ctx *ctx)
     }
     t->seen.queued = (int)t->command_count;
     t->seen.flags |= ctx->cmd->flags;
+    t->seen.common &= ctx->cmd->flags;
     t->seen.bytes = t->bytes.cap + t->span_cap * sizeof(*t->spans) +
                     t->command_cap * sizeof(*t->commands);
     reply_status(ctx, "QUEUED");

@@ -17,8 +17,6 @@ void txn_setup(void);
 
 /* The client is in MULTI. */
 bool txn_active(const struct client *c);
-/* All flags (enum command_flag) of what is queued. */
-uint32_t txn_queued_flags(const struct client *c);
 /* MULTI. */
 void txn_begin(struct client *c);
 /* Ends the MULTI without running it and forgets the watches. */

@@ -200,6 +200,12 @@ with_server {} {
     test "writes are refused after a failed save" {
         fill [default_client] 100
         r CONFIG SET save "900 100000" rdb-key-save-delay 10000
+        # What was queued before it failed is refused by EXEC if it writes.
+        foreach {name words} {writes {SET a 1} reads {GET key:1} pings {PING}} {
+            set $name [client]
+            [set $name] MULTI
+            [set $name] {*}$words
+        }
         r BGSAVE
         wait_for {[glob -nocomplain -directory [srv dir] temp-*] ne ""}
         regexp {temp-(\d+).rdb} [glob -directory [srv dir] temp-*] -> child
@@ -214,6 +220,12 @@ with_server {} {
                 snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis\
                 logs for details about the RDB error." {r {*}$command}
         }
+        expect_error "EXECABORT Transaction discarded because of: MISCONF Redis is configured to\
+            save RDB snapshots, but it's currently unable*" {$writes EXEC}
+        expect_error "ERR EXEC without MULTI" {$writes EXEC}
+        expect [$reads EXEC] 1111111111
+        expect [$pings EXEC] PONG
+        expect [r EXISTS a] 0
         expect [r GET key:1] 1111111111
         r MULTI
         expect_error "MISCONF*" {r SET a 1}
