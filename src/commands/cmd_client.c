@@ -92,7 +92,7 @@ static enum status list_parse(struct exec_ctx *ctx, struct client_filter *f, uin
     if (ctx->argc == 4 && arg_is(&ctx->argv[2], "type")) {
         f->class_ = client_class_parse(arg_view(&ctx->argv[3]));
         if (f->class_ >= 0) return STATUS_OK;
-        return reply_errorf(ctx, "Unknown client type '%.*s'", (int)MIN(ctx->argv[3].len, 128u),
+        return reply_errorf(ctx, "Unknown client type '%.*s'", reply_text_len(ctx->argv[3].len),
                             ctx->argv[3].ptr);
     }
     if (ctx->argc > 3 && arg_is(&ctx->argv[2], "id")) return list_parse_ids(ctx, f, ids);
@@ -150,7 +150,7 @@ static enum status kill_option(struct exec_ctx *ctx, struct kill_options *o, con
     } else if (arg_is(word, "type")) {
         o->filter.class_ = client_class_parse(arg_view(value));
         if (o->filter.class_ < 0)
-            return reply_errorf(ctx, "Unknown client type '%.*s'", (int)MIN(value->len, 128u),
+            return reply_errorf(ctx, "Unknown client type '%.*s'", reply_text_len(value->len),
                                 value->ptr);
     } else if (arg_is(word, "addr")) {
         o->filter.addr = arg_view(value);
@@ -159,7 +159,7 @@ static enum status kill_option(struct exec_ctx *ctx, struct kill_options *o, con
     } else if (arg_is(word, "user")) {
         struct acl_user *user = acl_find(arg_view(value));
         if (!user)
-            return reply_errorf(ctx, "No such user '%.*s'", (int)MIN(value->len, 128u), value->ptr);
+            return reply_errorf(ctx, "No such user '%.*s'", reply_text_len(value->len), value->ptr);
         o->filter.user = acl_exec_user(user);
     } else if (arg_is(word, "skipme") && (arg_is(value, "yes") || arg_is(value, "no"))) {
         o->skip_me = arg_is(value, "yes");

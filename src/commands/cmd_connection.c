@@ -93,7 +93,7 @@ static enum status hello_options(struct exec_ctx *ctx, int64_t *version_out)
             if (set_name(ctx, a + 1)) return STATUS_ERR;
             i++;
         } else {
-            return reply_errorf(ctx, "Syntax error in HELLO option '%.*s'", (int)MIN(a->len, 128u),
+            return reply_errorf(ctx, "Syntax error in HELLO option '%.*s'", reply_text_len(a->len),
                                 a->ptr);
         }
     }

@@ -33,7 +33,7 @@ static enum status parse_flags(struct exec_ctx *ctx, unsigned *flags_out)
         size_t w = 0;
         while (w < ARRAY_COUNT(words) && !arg_is(a, words[w].word)) w++;
         if (w == ARRAY_COUNT(words)) {
-            return reply_errorf(ctx, "Unsupported option %.*s", (int)MIN(a->len, 1024u), a->ptr);
+            return reply_errorf(ctx, "Unsupported option %.*s", reply_text_len(a->len), a->ptr);
         }
         flags |= words[w].flag;
     }

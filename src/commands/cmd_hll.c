@@ -283,7 +283,7 @@ enum status cmd_pfdebug(struct exec_ctx *ctx)
     }
     bool registers = arg_is(word, "getreg");
     if (!registers && !arg_is(word, "todense")) {
-        return reply_errorf(ctx, "Unknown PFDEBUG subcommand '%.*s'", (int)MIN(word->len, 512),
+        return reply_errorf(ctx, "Unknown PFDEBUG subcommand '%.*s'", reply_text_len(word->len),
                             word->ptr);
     }
     if (hll_load(&h, bytes)) return reply_corrupted(ctx);

@@ -111,7 +111,7 @@ enum status cmd_latency_graph(struct exec_ctx *ctx)
     enum latency_event event = latency_event_by_name(arg_view(name));
     if (!latency_log_get(event, &log))
         return reply_errorf(ctx, "No samples available for event '%.*s'",
-                            (int)MIN(name->len, 128u), name->ptr);
+                            reply_text_len(name->len), name->ptr);
     struct buf text = {0};
     uint32_t low = UINT32_MAX, high = 0;
     for (size_t i = 0; i < log.count; i++) {

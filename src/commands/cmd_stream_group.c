@@ -366,7 +366,7 @@ static enum status parse_claim_option(struct exec_ctx *ctx, int *i, struct claim
         call->has_last = true;
         return stream_arg_id(ctx, ++*i, &call->last);
     } else {
-        return reply_errorf(ctx, "Unrecognized XCLAIM option '%.*s'", (int)MIN(word->len, 1024u),
+        return reply_errorf(ctx, "Unrecognized XCLAIM option '%.*s'", reply_text_len(word->len),
                             word->ptr);
     }
     return STATUS_OK;

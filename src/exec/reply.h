@@ -91,6 +91,13 @@ void reply_defer_set(struct exec_ctx *ctx, struct reply_deferred d, size_t n);
 
 /* ---- errors: all return STATUS_ERR, so that a handler ends `return reply_error(…)` ---- */
 
+/* Length of a client's word for "%.*s" in an error's text, which repeats it in full; it is cut only
+ * where the text would outgrow an int. */
+static inline int reply_text_len(size_t len)
+{
+    return (int)MIN(len, (size_t)1 << 30);
+}
+
 /* "-ERR text"; if text begins with '-', what follows it is sent as it is ("-WRONGTYPE …", or a
  * text without a code word). CR and LF become spaces. */
 enum status reply_error(struct exec_ctx *ctx, const char *text);

@@ -17,6 +17,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -62,7 +63,8 @@ LATENCY LATEST|LATENCY HISTORY command|LATENCY RESET|LATENCY DOCTOR|LATENCY HELP
 CONFIG SET latency-monitor-threshold 1|DEBUG SLEEP 0.005|LATENCY GRAPH command
 LATENCY HISTORY command|LATENCY LATEST|CONFIG SET latency-monitor-threshold 0|CONFIG REWRITE
 MODULE LIST|ACL WHOAMI|ACL LIST|ACL USERS|ACL CAT|ACL CAT string
-ACL GETUSER default|ACL LOG|ACL GENPASS|ACL HELP
+ACL GETUSER default|ACL LOG|ACL GENPASS|ACL HELP|ACL SETUSER schemas on nopass ~* +@all
+ACL DRYRUN schemas get a|ACL DELUSER schemas|ACL SAVE|ACL LOAD
 PUBLISH channel text|SPUBLISH channel text|PUBSUB CHANNELS|PUBSUB NUMSUB|PUBSUB NUMSUB a b
 PUBSUB NUMPAT|PUBSUB SHARDCHANNELS|PUBSUB SHARDNUMSUB a|PUBSUB HELP
 MULTI|GET str|EXEC|MULTI|DISCARD|WATCH str|UNWATCH|SELECT 0|SWAPDB 8 9|HELLO|RANDOMKEY|KEYS *
@@ -384,7 +386,8 @@ def main():
     args.families = args.families.split(",")
     print("seed %d" % args.seed)
     holder = Holder(load_rows())
-    server = servers.Server(servers.ours(args.variant), False)
+    acl = tempfile.NamedTemporaryFile(prefix="cogwheel-", suffix=".acl")
+    server = servers.Server(servers.ours(args.variant), False, [("aclfile", acl.name)])
     findings = []
     try:
         run_fixed(server.port, holder)

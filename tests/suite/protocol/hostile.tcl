@@ -85,6 +85,27 @@ with_server {} {
         }
     }
 
+    test "errors repeat long words in full" {
+        set word [string repeat y 100000]
+        r XADD s 1-1 f v
+        r XGROUP CREATE s g 0
+        r SET k v
+        r PFADD h a
+        foreach {text call} {
+            "ERR Unsupported option WORD" {EXPIRE k 100 WORD}
+            "ERR Unrecognized XCLAIM option 'WORD'" {XCLAIM s g c 0 1-1 WORD}
+            "ERR Unknown client type 'WORD'" {CLIENT LIST TYPE WORD}
+            "ERR Unknown client type 'WORD'" {CLIENT KILL TYPE WORD}
+            "ERR No such user 'WORD'" {CLIENT KILL USER WORD}
+            "ERR Syntax error in HELLO option 'WORD'" {HELLO 3 WORD}
+            "ERR Unknown PFDEBUG subcommand 'WORD'" {PFDEBUG WORD h}
+            "ERR No samples available for event 'WORD'" {LATENCY GRAPH WORD}
+        } {
+            expect_error [string map [list WORD $word] $text] \
+                [list r {*}[string map [list WORD $word] $call]]
+        }
+    }
+
     test "a request of very many arguments" {
         expect [r DEL {*}[lrepeat 100000 x]] 0
         expect [r SADD s {*}[lrepeat 100000 x]] 1
