@@ -357,7 +357,7 @@ static void refuse_arity(struct exec_ctx *ctx)
 }
 
 /* Everything before the handler. */
-static bool run_prepare(struct exec_ctx *ctx)
+ALWAYS_INLINE bool run_prepare(struct exec_ctx *ctx)
 {
     if (unlikely(!ctx->cmd)) {
         refuse_unknown(ctx);
@@ -393,7 +393,8 @@ static COLD void after_command(void)
     if (block_ready_count) block_serve();
 }
 
-static void run_entry(const struct wave_entry *e, struct arg *argv)
+/* Within the wave's loop, without a call. */
+ALWAYS_INLINE void run_entry(const struct wave_entry *e, struct arg *argv)
 {
     struct client *c = e->client;
     client__running = c;
@@ -424,6 +425,12 @@ static void run_entry(const struct wave_entry *e, struct arg *argv)
         exec_tracked_refused(&ctx);
     }
     if (unlikely(block_ready_count | client__pushes_bytes)) after_command();
+}
+
+/* The same where it is rare. */
+static COLD void run_entry_apart(const struct wave_entry *e, struct arg *argv)
+{
+    run_entry(e, argv);
 }
 
 /* Frees the large arguments that no handler took. */
@@ -462,7 +469,7 @@ static COLD void wave_run_special(const struct wave_entry *e)
         return;
     }
     client__skip_begin(c);
-    run_entry(e, &wave.args.argv[e->first]);
+    run_entry_apart(e, &wave.args.argv[e->first]);
     if (c->flags & CLIENT_SKIPPING && !(c->flags & CLIENT_BLOCKED)) client__skip_end(c);
 }
 
@@ -509,7 +516,7 @@ void driver__run_held(struct client *c, struct arg *argv, int argc)
     e.cmd = command_lookup(argv[0].ptr, argv[0].len);
     c->flags |= CLIENT_IN_WAVE;
     if (c->flags & CLIENT_SKIP) client__skip_begin(c);
-    run_entry(&e, argv);
+    run_entry_apart(&e, argv);
     if (c->flags & CLIENT_SKIPPING && !(c->flags & CLIENT_BLOCKED)) client__skip_end(c);
     client__running = NULL;
     wave_end_of_client(c, c->in.len > c->in.pos);
