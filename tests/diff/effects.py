@@ -344,6 +344,8 @@ class Group:
         return taken
 
     def _special(self, operation):
+        if operation.kind == "steps":
+            return  # what a family here and there does in steps isn't sent at all
         for source in (self.ours, self.stock):
             source.work.call(b"UNWATCH")
         if operation.kind in scenes.SCENES:
