@@ -112,7 +112,7 @@ static enum status refuse_rule(struct exec_ctx *ctx, struct view rule, enum acl_
 {
     struct buf text = {0};
     buf_append_cstr(&text, "Error in ACL SETUSER modifier '");
-    buf_append_view(&text, rule);
+    buf_append_view(&text, acl_up_to_nul(rule));
     buf_printf(&text, "': %s", acl__error_text(e));
     enum status st = reply_error_bytes(ctx, text.ptr, text.len);
     buf_release(&text);
@@ -123,7 +123,7 @@ static enum status refuse_open(struct exec_ctx *ctx, struct view word)
 {
     struct buf text = {0};
     buf_append_cstr(&text, "Unmatched parenthesis in acl selector starting at '");
-    buf_append_view(&text, word);
+    buf_append_view(&text, acl_up_to_nul(word));
     buf_append_cstr(&text, "'.");
     enum status st = reply_error_bytes(ctx, text.ptr, text.len);
     buf_release(&text);
@@ -207,7 +207,7 @@ static const struct opt_name pubsub_names[] = {
     {"allchannels", 1}, {"resetchannels", 0}, {NULL, 0}};
 
 static const struct opt_row rows[] = {
-    {.name = "requirepass", .kind = OPT_STRING, .flags = OPT_SENSITIVE | OPT_UNCHECKED,
+    {.name = "requirepass", .kind = OPT_STRING, .flags = OPT_SENSITIVE,
      .var.text = &acl_settings.requirepass, .apply = apply_requirepass,
      .section = OPT_SECTION_SECURITY,
      .doc = "The password of the default user: clients must send AUTH with it before anything "

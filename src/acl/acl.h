@@ -24,6 +24,13 @@ enum status acl_setup(void) MUST_CHECK;
 /* Frees everything; when no client is left. */
 void acl_teardown(void);
 
+/* What stands before a NUL, which is all that stock sees of some words. */
+static inline struct view acl_up_to_nul(struct view v)
+{
+    const char *nul = v.len ? memchr(v.ptr, 0, v.len) : NULL;
+    return nul ? view_of(v.ptr, (size_t)(nul - v.ptr)) : v;
+}
+
 /* ---- users ---- */
 
 /* The user of this name or NULL; borrowed until users change. */

@@ -80,11 +80,9 @@ static void insert(void *take)
     trim();
 }
 
-/* Up to a NUL, as stock shows it, and not all of what is very long. */
+/* Not all of what is very long. */
 static uint64_t put_shown(struct buf *out, struct view v)
 {
-    const char *nul = v.len ? memchr(v.ptr, 0, v.len) : NULL;
-    if (nul) v.len = (size_t)(nul - v.ptr);
     buf_append(out, v.ptr, MIN(v.len, (size_t)SHOWN_BYTES));
     if (v.len > SHOWN_BYTES) buf_printf(out, "... (%zu more bytes)", v.len - SHOWN_BYTES);
     return hash_bytes(v.ptr, v.len);

@@ -323,15 +323,9 @@ static bool apply_plain(struct acl_rules *r, struct view word)
     return true;
 }
 
-static struct view up_to_nul(struct view v)
-{
-    const char *nul = v.len ? memchr(v.ptr, 0, v.len) : NULL;
-    return nul ? view_of(v.ptr, (size_t)(nul - v.ptr)) : v;
-}
-
 enum acl_error acl__rules_apply(struct acl_rules *r, struct view full)
 {
-    struct view word = up_to_nul(full);
+    struct view word = acl_up_to_nul(full);
     if (!word.len || apply_plain(r, word)) return ACL_FINE;
     char c = word.ptr[0];
     if (c == '~' || c == '%') return apply_keys(r, full);

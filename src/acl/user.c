@@ -226,8 +226,7 @@ enum acl_error acl__user_apply(struct acl_user *u, struct view word)
         return apply_password(u, word.ptr[0], view_of(word.ptr + 1, word.len - 1));
     if (word.ptr[0] == '(' && word.ptr[word.len - 1] == ')')
         return apply_selector(u, view_of(word.ptr + 1, word.len - 2));
-    const char *nul = memchr(word.ptr, 0, word.len);
-    if (apply_plain(u, nul ? view_of(word.ptr, (size_t)(nul - word.ptr)) : word)) return ACL_FINE;
+    if (apply_plain(u, acl_up_to_nul(word))) return ACL_FINE;
     return acl__rules_apply(&u->rules, word);
 }
 
@@ -253,10 +252,10 @@ enum status acl__words_join(const struct view *argv, size_t argc, struct acl_wor
             open = true;
             *open_out = v;
             start = out->joined.len;
-            buf_append_view(&out->joined, v);
+            buf_append_view(&out->joined, acl_up_to_nul(v));
         } else if (open) {
             buf_append_char(&out->joined, ' ');
-            buf_append_view(&out->joined, v);
+            buf_append_view(&out->joined, acl_up_to_nul(v));
             open = !(v.len && v.ptr[v.len - 1] == ')');
             if (!open)
                 out->list[out->count++] =

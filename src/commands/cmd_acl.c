@@ -16,19 +16,12 @@ static struct view word_of(const struct exec_ctx *ctx, int i)
     return arg_view(&ctx->argv[i]);
 }
 
-/* As stock cuts what it repeats: at a NUL. */
-static struct view up_to_nul(struct view v)
-{
-    const char *nul = v.len ? memchr(v.ptr, 0, v.len) : NULL;
-    return nul ? view_of(v.ptr, (size_t)(nul - v.ptr)) : v;
-}
-
 static enum status error_about(struct exec_ctx *ctx, const char *before, struct view what,
                                const char *after)
 {
     struct buf text = {0};
     buf_append_cstr(&text, before);
-    buf_append_view(&text, up_to_nul(what));
+    buf_append_view(&text, acl_up_to_nul(what));
     buf_append_cstr(&text, after);
     enum status st = reply_error_bytes(ctx, text.ptr, text.len);
     buf_release(&text);
@@ -104,8 +97,10 @@ enum status cmd_acl_cat(struct exec_ctx *ctx)
         for (unsigned bit = 0; bit < n; bit++) reply_bulk_cstr(ctx, command_acl_name(bit));
         return STATUS_OK;
     }
-    uint32_t category = command_acl_by_name(up_to_nul(word_of(ctx, 2)));
-    if (!category) return error_about(ctx, "Unknown category '", word_of(ctx, 2), "'");
+    struct view name = acl_up_to_nul(word_of(ctx, 2));
+    uint32_t category = command_acl_by_name(name);
+    if (!category)
+        return error_about(ctx, "Unknown category '", view_of(name.ptr, MIN(name.len, 128u)), "'");
     struct reply_deferred d = reply_defer(ctx);
     acl_each_in_category(category, cat_one, &cat);
     reply_defer_array(ctx, d, cat.count);
@@ -146,7 +141,7 @@ static void reply_denial(struct exec_ctx *ctx, const char *what, struct view nam
 {
     struct buf text = {0};
     buf_printf(&text, "This user has no permissions to %s the '", what);
-    buf_append_view(&text, up_to_nul(name));
+    buf_append_view(&text, acl_up_to_nul(name));
     buf_printf(&text, "' %s", kind);
     reply_bulk_view(ctx, buf_view(&text));
     buf_release(&text);
