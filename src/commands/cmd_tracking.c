@@ -73,19 +73,65 @@ static enum status refuse_overlap(struct exec_ctx *ctx, struct view prefix, cons
     return STATUS_ERR;
 }
 
+/* A prefix that the client has (at SIZE_MAX) or asks for (its place in the request). */
+struct named {
+    struct view name;
+    size_t at;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    struct view x = ((const struct named *)a)->name, y = ((const struct named *)b)->name;
+    size_t len = MIN(x.len, y.len);
+    int order = len ? memcmp(x.ptr, y.ptr, len) : 0;
+    return order ? order : (x.len > y.len) - (x.len < y.len);
+}
+
+/* The first of the request that overlaps with any other, or SIZE_MAX. In order, whatever begins
+ * with a name follows it at once, so a stack holds the beginnings of the one that is looked at; of
+ * those, all but the last were found when the one above came. */
+static size_t first_overlap(struct named *all, size_t count)
+{
+    size_t first = SIZE_MAX, depth = 0;
+    struct named *stack = mem_alloc(MAX(count, (size_t)1) * sizeof(*stack));
+    qsort(all, count, sizeof(*all), by_name);
+    for (size_t i = 0; i < count; i++) {
+        while (depth && (stack[depth - 1].name.len > all[i].name.len ||
+                         !tracking_overlap(stack[depth - 1].name, all[i].name)))
+            depth--;
+        if (depth) first = MIN(first, MIN(all[i].at, stack[depth - 1].at));
+        stack[depth++] = all[i];
+    }
+    mem_free(stack);
+    return first;
+}
+
+static size_t find_overlap(const struct client *c, const struct request *r)
+{
+    const struct view *has;
+    size_t count = 0;
+    while (tracking_prefix(c, count)) count++;
+    struct named *all = mem_alloc((count + r->prefix_count + 1) * sizeof(*all));
+    count = 0;
+    for (; (has = tracking_prefix(c, count)); count++) all[count] = (struct named){*has, SIZE_MAX};
+    for (size_t i = 0; i < r->prefix_count; i++)
+        all[count++] = (struct named){r->prefixes[i], i};
+    size_t first = first_overlap(all, count);
+    mem_free(all);
+    return first;
+}
+
 static enum status check_prefixes(struct exec_ctx *ctx, const struct request *r)
 {
-    for (size_t i = 0; i < r->prefix_count; i++) {
-        const struct view *has;
-        for (size_t k = 0; (has = tracking_prefix(ctx->client, k)); k++)
-            if (tracking_overlap(*has, r->prefixes[i]))
-                return refuse_overlap(ctx, r->prefixes[i], "an existing prefix", *has);
-        for (size_t k = i + 1; k < r->prefix_count; k++)
-            if (tracking_overlap(r->prefixes[i], r->prefixes[k]))
-                return refuse_overlap(ctx, r->prefixes[i], "another provided prefix",
-                                      r->prefixes[k]);
-    }
-    return STATUS_OK;
+    const struct view *has;
+    size_t i = r->prefix_count ? find_overlap(ctx->client, r) : SIZE_MAX;
+    if (i == SIZE_MAX) return STATUS_OK;
+    for (size_t k = 0; (has = tracking_prefix(ctx->client, k)); k++)
+        if (tracking_overlap(*has, r->prefixes[i]))
+            return refuse_overlap(ctx, r->prefixes[i], "an existing prefix", *has);
+    size_t k = i + 1;
+    while (!tracking_overlap(r->prefixes[i], r->prefixes[k])) k++;
+    return refuse_overlap(ctx, r->prefixes[i], "another provided prefix", r->prefixes[k]);
 }
 
 static enum status check_modes(struct exec_ctx *ctx, const struct request *r)

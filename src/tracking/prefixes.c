@@ -145,35 +145,18 @@ static int compare(struct view a, struct view b)
     return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return compare((*(struct prefix *const *)a)->name, (*(struct prefix *const *)b)->name);
+}
+
 static ptrdiff_t kept_for(const struct prefix *p)
 {
     return (ptrdiff_t)(sizeof(*p) + p->name.len + 2 * sizeof(void *));
 }
 
-static void tracker_insert(struct tracker *t, struct prefix *p, size_t at)
+static void add_one(struct tracker *t, struct view name)
 {
-    if (t->prefix_count == t->prefix_cap) {
-        t->prefix_cap = MAX(t->prefix_cap * 2, (size_t)2);
-        t->prefixes = mem_realloc(t->prefixes, t->prefix_cap * sizeof(struct prefix *));
-    }
-    memmove(t->prefixes + at + 1, t->prefixes + at,
-            (t->prefix_count - at) * sizeof(struct prefix *));
-    t->prefixes[at] = p;
-    t->prefix_count++;
-    client_keeps(t->client, kept_for(p));
-}
-
-void prefixes__add(struct tracker *t, struct view name)
-{
-    size_t low = 0, high = t->prefix_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (compare(t->prefixes[middle]->name, name) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low < t->prefix_count && !compare(t->prefixes[low]->name, name)) return;
     struct prefix *p = find(name);
     if (!p) p = prefix_new(name);
     if (p->count == p->cap) {
@@ -181,7 +164,22 @@ void prefixes__add(struct tracker *t, struct view name)
         p->who = mem_realloc(p->who, p->cap * sizeof(struct tracker *));
     }
     p->who[p->count++] = t;
-    tracker_insert(t, p, low);
+    if (t->prefix_count == t->prefix_cap) {
+        t->prefix_cap = MAX(t->prefix_cap * 2, (size_t)2);
+        t->prefixes = mem_realloc(t->prefixes, t->prefix_cap * sizeof(struct prefix *));
+    }
+    t->prefixes[t->prefix_count++] = p;
+    client_keeps(t->client, kept_for(p));
+}
+
+/* Only the empty one can be there already: it may be asked for again, by asking for none. */
+void prefixes__add(struct tracker *t, const struct view *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool again = !names[i].len && t->prefix_count && !t->prefixes[0]->name.len;
+        if (!again) add_one(t, names[i]);
+    }
+    qsort(t->prefixes, t->prefix_count, sizeof(struct prefix *), by_name);
 }
 
 static void drop(struct tracker *t, struct prefix *p)
@@ -203,11 +201,6 @@ void prefixes__drop_all(struct tracker *t)
 static int by_key(const void *a, const void *b)
 {
     return compare(changed_key(*(void *const *)a), changed_key(*(void *const *)b));
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return compare((*(struct prefix *const *)a)->name, (*(struct prefix *const *)b)->name);
 }
 
 /* All the keys that changed, in order; out of the prefix's table, and the caller's to free. */

@@ -72,8 +72,8 @@ void tracker__each(void (*fn)(void *ctx, struct tracker *t), void *ctx);
 
 /* At boot. */
 void prefixes__setup(void);
-/* The tracker wants to be told of keys that begin so. */
-void prefixes__add(struct tracker *t, struct view prefix);
+/* The tracker wants to be told of keys that begin so; the prefixes mustn't overlap. */
+void prefixes__add(struct tracker *t, const struct view *names, size_t count);
 /* It wants to be told of none any more. */
 void prefixes__drop_all(struct tracker *t);
 /* A key has changed; who wants to be told is told at the end of the turn. Any holder of the

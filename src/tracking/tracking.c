@@ -149,8 +149,8 @@ void tracking_begin(struct client *c, uint32_t options, uint64_t redirect,
     t->options = options | TRACKING_ON | (t->options & TRACKING_CACHING);
     t->seen = (struct client_tracking){.bcast = options & TRACKING_BCAST, .redirect = redirect};
     if (options & TRACKING_BCAST) {
-        for (size_t i = 0; i < prefix_count; i++) prefixes__add(t, prefixes[i]);
-        if (!prefix_count) prefixes__add(t, VIEW_LIT(""));
+        struct view all = VIEW_LIT("");
+        prefixes__add(t, prefix_count ? prefixes : &all, prefix_count ? prefix_count : 1);
     }
     tracking__listen();
 }

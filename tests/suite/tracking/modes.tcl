@@ -230,6 +230,52 @@ with_server {} {
         }
     }
 
+    test "BCAST: very many prefixes take no time" -only cogwheel {
+        set words {}
+        for {set i 0} {$i < 30000} {incr i} { lappend words PREFIX [format p%07d $i] }
+        set c [client -resp 3]
+        set start [clock milliseconds]
+        $c CLIENT TRACKING ON BCAST {*}$words
+        expect [info_field tracking_total_prefixes] 30000
+        expect_error "ERR Prefix 'q0000000' overlaps with another provided prefix 'q'.*" {
+            $c CLIENT TRACKING ON BCAST {*}[string map {p q} $words] PREFIX q PREFIX q1
+        }
+        r SET p0029999x 1
+        expect [client::next_push $c] [invalid p0029999x]
+        client::close $c
+        wait_for {[info_field tracking_total_prefixes] == 0}
+        expect_true {[clock milliseconds] - $start < 3000 * $::suite::slow_factor}
+    }
+
+    # Stock says so and then OK, and takes the prefixes, unless it is the first of the request.
+    test "random prefixes: the first that overlaps is named" -only cogwheel {
+        set c [client]
+        for {set round 0} {$round < 60} {incr round} {
+            set names {}
+            for {set i 0} {$i < 5} {incr i} {
+                set name [rand_pick {a b c}]
+                while {[rand_int 3]} { append name [rand_pick {a b c}] }
+                lappend names $name
+            }
+            set has [lindex [$c CLIENT TRACKINGINFO] 5]
+            set want OK
+            foreach i {4 3 2 1 0} {
+                set name [lindex $names $i]
+                foreach {kind others} [list "another provided" [lrange $names $i+1 end] "an existing" $has] {
+                    foreach other [lreverse $others] {
+                        set len [expr {min([string length $name], [string length $other])}]
+                        if {[string equal -length $len $name $other]} {
+                            set want "-ERR Prefix '$name' overlaps with $kind prefix '$other'. Prefixes for a single client must not overlap."
+                        }
+                    }
+                }
+            }
+            set words [concat {*}[lmap name $names {list PREFIX $name}]]
+            expect [client::pipeline $c [list [list CLIENT TRACKING ON BCAST {*}$words]]] [list $want]
+            if {$want eq "OK" && [rand_int 2]} { $c CLIENT TRACKING OFF }
+        }
+    }
+
     test "what TRACKING refuses" {
         set c [client]
         set id [$c CLIENT ID]
