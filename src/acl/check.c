@@ -53,7 +53,7 @@ static bool keys_allowed(const struct acl_rules *r, struct call *call, int *pos_
     const struct command_keys *keys = keys_of(call);
     for (int i = 0; i < keys->count; i++) {
         const struct command_key *k = &keys->keys[i];
-        if (acl__patterns_match(&r->keys, arg_view(&call->argv[k->pos]), access_of(k->flags)))
+        if (acl__patterns_match(&r->keys, call->argv[k->pos], access_of(k->flags)))
             continue;
         *pos_out = k->pos;
         return false;
@@ -76,10 +76,10 @@ static bool channels_allowed(const struct acl_rules *r, const struct call *call,
         if (strcmp(channel_commands[c].name, call->cmd->fullname)) continue;
         int end = channel_commands[c].all ? call->argc : 2;
         for (int i = 1; i < end; i++) {
-            struct view name = arg_view(&call->argv[i]);
+            const struct arg *name = &call->argv[i];
             bool ok = channel_commands[c].patterns
-                          ? acl__patterns_find(&r->channels, name) != NULL
-                          : acl__patterns_match(&r->channels, name, ACL_READ_WRITE);
+                          ? acl__patterns_find(&r->channels, arg_view(name)) != NULL
+                          : acl__patterns_match(&r->channels, *name, ACL_READ_WRITE);
             if (ok) continue;
             *pos_out = i;
             return false;
@@ -139,7 +139,7 @@ bool acl_reads_all_keys(const struct exec_ctx *ctx)
 
 static bool reads(const struct acl_rules *r, struct view key)
 {
-    return r->all_keys || acl__patterns_match(&r->keys, key, ACL_READ);
+    return r->all_keys || acl__patterns_match(&r->keys, arg_of_view(key), ACL_READ);
 }
 
 bool acl__exec_reads(const struct exec_user *who, struct view key)

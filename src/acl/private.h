@@ -57,8 +57,9 @@ struct acl_patterns {
 
 /* The pattern with exactly this text or NULL. */
 const struct acl_pattern *acl__patterns_find(const struct acl_patterns *p, struct view text);
-/* One of the patterns matches the text and has the access. */
-bool acl__patterns_match(const struct acl_patterns *p, struct view text, unsigned access);
+/* One of the patterns matches the text and has the access. An argument's hash is used, if it is
+ * known. */
+bool acl__patterns_match(const struct acl_patterns *p, struct arg text, unsigned access);
 
 /* ---- rules ---- */
 

@@ -106,16 +106,17 @@ static void patterns_add(struct acl_patterns *p, struct view text, unsigned acce
     table_insert(&p->by_text, &pattern_table, new, hash);
 }
 
-bool acl__patterns_match(const struct acl_patterns *p, struct view text, unsigned access)
+bool acl__patterns_match(const struct acl_patterns *p, struct arg text, unsigned access)
 {
     if (p->count > p->globs) {
-        const struct acl_pattern *same = acl__patterns_find(p, text);
+        const struct acl_pattern *same =
+            table_find(&p->by_text, &pattern_table, arg_view(&text), arg_hash(&text));
         if (same && same->is_plain && (same->access & access) == access) return true;
     }
     for (size_t i = 0; p->globs && i < p->count; i++) {
         const struct acl_pattern *g = p->list[i];
         if (!g->is_plain && (g->access & access) == access &&
-            glob_match(pattern_text(g), text, false))
+            glob_match(pattern_text(g), arg_view(&text), false))
             return true;
     }
     return false;

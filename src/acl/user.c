@@ -51,10 +51,10 @@ void acl__user_end(struct acl_user *u)
 
 void acl__user_take(struct acl_user *u, struct acl_user *src)
 {
-    struct exec_user base = u->base;
+    /* All but the base, whose references other threads count. */
+    const size_t own = sizeof(u->base);
     release(u);
-    *u = *src;
-    u->base = base;
+    memcpy((char *)u + own, (const char *)src + own, sizeof(*u) - own);
     src->hashes = NULL;
     src->selectors = NULL;
     src->hash_count = src->selector_count = 0;

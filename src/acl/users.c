@@ -204,7 +204,7 @@ static bool rules_have_channel(const struct acl_rules *r, bool pattern, struct v
 {
     if (r->all_channels) return true;
     return pattern ? acl__patterns_find(&r->channels, name) != NULL
-                   : acl__patterns_match(&r->channels, name, ACL_READ_WRITE);
+                   : acl__patterns_match(&r->channels, arg_of_view(name), ACL_READ_WRITE);
 }
 
 static bool has_channel(const struct acl_user *u, bool pattern, struct view name)

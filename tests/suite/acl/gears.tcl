@@ -2,7 +2,7 @@
 #
 # Scripts and registrations act with the rights, as they are now, of the user who sent them.
 
-tags quick
+tags quick threads
 
 proc as {name} {
     set c [client]
