@@ -324,7 +324,8 @@ static void load_later(struct loader *l, struct rdb_key *key)
     struct waiting *w = &l->waiting[(l->oldest + l->waiting_count++) % WAITING_MAX];
     struct view text = key->value->text.bytes;
     w->key = *key;
-    w->key.name.ptr = memcpy(w->bytes, key->name.ptr, key->name.len);
+    if (key->name.len) memcpy(w->bytes, key->name.ptr, key->name.len); /* the empty name is NULL */
+    w->key.name.ptr = w->bytes;
     w->key.value = &w->value;
     w->value.v = key->value->v;
     if (w->value.v.type == TYPE_STRING) {
