@@ -11,6 +11,7 @@
 #include "acl/private.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/config_rewrite.h"
 #include "exec/admit.h"
 #include "exec/client.h"
 #include "exec/reply.h"
@@ -230,6 +231,7 @@ void acl_options_register(void)
     acl__commands_setup();
     opt_register(rows, ARRAY_COUNT(rows));
     conf_directive_add("user", acl__configured_user);
+    conf_on_rewrite("user", acl__rewrite);
 }
 
 enum status acl_setup(void)

@@ -8,14 +8,10 @@
 #include "acl/private.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <stdio.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/random.h"
 #include "conf/config_file.h"
 #include "exec/reply.h"
 
@@ -283,72 +279,40 @@ enum status acl_load(struct exec_ctx *ctx)
 
 /* ---- writing ---- */
 
-static enum status write_all(int fd, struct view v)
-{
-    while (v.len) {
-        ssize_t n = write(fd, v.ptr, v.len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return STATUS_IO;
-        v.ptr += n;
-        v.len -= (size_t)n;
-    }
-    return STATUS_OK;
-}
-
-/* The new name in the folder must outlive a crash as well. */
-static enum status sync_folder(const char *path)
-{
-    char *copy = mem_dup(path, strlen(path));
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    mem_free(copy);
-    if (fd < 0) return STATUS_IO;
-    int rc = fsync(fd);
-    close(fd);
-    return rc ? STATUS_IO : STATUS_OK;
-}
-
-static enum status write_file(const char *temp, const char *file, struct view text)
-{
-    int fd = open(temp, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
-    if (fd < 0) {
-        log_warning("Opening temp ACL file for ACL SAVE: %s", strerror(errno));
-        return STATUS_IO;
-    }
-    enum status st = write_all(fd, text);
-    if (!st && fsync(fd)) st = STATUS_IO;
-    if (st) log_warning("Writing ACL file for ACL SAVE: %s", strerror(errno));
-    if (close(fd)) st = STATUS_IO;
-    if (!st && rename(temp, file)) {
-        log_warning("Renaming ACL file for ACL SAVE: %s", strerror(errno));
-        st = STATUS_IO;
-    }
-    if (st) {
-        unlink(temp);
-        return st;
-    }
-    if (sync_folder(file)) log_warning("Syncing the folder for ACL SAVE: %s", strerror(errno));
-    return STATUS_OK;
-}
-
 enum status acl_save(struct exec_ctx *ctx)
 {
-    char id[RANDOM_ID_LEN + 1];
-    struct buf text = {0}, temp = {0};
+    struct buf text = {0};
     if (!acl_settings.file.len) return reply_error(ctx, no_file);
     for (size_t i = 0; i < acl_count(); i++) {
         acl_describe(acl_at(i), &text);
         buf_append_char(&text, '\n');
     }
-    random_hex_id(id);
-    buf_printf(&temp, "%s.tmp-%.8s", acl_settings.file.ptr, id);
-    enum status st = write_file(buf_cstr(&temp), acl_settings.file.ptr, buf_view(&text));
+    enum status st = file_replace(acl_settings.file.ptr, buf_view(&text), 0644);
+    if (st)
+        log_warning("Writing the ACL file %s: %s", acl_settings.file.ptr, strerror(errno));
     buf_release(&text);
-    buf_release(&temp);
     if (st)
         return reply_error(ctx, "There was an error trying to save the ACLs. Please check the "
                                 "server logs for more information");
     reply_ok(ctx);
     return STATUS_OK;
+}
+
+/* The default user as it is made: a line for it would say nothing. */
+#define FRESH_DEFAULT "user default on nopass ~* &* +@all"
+
+void acl__rewrite(struct buf *out)
+{
+    if (acl_settings.file.len) return; /* ACL SAVE is for that */
+    for (size_t i = 0; i < acl_count(); i++) {
+        struct buf line = {0};
+        acl_describe(acl_at(i), &line);
+        if (!view_eq(buf_view(&line), VIEW_LIT(FRESH_DEFAULT))) {
+            buf_append_view(out, buf_view(&line));
+            buf_append_char(out, '\n');
+        }
+        buf_release(&line);
+    }
 }
 
 /* ---- at start ---- */

@@ -183,6 +183,9 @@ extern struct acl_settings acl_settings;
 
 /* Takes the words of a `user` line; text of what is wrong with it, or nothing. Main, at start. */
 enum status acl__configured_user(const struct view *argv, size_t argc, struct opt_error *err);
+/* Appends the users as lines of the configuration, unless they have a file of their own. */
+void acl__rewrite(struct buf *out);
+
 /* Makes the users of the configuration, or of the file. At boot. */
 enum status acl__load_at_start(void) MUST_CHECK;
 /* Forgets the lines of the configuration. */

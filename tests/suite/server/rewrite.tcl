@@ -26,6 +26,22 @@ with_server {maxmemory 100mb maxmemory-policy allkeys-lru} {
         r CONFIG SET requirepass ""
     }
 
+    test "users have lines of their own" -only cogwheel {
+        r ACL SETUSER alice on >secret ~a:* +get
+        r CONFIG REWRITE
+        set lines [split [server::read_file [srv dir]/redis.conf] \n]
+        expect [lsearch -all -inline $lines "user *"] \
+            [list "user alice on #2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b ~a:*\
+                resetchannels -@all +get"]
+        r ACL SETUSER alice +set
+        r CONFIG REWRITE
+        set lines [split [server::read_file [srv dir]/redis.conf] \n]
+        expect_match [lsearch -all -inline $lines "user *"] "*+get +set*"
+        r ACL DELUSER alice
+        r CONFIG REWRITE
+        expect [lsearch -glob [split [server::read_file [srv dir]/redis.conf] \n] "user *"] -1
+    }
+
     test "a file that can't be written" -only cogwheel {
         set path [srv dir]/redis.conf
         set text [server::read_file $path]
