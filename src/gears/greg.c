@@ -375,7 +375,7 @@ static struct gexec *keep(struct greg *g, struct gexec *e, size_t limit)
     return oldest;
 }
 
-void greg__note_end(struct greg *g, struct gexec *e, size_t limit)
+static void note_end(struct greg *g, struct gexec *e, size_t limit)
 {
     pthread_mutex_lock(&g->mutex);
     if (e->errors.count) {
@@ -397,7 +397,7 @@ void greg__note_end(struct greg *g, struct gexec *e, size_t limit)
     grun_exec_unref(oldest);
 }
 
-void greg__note_failure(struct greg *g, struct view text)
+static void note_failure(struct greg *g, struct view text)
 {
     pthread_mutex_lock(&g->mutex);
     g->failed++;
@@ -431,10 +431,11 @@ static bool type_matches(const struct greg_request *r, const struct exec_event *
     return r->key_types & (entry ? 1u << kv_entry_type(entry) : GREG_TYPE_EMPTY);
 }
 
-/* Runs a sync registration's plan for an event. */
+/* ---- within the command ---- */
+
 struct sync_call {
     struct gexec *exec;
-    struct gpy_input input;
+    const struct gpy_input *input;
     struct kv_unit *unit;
     unsigned depth;
 };
@@ -443,30 +444,37 @@ static void run_sync(void *ctx)
 {
     struct sync_call *c = ctx;
     uint64_t outer = gsync_note(c->exec->number + 1);
-    grun_execute(c->exec, &c->input, c->unit, c->depth);
+    grun_execute(c->exec, c->input, c->unit, c->depth);
     gsync_note(outer);
+}
+
+struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, struct kv_unit *unit,
+                             unsigned depth, size_t limit)
+{
+    struct sync_call c = {grun_exec_new(g->plan, true), input, unit, depth};
+    grun_list(c.exec);
+    if (gsync_run(run_sync, &c) == STATUS_OK) {
+        note_end(g, c.exec, limit);
+        if (!limit) grun_unlist(c.exec);
+        return c.exec;
+    }
+    grun_abort(c.exec);
+    note_failure(g, VIEW_LIT(GREG_LATE));
+    grun_unlist(c.exec);
+    grun_exec_unref(c.exec);
+    return NULL;
 }
 
 static void trigger_sync(struct greg *g, const struct exec_event *e)
 {
     struct gread_batch value = {0};
-    struct sync_call c = {.exec = grun_exec_new(g->plan, true),
-                          .input = {.event = view_cstr(e->name),
-                                    .key = e->key,
-                                    .value = &value,
-                                    .has_value = g->plan->read_value},
-                          .unit = e->unit,
-                          .depth = e->depth};
+    struct gpy_input input = {.event = view_cstr(e->name),
+                              .key = e->key,
+                              .value = &value,
+                              .has_value = g->plan->read_value};
     if (g->plan->read_value) gread_key(&value, e->key, e->unit->now_ms, true);
-    grun_list(c.exec);
-    if (gsync_run(run_sync, &c) == STATUS_OK) {
-        greg__note_end(g, c.exec, (size_t)gconf.max_per_registration);
-    } else {
-        grun_abort(c.exec);
-        greg__note_failure(g, VIEW_LIT("Python was busy for longer than gears-sync-wait"));
-        grun_unlist(c.exec);
-    }
-    grun_exec_unref(c.exec);
+    grun_exec_unref(
+        greg__run_sync(g, &input, e->unit, e->depth, (size_t)gconf.max_per_registration));
     gread_batch_release(&value);
 }
 
@@ -529,16 +537,16 @@ static void trigger(struct greg *g, const struct exec_event *e)
     bool gone;
     user_of(g, &gone);
     if (gone) {
-        greg__note_failure(g, VIEW_LIT("the user for whom this runs doesn't exist any more"));
+        note_failure(g, VIEW_LIT("the user for whom this runs doesn't exist any more"));
         return;
     }
     if (g->plan->mode == GMODE_SYNC && chain_is_late(e)) {
-        greg__note_failure(
+        note_failure(
             g, VIEW_LIT("what the command set off took longer than gears-sync-max-time"));
         return;
     }
     if (e->depth >= GREG_DEPTH_MAX) {
-        greg__note_failure(g, VIEW_LIT("registrations set each other off without end"));
+        note_failure(g, VIEW_LIT("registrations set each other off without end"));
         return;
     }
     if (g->plan->mode == GMODE_SYNC) trigger_sync(g, e);
@@ -607,7 +615,7 @@ void greg__run_event(struct greg *g, struct greg_event *ev)
                               .words = ev->words,
                               .word_count = ev->word_count};
     grun_execute(ev->exec, &input, NULL, ev->depth);
-    greg__note_end(g, ev->exec, ev->words ? 0 : gconf_max_per_registration());
+    note_end(g, ev->exec, ev->words ? 0 : gconf_max_per_registration());
     free_event(ev);
 }
 

@@ -60,12 +60,14 @@ void greg__queue(struct greg *g, struct greg_event *take_ev);
 /* Runs it here: a worker, attached. What became of it is noted; the event is freed. */
 void greg__run_event(struct greg *g, struct greg_event *take_ev);
 
-/* An execution has ended: counts, times, its error. `limit`: how many ended executions are kept for
- * people to look at. Any thread. */
-void greg__note_end(struct greg *g, struct gexec *e, size_t limit);
+/* What a command says, and its registration notes, when the callback didn't begin in time. */
+#define GREG_LATE "Python was busy for longer than gears-sync-wait"
 
-/* It failed before there was an execution. Any thread. */
-void greg__note_failure(struct greg *g, struct view text);
+/* Runs the plan within a command, whose unit it joins: the ended execution, a reference; or NULL
+ * with GREG_LATE noted. `limit`: how many ended executions are kept for people to look at. Under
+ * the token. */
+struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, struct kv_unit *unit,
+                             unsigned depth, size_t limit);
 
 /* The text of the first error of an ended execution; empty if there's none. */
 struct view greg__first_error(const struct gexec *e);

@@ -10,7 +10,6 @@
 #include "gears/gcmd.h"
 #include "gears/gconf.h"
 #include "gears/greg_impl.h"
-#include "gears/gsync.h"
 
 /* ---- names ---- */
 
@@ -69,21 +68,6 @@ bool gtrigger_any_taken(const struct greg_request *list, const char *going, cons
 
 /* ---- within the command ---- */
 
-struct sync_call {
-    struct gexec *exec;
-    struct gpy_input input;
-    struct kv_unit *unit;
-    unsigned depth;
-};
-
-static void run_sync(void *ctx)
-{
-    struct sync_call *c = ctx;
-    uint64_t outer = gsync_note(c->exec->number + 1);
-    grun_execute(c->exec, &c->input, c->unit, c->depth);
-    gsync_note(outer);
-}
-
 static enum status reply_outcome(struct exec_ctx *ctx, const struct gexec *e)
 {
     if (e->errors.count) {
@@ -97,23 +81,11 @@ static enum status reply_outcome(struct exec_ctx *ctx, const struct gexec *e)
 
 static enum status trigger_sync(struct exec_ctx *ctx, struct greg *g)
 {
-    static const char late[] = "Python was busy for longer than gears-sync-wait";
-    struct sync_call c = {.exec = grun_exec_new(g->plan, true),
-                          .input = {.words = ctx->argv + 1, .word_count = ctx->argc - 1},
-                          .unit = ctx->unit,
-                          .depth = ctx->event_depth + 1};
-    enum status st;
-    grun_list(c.exec);
-    if (gsync_run(run_sync, &c) == STATUS_OK) {
-        greg__note_end(g, c.exec, 0);
-        st = reply_outcome(ctx, c.exec);
-    } else {
-        grun_abort(c.exec);
-        greg__note_failure(g, view_of(late, sizeof(late) - 1));
-        st = reply_error(ctx, late);
-    }
-    grun_unlist(c.exec);
-    grun_exec_unref(c.exec);
+    struct gpy_input input = {.words = ctx->argv + 1, .word_count = ctx->argc - 1};
+    struct gexec *e = greg__run_sync(g, &input, ctx->unit, ctx->event_depth + 1, 0);
+    if (!e) return reply_error(ctx, GREG_LATE);
+    enum status st = reply_outcome(ctx, e);
+    grun_exec_unref(e);
     return st;
 }
 
