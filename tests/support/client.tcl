@@ -266,6 +266,39 @@ proc client::pipeline {name requests} {
     return $replies
 }
 
+# Sends all requests at once, returns all that comes back for them, typed, pushes where they stand.
+proc client::transcript {name requests} {
+    set id [id $name]
+    foreach request $requests { send_id $id $request }
+    send_id $id {ECHO --end--}
+    flush $name
+    set all {}
+    while {[set item [parse $id]] ne {bulk --end--}} { lappend all $item }
+    return $all
+}
+
+# The requests of a stream of them, each a list of words.
+proc client::requests_of {bytes} {
+    set requests {}
+    for {set at 0} {$at < [string length $bytes]} {} {
+        lassign [head_of $bytes $at] count at
+        set words {}
+        for {set i 0} {$i < $count} {incr i} {
+            lassign [head_of $bytes $at] length at
+            lappend words [string range $bytes $at $at+[expr {$length - 1}]]
+            set at [expr {$at + $length + 2}]
+        }
+        lappend requests $words
+    }
+    return $requests
+}
+
+# The number behind a type byte, and where its line has ended.
+proc client::head_of {bytes at} {
+    set end [string first \r\n $bytes $at]
+    return [list [string range $bytes $at+1 $end-1] [expr {$end + 2}]]
+}
+
 # The next push message, typed, from those set aside or from the wire.
 proc client::next_push {name} {
     set id [id $name]

@@ -399,6 +399,21 @@ proc wait_for {condition args} {
     }
 }
 
+# Waits until so many clients wait in a command.
+proc await_blocked {count} {
+    wait_for {[info_field blocked_clients] == $count}
+}
+
+# A new client that waits in the given command.
+proc waiting {args} {
+    set before [info_field blocked_clients]
+    set c [client]
+    client::send $c {*}$args
+    client::flush $c
+    await_blocked [expr {$before + 1}]
+    return $c
+}
+
 # ---- random values ---------------------------------------------------------------------------
 # Drawn from the test's own sequence; the seed is printed with a failure.
 

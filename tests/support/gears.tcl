@@ -110,3 +110,12 @@ proc running_execution {} {
     }
     return ""
 }
+
+# How many of these executions haven't ended.
+proc running {ids} {
+    set n 0
+    foreach e [r RG.DUMPEXECUTIONS] {
+        if {[lindex $e 1] in $ids && [lindex $e 3] ne "done"} { incr n }
+    }
+    return $n
+}

@@ -11,16 +11,8 @@ proc py {args} {
 
 # What has been emitted since the last call: a list of commands, SELECT left out.
 proc emitted {} {
-    set commands {}
-    set lines [split [string map {\r\n \n} [r DEBUG EFFECTS TAKE]] \n]
-    for {set at 0} {[string match {\**} [lindex $lines $at]]} {} {
-        set words [string range [lindex $lines $at] 1 end]
-        set command {}
-        for {set i 0} {$i < $words} {incr i} { lappend command [lindex $lines $at+[expr {2+2*$i}]] }
-        if {[lindex $command 0] ne "SELECT"} { lappend commands $command }
-        incr at [expr {1 + 2 * $words}]
-    }
-    return $commands
+    set commands [client::requests_of [r DEBUG EFFECTS TAKE]]
+    return [lsearch -all -inline -not -index 0 $commands SELECT]
 }
 
 proc unregister_all {} {

@@ -7,20 +7,6 @@ tags quick
 
 set wrongtype "WRONGTYPE Operation against a key holding the wrong kind of value"
 
-proc await_blocked {count} {
-    wait_for {[info_field blocked_clients] == $count}
-}
-
-# A new client that waits in the given command.
-proc waiting {args} {
-    set before [info_field blocked_clients]
-    set c [client]
-    client::send $c {*}$args
-    client::flush $c
-    await_blocked [expr {$before + 1}]
-    return $c
-}
-
 proc lseq_from {first last} {
     set items {}
     for {set i $first} {$i <= $last} {incr i} { lappend items $i }

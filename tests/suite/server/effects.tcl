@@ -22,27 +22,11 @@ proc taken {} {
     return $bytes
 }
 
-proc line {bytes at} {
-    set end [string first \r\n $bytes $at]
-    return [list [string range $bytes $at+1 $end-1] [expr {$end + 2}]]
-}
-
 # The commands of a stream of effects; a moment not far from now is T.
 proc commands_of {bytes} {
-    set commands {}
-    for {set at 0} {$at < [string length $bytes]} {} {
-        lassign [line $bytes $at] count at
-        set words {}
-        for {set i 0} {$i < $count} {incr i} {
-            lassign [line $bytes $at] length at
-            set word [string range $bytes $at $at+[expr {$length - 1}]]
-            if {[regexp {^1[0-9]{12}$} $word]} { set word T }
-            lappend words $word
-            set at [expr {$at + $length + 2}]
-        }
-        lappend commands $words
+    lmap words [client::requests_of $bytes] {
+        lmap word $words { if {[regexp {^1[0-9]{12}$} $word]} { set word T } else { set word } }
     }
-    return $commands
 }
 
 # The effects of a script's commands, SELECT left out.
@@ -66,20 +50,6 @@ proc expect_effects {script} {
         set got [effects { catch { r {*}$command } }]
         if {$got ne $want} { error "$command: got $got, want $want" }
     }
-}
-
-proc await_blocked {count} {
-    wait_for {[info_field blocked_clients] == $count}
-}
-
-# A new client that waits in the given command.
-proc waiting {args} {
-    set before [info_field blocked_clients]
-    set c [client]
-    client::send $c {*}$args
-    client::flush $c
-    await_blocked [expr {$before + 1}]
-    return $c
 }
 
 # Makes the keys expire, without anybody looking at them.

@@ -4,10 +4,6 @@
 
 tags quick
 
-proc await_blocked {count} {
-    wait_for {[info_field blocked_clients] == $count}
-}
-
 # A new client that waits in the given command.
 proc waiting {args} {
     set before [info_field blocked_clients]

@@ -4,6 +4,8 @@
 
 tags threads quick
 
+source -encoding utf-8 [file join [file dirname [info script]] ../../support/gears.tcl]
+
 proc publishers {count rounds} {
     set ids {}
     for {set w 0} {$w < $count} {incr w} {
@@ -16,14 +18,6 @@ proc publishers {count rounds} {
 GB('ShardsIDReader').map(f).run()" UNBLOCKING]
     }
     return $ids
-}
-
-proc running {ids} {
-    set n 0
-    foreach e [r RG.DUMPEXECUTIONS] {
-        if {[lindex $e 1] in $ids && [lindex $e 3] ne "done"} { incr n }
-    }
-    return $n
 }
 
 with_server {notify-keyspace-events KEA slowlog-log-slower-than 0} {

@@ -4,6 +4,8 @@
 
 tags threads quick
 
+source -encoding utf-8 [file join [file dirname [info script]] ../../support/gears.tcl]
+
 proc writers {count rounds} {
     set ids {}
     for {set w 0} {$w < $count} {incr w} {
@@ -17,25 +19,6 @@ proc writers {count rounds} {
 GB('ShardsIDReader').map(f).run()" UNBLOCKING]
     }
     return $ids
-}
-
-proc running {ids} {
-    set n 0
-    foreach e [r RG.DUMPEXECUTIONS] {
-        if {[lindex $e 1] in $ids && [lindex $e 3] ne "done"} { incr n }
-    }
-    return $n
-}
-
-# The items up to the answer to ECHO, typed.
-proc transcript {c requests} {
-    set id [client::id $c]
-    foreach request $requests { client::send_id $id $request }
-    client::send_id $id {ECHO --end--}
-    client::flush $c
-    set all {}
-    while {[set item [client::parse $id]] ne {bulk --end--}} { lappend all $item }
-    return $all
 }
 
 with_server {} {
@@ -58,7 +41,7 @@ with_server {} {
             foreach item [lindex [client::next_push $b] 1 1 1] { lappend told [lindex $item 1] }
         }
         expect_set $told $keys
-        expect [transcript $c {}] {}
+        expect [client::transcript $c {}] {}
     }
 
     test "clients begin, stop and leave while workers write" -needs python -only cogwheel {
@@ -72,15 +55,15 @@ with_server {} {
             if {[rand_int 2]} { set requests {{CLIENT TRACKING ON} {MGET k:1 k:2 k:3} {SET k:1 y}} }
             if {[rand_int 2]} { lappend requests {CLIENT TRACKING OFF} }
             # No message within EXEC's reply: it has as many parts as it says.
-            set all [transcript $c [concat $requests [list MULTI {GET k:1} {SET k:1 z} {GET k:2} EXEC]]]
+            set all [client::transcript $c [concat $requests [list MULTI {GET k:1} {SET k:1 z} {GET k:2} EXEC]]]
             set exec [lsearch -inline -not [lreverse $all] push*]
             expect [llength [lindex $exec 1]] 3
             client::close $c
-            transcript $keeper {{MGET k:0 k:1 k:2 k:3 k:4 k:5 k:6}}
+            client::transcript $keeper {{MGET k:0 k:1 k:2 k:3 k:4 k:5 k:6}}
         }
-        transcript $keeper {{GET last}}
+        client::transcript $keeper {{GET last}}
         r SET last 1
-        expect [lindex [transcript $keeper {}] end] \
+        expect [lindex [client::transcript $keeper {}] end] \
             {push {{bulk invalidate} {array {{bulk last}}}}}
     }
 

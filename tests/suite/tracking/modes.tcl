@@ -5,17 +5,7 @@
 
 tags quick
 
-proc transcript {c requests} {
-    set id [client::id $c]
-    foreach request $requests { client::send_id $id $request }
-    client::send_id $id {ECHO --end--}
-    client::flush $c
-    set all {}
-    while {[set item [client::parse $id]] ne {bulk --end--}} { lappend all $item }
-    return $all
-}
-
-proc heard {c} { transcript $c {} }
+proc heard {c} { client::transcript $c {} }
 
 proc invalid {args} {
     set keys {}
@@ -49,10 +39,10 @@ proc told_of {c keys} {
 with_server {} {
     test "OPTIN: what is read after CACHING YES, by one command or one EXEC" {
         set c [tracker OPTIN]
-        transcript $c {{GET n} {CLIENT CACHING YES} {GET m} {GET o} {CLIENT CACHING YES} MULTI
+        client::transcript $c {{GET n} {CLIENT CACHING YES} {GET m} {GET o} {CLIENT CACHING YES} MULTI
             {GET p} {GET q} EXEC {GET s}}
         expect [told_of $c {n m o p q s}] {m p q}
-        transcript $c {{CLIENT CACHING YES} {CLIENT ID} {GET m} {CLIENT CACHING YES} NOSUCH {GET n}
+        client::transcript $c {{CLIENT CACHING YES} {CLIENT ID} {GET m} {CLIENT CACHING YES} NOSUCH {GET n}
             {CLIENT CACHING YES} GET {GET o} {CLIENT CACHING YES} PING {GET t}
             MULTI {GET u} {CLIENT CACHING YES} {GET p} {GET q} EXEC {GET s}}
         expect [told_of $c {m n o t u p q s}] {m p q}
@@ -60,7 +50,7 @@ with_server {} {
 
     test "OPTOUT: all but what is read after CACHING NO" {
         set c [tracker OPTOUT]
-        transcript $c {{GET n} {CLIENT CACHING NO} {GET m} {GET o} {CLIENT CACHING NO} MULTI {GET p}
+        client::transcript $c {{GET n} {CLIENT CACHING NO} {GET m} {GET o} {CLIENT CACHING NO} MULTI {GET p}
             {GET q} EXEC {GET s}}
         expect [told_of $c {n m o p q s}] {n o s}
     }
@@ -77,7 +67,7 @@ with_server {} {
 
     test "NOLOOP: not of one's own changes" {
         set c [tracker NOLOOP]
-        expect [transcript $c {{GET n} {SET n 1} PING}] {null {simple OK} {simple PONG}}
+        expect [client::transcript $c {{GET n} {SET n 1} PING}] {null {simple OK} {simple PONG}}
         r SET n 1
         expect [heard $c] {}
         $c GET n
@@ -144,7 +134,7 @@ with_server {} {
     test "REDIRECT to itself, in either protocol" {
         set c [client -resp 3]
         $c CLIENT TRACKING ON REDIRECT [$c CLIENT ID]
-        expect [transcript $c {{GET a} {SET a 1}}] [list null {simple OK} [invalid a]]
+        expect [client::transcript $c {{GET a} {SET a 1}}] [list null {simple OK} [invalid a]]
         set two [client]
         $two CLIENT TRACKING ON REDIRECT [$two CLIENT ID]
         $two GET a
@@ -175,7 +165,7 @@ with_server {} {
 
     test "BCAST: a turn's keys in one message, in order, a message for each prefix" {
         set b [tracker BCAST]
-        expect [transcript $b {{SET z 1} {SET b 1} {SET a 1} {SET z 2} PING}] \
+        expect [client::transcript $b {{SET z 1} {SET b 1} {SET a 1} {SET z 2} PING}] \
             {{simple OK} {simple OK} {simple OK} {simple OK} {simple PONG}}
         expect [client::next_push $b] [invalid a b z]
         set p [tracker BCAST PREFIX foo PREFIX bar]

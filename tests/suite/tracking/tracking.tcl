@@ -5,19 +5,8 @@
 
 tags quick
 
-# All that comes back for the requests, pushes where they stand, typed.
-proc transcript {c requests} {
-    set id [client::id $c]
-    foreach request $requests { client::send_id $id $request }
-    client::send_id $id {ECHO --end--}
-    client::flush $c
-    set all {}
-    while {[set item [client::parse $id]] ne {bulk --end--}} { lappend all $item }
-    return $all
-}
-
 # What had been sent to it unasked by now.
-proc heard {c} { transcript $c {} }
+proc heard {c} { client::transcript $c {} }
 
 proc invalid {args} {
     set keys {}
@@ -59,16 +48,16 @@ with_server {} {
 
     test "a client's own change is told after its reply" {
         set c [tracker]
-        expect [transcript $c {{GET a} {SET a 1} {PING} {SET a 2}}] \
+        expect [client::transcript $c {{GET a} {SET a 1} {PING} {SET a 2}}] \
             [list null {simple OK} [invalid a] {simple PONG} {simple OK}]
     }
 
     test "no message stands within EXEC's reply" {
         set c [tracker]
-        expect [transcript $c {{GET k} {MULTI} {SET k 2} {GET j} {SET j 1} {EXEC} {PING}}] \
+        expect [client::transcript $c {{GET k} {MULTI} {SET k 2} {GET j} {SET j 1} {EXEC} {PING}}] \
             [list null {simple OK} {simple QUEUED} {simple QUEUED} {simple QUEUED} \
                 {array {{simple OK} null {simple OK}}} [invalid k] [invalid j] {simple PONG}]
-        expect [transcript $c {{GET k} {MULTI} {SET k 1} {FLUSHALL} {SET j 1} {EXEC} {PING}}] \
+        expect [client::transcript $c {{GET k} {MULTI} {SET k 1} {FLUSHALL} {SET j 1} {EXEC} {PING}}] \
             [list {bulk 2} {simple OK} {simple QUEUED} {simple QUEUED} {simple QUEUED} \
                 {array {{simple OK} {simple OK} {simple OK}}} [invalid k] $::flushed {simple PONG}]
     }
@@ -99,7 +88,7 @@ with_server {} {
         r SWAPDB 0 1
         r SWAPDB 0 1
         expect [heard $c] {}
-        expect [transcript $c {FLUSHALL}] [list {simple OK} $::flushed]
+        expect [client::transcript $c {FLUSHALL}] [list {simple OK} $::flushed]
     }
 
     test "a key that runs out" {
@@ -117,10 +106,10 @@ with_server {} {
         wait_for {[r EXISTS e] == 0}
         heard $c
         r SET e 1 PX 20
-        set noted [lindex [transcript $c {{TTL e}}] 0]
+        set noted [lindex [client::transcript $c {{TTL e}}] 0]
         expect_true {$noted in {{int 0} {int 1}}}
         set seen {}
-        wait_for {[lappend seen {*}[transcript $c {{GET e}}]; expr {"null" in $seen}]}
+        wait_for {[lappend seen {*}[client::transcript $c {{GET e}}]; expr {"null" in $seen}]}
         expect [lrange $seen end-1 end] [list null [invalid e]]
         r SET e 1
         expect [heard $c] [list [invalid e]]
@@ -197,7 +186,7 @@ with_server {} {
         $c CLIENT TRACKING ON
         $c GET a
         r SET a 1
-        expect [transcript $c {{GET a} {SET a 2}}] {{bulk 1} {simple OK}}
+        expect [client::transcript $c {{GET a} {SET a 2}}] {{bulk 1} {simple OK}}
     }
 
     test "messages come though replies are off" {
@@ -227,7 +216,7 @@ with_server {} {
             # The server of the wait tracks the key, too: his message isn't anybody else's.
             set d [tracker]
             $d $kind q
-            set served [transcript $d [list $serve]]
+            set served [client::transcript $d [list $serve]]
             expect [lsearch -all -inline $served push*] [list [invalid q]]
             set all [heard $c]
             expect [lsearch -all -inline -not $all push*] [list $reply]
@@ -270,11 +259,11 @@ with_server {} {
 
     test "TRACKING within EXEC holds for what follows it" {
         set c [client -resp 3]
-        transcript $c {MULTI {GET before} {CLIENT TRACKING ON} {GET after} EXEC}
+        client::transcript $c {MULTI {GET before} {CLIENT TRACKING ON} {GET after} EXEC}
         r SET before 1
         r SET after 1
         expect [heard $c] [list [invalid after]]
-        transcript $c {MULTI {GET x} {CLIENT TRACKING OFF} {GET y} EXEC}
+        client::transcript $c {MULTI {GET x} {CLIENT TRACKING OFF} {GET y} EXEC}
         r MSET x 1 y 1
         expect [heard $c] {}
     }

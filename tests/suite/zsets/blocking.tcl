@@ -5,16 +5,6 @@
 
 tags quick
 
-# A new client that has sent a request and waits.
-proc waiting {args} {
-    set before [info_field blocked_clients]
-    set c [client]
-    client::send $c {*}$args
-    client::flush $c
-    wait_for {[info_field blocked_clients] == $before + 1}
-    return $c
-}
-
 proc score {value} {
     if {[resp] == 3} { return [list double $value] }
     return [list bulk $value]
