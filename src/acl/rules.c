@@ -276,7 +276,7 @@ static enum acl_error apply_first(struct acl_rules *r, struct view name)
     size_t bar = name.len;
     while (bar > 0 && name.ptr[bar - 1] != '|') bar--;
     if (!bar) return ACL_UNKNOWN;
-    const struct command *cmd = command_lookup_full(name.ptr, bar - 1);
+    const struct command *cmd = command_row_named(name.ptr, bar - 1);
     if (!cmd) return ACL_UNKNOWN;
     if (cmd->parent) return ACL_FIRST_OF_SUB;
     struct view word = view_of(name.ptr + bar, name.len - bar);
@@ -291,7 +291,7 @@ static enum acl_error apply_first(struct acl_rules *r, struct view name)
 
 static enum acl_error apply_command(struct acl_rules *r, struct view name, bool on)
 {
-    const struct command *cmd = command_lookup_full(name.ptr, name.len);
+    const struct command *cmd = command_row_named(name.ptr, name.len);
     if (!cmd) return on ? apply_first(r, name) : ACL_UNKNOWN;
     struct acl_bits set = {{0}};
     bits_of_command(cmd, &set);

@@ -28,12 +28,6 @@ static enum status error_about(struct exec_ctx *ctx, const char *before, struct 
     return st;
 }
 
-static enum status usage_error(struct exec_ctx *ctx)
-{
-    return error_about(ctx, "unknown subcommand or wrong number of arguments for '",
-                       word_of(ctx, 1), "'. Try ACL HELP.");
-}
-
 /* ---- looking ---- */
 
 enum status cmd_acl_whoami(struct exec_ctx *ctx)
@@ -89,7 +83,7 @@ static void cat_one(void *at, const struct command *cmd)
 enum status cmd_acl_cat(struct exec_ctx *ctx)
 {
     struct cat cat = {.ctx = ctx};
-    if (ctx->argc > 3) return usage_error(ctx);
+    if (ctx->argc > 3) return reply_unknown_call(ctx);
     if (ctx->argc == 2) {
         unsigned n = 0;
         while (command_acl_name(n)) n++;
@@ -175,7 +169,7 @@ enum status cmd_acl_genpass(struct exec_ctx *ctx)
     unsigned char bytes[GENPASS_BITS_MAX / 8];
     char text[GENPASS_BITS_MAX / 4];
     int64_t bits = 256;
-    if (ctx->argc > 3) return usage_error(ctx);
+    if (ctx->argc > 3) return reply_unknown_call(ctx);
     if (ctx->argc == 3) {
         if (arg_i64(ctx, 2, &bits)) return STATUS_ERR;
         if (bits <= 0 || bits > GENPASS_BITS_MAX)
@@ -193,7 +187,7 @@ enum status cmd_acl_genpass(struct exec_ctx *ctx)
 enum status cmd_acl_log(struct exec_ctx *ctx)
 {
     int64_t max = 10;
-    if (ctx->argc > 3) return usage_error(ctx);
+    if (ctx->argc > 3) return reply_unknown_call(ctx);
     if (ctx->argc == 3 && arg_is(&ctx->argv[2], "reset")) {
         acl_log_reset();
         reply_ok(ctx);

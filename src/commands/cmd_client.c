@@ -10,14 +10,6 @@
 #include "exec/pause.h"
 #include "exec/reply.h"
 
-/* More words than any form of the subcommand has. */
-static enum status refuse_call(struct exec_ctx *ctx)
-{
-    return reply_errorf(ctx, "unknown subcommand or wrong number of arguments for '%.*s'. "
-                             "Try CLIENT HELP.",
-                        (int)MIN(ctx->argv[1].len, 128u), ctx->argv[1].ptr);
-}
-
 enum status cmd_client_id(struct exec_ctx *ctx)
 {
     reply_int(ctx, (int64_t)client_id(ctx->client));
@@ -198,7 +190,7 @@ enum status cmd_client_unblock(struct exec_ctx *ctx)
 {
     int64_t id;
     bool with_error = false;
-    if (ctx->argc > 4) return refuse_call(ctx);
+    if (ctx->argc > 4) return reply_unknown_call(ctx);
     if (ctx->argc == 4) {
         with_error = arg_is(&ctx->argv[3], "error");
         if (!with_error && !arg_is(&ctx->argv[3], "timeout"))
@@ -215,7 +207,7 @@ enum status cmd_client_pause(struct exec_ctx *ctx)
 {
     int64_t timeout_ms;
     bool all = true;
-    if (ctx->argc > 4) return refuse_call(ctx);
+    if (ctx->argc > 4) return reply_unknown_call(ctx);
     if (ctx->argc == 4) {
         all = arg_is(&ctx->argv[3], "all");
         if (!all && !arg_is(&ctx->argv[3], "write"))

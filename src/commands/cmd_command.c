@@ -152,10 +152,26 @@ static void reply_info(struct exec_ctx *ctx, const struct command *cmd)
     for (unsigned i = 0; i < cmd->sub_count; i++) reply_info(ctx, &cmd->subs[i]);
 }
 
+/* Those that can be called; operators may have taken some away. */
+static unsigned callable_count(void)
+{
+    unsigned count = 0;
+    for (unsigned id = 0; id < command_top_count(); id++)
+        count += command_has_name(command_by_id(id));
+    return count;
+}
+
+static void each_callable(struct exec_ctx *ctx,
+                          void (*fn)(struct exec_ctx *ctx, const struct command *cmd))
+{
+    for (unsigned id = 0; id < command_top_count(); id++)
+        if (command_has_name(command_by_id(id))) fn(ctx, command_by_id(id));
+}
+
 static void reply_info_of_all(struct exec_ctx *ctx)
 {
-    reply_array(ctx, command_top_count());
-    for (unsigned id = 0; id < command_top_count(); id++) reply_info(ctx, command_by_id(id));
+    reply_array(ctx, callable_count());
+    each_callable(ctx, reply_info);
 }
 
 enum status cmd_command(struct exec_ctx *ctx)
@@ -183,7 +199,7 @@ enum status cmd_command_info(struct exec_ctx *ctx)
 
 enum status cmd_command_count(struct exec_ctx *ctx)
 {
-    reply_int(ctx, command_top_count());
+    reply_int(ctx, callable_count());
     return STATUS_OK;
 }
 
@@ -269,8 +285,8 @@ static void pair_docs(struct exec_ctx *ctx, const struct command *cmd)
 enum status cmd_command_docs(struct exec_ctx *ctx)
 {
     if (ctx->argc == 2) {
-        reply_map(ctx, command_top_count());
-        for (unsigned id = 0; id < command_top_count(); id++) pair_docs(ctx, command_by_id(id));
+        reply_map(ctx, callable_count());
+        each_callable(ctx, pair_docs);
         return STATUS_OK;
     }
     struct reply_deferred head = reply_defer(ctx);
@@ -342,6 +358,7 @@ enum status cmd_command_list(struct exec_ctx *ctx)
     size_t count = 0;
     for (unsigned id = 0; id < command_top_count(); id++) {
         const struct command *cmd = command_by_id(id);
+        if (!command_has_name(cmd)) continue;
         count += list_if_passes(ctx, &filter, cmd);
         for (unsigned i = 0; i < cmd->sub_count; i++)
             count += list_if_passes(ctx, &filter, &cmd->subs[i]);

@@ -365,8 +365,5 @@ enum status cmd_debug(struct exec_ctx *ctx)
         if (ctx->argc < subcommands[i].argc_min || ctx->argc > subcommands[i].argc_max) break;
         return subcommands[i].run(ctx);
     }
-    return reply_errorf(ctx,
-                        "unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG "
-                        "HELP.",
-                        (int)MIN(name->len, 128u), name->ptr);
+    return reply_unknown_call(ctx);
 }

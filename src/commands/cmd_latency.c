@@ -247,17 +247,13 @@ static void reply_times(struct exec_ctx *ctx, const struct command *cmd)
 /* The commands that argument i names: itself, and its subcommands. */
 static size_t each_named(struct exec_ctx *ctx, int i, bool reply)
 {
-    struct view name = arg_view(&ctx->argv[i]);
-    size_t count = 0;
-    for (unsigned id = 0; id < command_count(); id++) {
-        const struct command *cmd = command_by_id(id);
-        const char *bar = strchr(cmd->fullname, '|');
-        size_t len = bar ? (size_t)(bar - cmd->fullname) : strlen(cmd->fullname);
-        bool exact = view_eq_nocase(name, cmd->fullname);
-        bool within = bar && name.len == len && !strncasecmp(name.ptr, cmd->fullname, len);
-        if ((!exact && !within) || !has_times(cmd)) continue;
-        count++;
-        if (reply) reply_times(ctx, cmd);
+    const struct command *cmd = command_lookup_full(ctx->argv[i].ptr, ctx->argv[i].len);
+    if (!cmd) return 0;
+    size_t count = has_times(cmd);
+    if (reply) reply_times(ctx, cmd);
+    for (unsigned sub = 0; sub < cmd->sub_count; sub++) {
+        count += has_times(&cmd->subs[sub]);
+        if (reply) reply_times(ctx, &cmd->subs[sub]);
     }
     return count;
 }

@@ -14,10 +14,7 @@ enum status cmd_slowlog_get(struct exec_ctx *ctx)
 {
     int64_t count = SLOWLOG_GET_DEFAULT;
     if (ctx->argc > 3)
-        return reply_errorf(ctx,
-                            "unknown subcommand or wrong number of arguments for '%.*s'. Try "
-                            "SLOWLOG HELP.",
-                            (int)MIN(ctx->argv[1].len, 128u), ctx->argv[1].ptr);
+        return reply_unknown_call(ctx);
     if (ctx->argc == 3 &&
         (num_parse_i64(arg_view(&ctx->argv[2]), &count) || count < -1))
         return reply_error(ctx, "count should be greater than or equal to -1");

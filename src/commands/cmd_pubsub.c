@@ -105,10 +105,7 @@ static void list_topic(void *at, struct view name)
 static enum status list_topics(struct exec_ctx *ctx, enum pubsub_kind kind)
 {
     if (ctx->argc > 3)
-        return reply_errorf(ctx,
-                            "unknown subcommand or wrong number of arguments for '%.*s'. Try "
-                            "PUBSUB HELP.",
-                            (int)MIN(ctx->argv[1].len, 128u), ctx->argv[1].ptr);
+        return reply_unknown_call(ctx);
     struct listing l = {.ctx = ctx};
     struct view pattern = ctx->argc == 3 ? arg_view(&ctx->argv[2]) : VIEW_LIT("");
     struct reply_deferred d = reply_defer(ctx);

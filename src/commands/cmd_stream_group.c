@@ -20,15 +20,6 @@ struct group_args {
     int64_t entries_read;
 };
 
-static enum status wrong_words(struct exec_ctx *ctx)
-{
-    const struct arg *name = &ctx->argv[1];
-    return reply_errorf(ctx,
-                        "unknown subcommand or wrong number of arguments for '%.*s'. Try XGROUP "
-                        "HELP.",
-                        (int)MIN(name->len, 128u), name->ptr);
-}
-
 /* Options from argument 5 on. */
 static enum status parse_group_args(struct exec_ctx *ctx, bool is_create, struct group_args *a)
 {
@@ -42,7 +33,7 @@ static enum status parse_group_args(struct exec_ctx *ctx, bool is_create, struct
                 return reply_error(ctx, "value for ENTRIESREAD must be positive or -1");
             }
         } else {
-            return wrong_words(ctx);
+            return reply_unknown_call(ctx);
         }
     }
     return STATUS_OK;
@@ -51,7 +42,7 @@ static enum status parse_group_args(struct exec_ctx *ctx, bool is_create, struct
 /* Too many words, all of them options: as in stock that is noticed last. */
 static enum status check_words(struct exec_ctx *ctx, int most)
 {
-    return ctx->argc > most ? wrong_words(ctx) : STATUS_OK;
+    return ctx->argc > most ? reply_unknown_call(ctx) : STATUS_OK;
 }
 
 /* The stream under argument 2; NULL only if that is legal. */

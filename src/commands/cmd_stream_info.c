@@ -124,15 +124,6 @@ static void reply_full(struct exec_ctx *ctx, const struct stream *s, uint64_t co
     for (size_t i = 0; i < s->group_count; i++) reply_full_group(ctx, s, s->groups[i], count);
 }
 
-static enum status wrong_words(struct exec_ctx *ctx)
-{
-    const struct arg *name = &ctx->argv[1];
-    return reply_errorf(ctx,
-                        "unknown subcommand or wrong number of arguments for '%.*s'. Try XINFO "
-                        "HELP.",
-                        (int)MIN(name->len, 128u), name->ptr);
-}
-
 enum status cmd_xinfo_stream(struct exec_ctx *ctx)
 {
     struct stream *s;
@@ -147,10 +138,10 @@ enum status cmd_xinfo_stream(struct exec_ctx *ctx)
         return STATUS_OK;
     }
     if (!arg_is(&ctx->argv[3], "full") || (ctx->argc != 4 && ctx->argc != 6)) {
-        return wrong_words(ctx);
+        return reply_unknown_call(ctx);
     }
     if (ctx->argc == 6) {
-        if (!arg_is(&ctx->argv[4], "count")) return wrong_words(ctx);
+        if (!arg_is(&ctx->argv[4], "count")) return reply_unknown_call(ctx);
         if (arg_i64(ctx, 5, &count)) return STATUS_ERR;
         if (count < 0) count = FULL_COUNT;
     }

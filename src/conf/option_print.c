@@ -16,9 +16,12 @@ static const struct {
     [OPT_SECTION_TLS] = {"TLS", "Encrypted connections, on a port of their own."},
     [OPT_SECTION_GENERAL] = {"General", "The process, its log and its rhythm."},
     [OPT_SECTION_PERSISTENCE] = {"Persistence",
-                                 "Data lives in memory only; these are here so that files "
-                                 "and scripts that switch persistence off are understood."},
-    [OPT_SECTION_SECURITY] = {"Security", "Who may do what."},
+                                 "When data is written to a file, and how. Without save points "
+                                 "it lives in memory only."},
+    [OPT_SECTION_SECURITY] = {"Security",
+                              "Who may do what. A line \"rename-command <name> <other name>\" "
+                              "gives a command another name for everybody, and \"\" as the other "
+                              "name takes the command away; rules for users do this better."},
     [OPT_SECTION_CLIENTS] = {"Clients", "Limits for each connection and for all of them."},
     [OPT_SECTION_MEMORY] = {"Memory", "How much of it there is, and what goes when it is used up."},
     [OPT_SECTION_LAZYFREE] = {"Freeing memory in the background",

@@ -3,6 +3,10 @@
  * Finding commands: by name, with their subcommand, and the texts for what isn't found. The idea
  * of the index is told in the header; command_keys.c finds the keys of a call.
  *
+ * Rows are constant, so a command that was renamed leaves the index, of which a copy is made then,
+ * and is found in a sorted list of new names, which may be of any length and have any bytes. The
+ * usual command pays nothing for that: only what the index doesn't know is looked up there.
+ *
  * Names that come from the wire may be of any length and have any bytes. They are read with loads
  * that overlap rather than with a loop or a copy, and never beyond their end.
  */
@@ -12,9 +16,19 @@
 
 #include "base/mem.h"
 
+struct renamed {
+    struct view name; /* in lower case; owned */
+    const struct command *cmd;
+};
+
 static struct {
     const struct command_table *table;
+    const uint16_t *index;     /* the table's, or `own_index` */
     struct command_stats *stats;
+    uint16_t *own_index;       /* NULL: nothing was renamed */
+    bool *gone;                /* by row: it lost its name; NULL with own_index */
+    struct renamed *renamed;   /* sorted by name */
+    size_t renamed_count;
 } reg;
 
 #define BYTES(x) (0x0101010101010101u * (x))
@@ -92,6 +106,7 @@ void command_setup(const struct command_table *table)
 {
     command_teardown();
     reg.table = table;
+    reg.index = table->index;
     reg.stats = mem_zalloc(table->count * sizeof(*reg.stats));
 }
 
@@ -99,22 +114,71 @@ void command_teardown(void)
 {
     if (reg.stats) command_stats_reset(); /* frees the histograms */
     mem_free(reg.stats);
-    reg.stats = NULL;
-    reg.table = NULL;
+    for (size_t i = 0; i < reg.renamed_count; i++) mem_free((void *)reg.renamed[i].name.ptr);
+    mem_free(reg.renamed);
+    mem_free(reg.own_index);
+    mem_free(reg.gone);
+    memset(&reg, 0, sizeof(reg));
 }
 
-const struct command *command_lookup(const char *name, size_t len)
+/* The place of a name among the new ones, or where it would be. */
+static size_t renamed_place(struct view name, bool *found_out)
+{
+    size_t low = 0, high = reg.renamed_count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        struct view at = reg.renamed[mid].name;
+        int order = memcmp(at.ptr, name.ptr, MIN(at.len, name.len));
+        if (order == 0 && at.len == name.len) {
+            *found_out = true;
+            return mid;
+        }
+        if (order < 0 || (order == 0 && at.len < name.len))
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    *found_out = false;
+    return low;
+}
+
+static char *lower_copy(const char *name, size_t len)
+{
+    char *copy = mem_dup(name, len);
+    for (size_t i = 0; i < len; i++)
+        if (copy[i] >= 'A' && copy[i] <= 'Z') copy[i] |= 0x20;
+    return copy;
+}
+
+static NOINLINE const struct command *lookup_renamed(const char *name, size_t len)
+{
+    if (!reg.renamed_count) return NULL;
+    char *lower = lower_copy(name, len);
+    bool found;
+    size_t at = renamed_place(view_of(lower, len), &found);
+    mem_free(lower);
+    return found ? reg.renamed[at].cmd : NULL;
+}
+
+/* Searches an index of the table: NULL if the name isn't in it. */
+ALWAYS_INLINE const struct command *index_find(const uint16_t *index, const char *name, size_t len)
 {
     const struct command_table *t = reg.table;
     struct command_name folded;
     if (unlikely(!name_fold(name, len, &folded))) return NULL;
     size_t mask = ((size_t)1 << t->index_bits) - 1;
     for (size_t at = slot_of(&folded, t);; at = (at + 1) & mask) {
-        unsigned slot = t->index[at];
+        unsigned slot = index[at];
         if (unlikely(slot == 0)) return NULL;
         const struct command *cmd = &t->rows[slot - 1];
         if (likely(name_is(cmd, &folded, len))) return cmd;
     }
+}
+
+const struct command *command_lookup(const char *name, size_t len)
+{
+    const struct command *cmd = index_find(reg.index, name, len);
+    return likely(cmd != NULL) ? cmd : lookup_renamed(name, len);
 }
 
 const struct command *command_lookup_sub(const struct command *parent, const char *name, size_t len)
@@ -127,13 +191,96 @@ const struct command *command_lookup_sub(const struct command *parent, const cha
     return NULL;
 }
 
-const struct command *command_lookup_full(const char *name, size_t len)
+typedef const struct command *find_fn(const char *name, size_t len);
+
+static const struct command *find_full(find_fn *find, const char *name, size_t len)
 {
     const char *bar = memchr(name, '|', len);
-    if (!bar) return command_lookup(name, len);
-    const struct command *parent = command_lookup(name, (size_t)(bar - name));
+    if (!bar) return find(name, len);
+    const struct command *parent = find(name, (size_t)(bar - name));
     if (!parent) return NULL;
     return command_lookup_sub(parent, bar + 1, len - (size_t)(bar - name) - 1);
+}
+
+const struct command *command_lookup_full(const char *name, size_t len)
+{
+    return find_full(command_lookup, name, len);
+}
+
+static const struct command *find_row(const char *name, size_t len)
+{
+    return index_find(reg.table->index, name, len);
+}
+
+const struct command *command_row_named(const char *name, size_t len)
+{
+    return find_full(find_row, name, len);
+}
+
+/* ---- other names ---- */
+
+/* The table's index without the rows that are gone. Slots are filled anew in the order of the
+ * rows: taking one out would tear chains of others. */
+static void index_remake(void)
+{
+    const struct command_table *t = reg.table;
+    size_t size = (size_t)1 << t->index_bits;
+    if (!reg.own_index) reg.own_index = mem_alloc(size * sizeof(*reg.own_index));
+    memset(reg.own_index, 0, size * sizeof(*reg.own_index));
+    for (unsigned id = 0; id < t->top_count; id++) {
+        if (reg.gone[id]) continue;
+        size_t at = slot_of(&t->rows[id].name_words, t);
+        while (reg.own_index[at]) at = (at + 1) & (size - 1);
+        reg.own_index[at] = (uint16_t)(id + 1);
+    }
+    reg.index = reg.own_index;
+}
+
+static void name_take_away(const struct command *cmd)
+{
+    if (!reg.gone) reg.gone = mem_zalloc(reg.table->count * sizeof(*reg.gone));
+    for (size_t i = 0; i < reg.renamed_count; i++) {
+        if (reg.renamed[i].cmd != cmd) continue;
+        mem_free((void *)reg.renamed[i].name.ptr);
+        reg.renamed_count--;
+        memmove(&reg.renamed[i], &reg.renamed[i + 1],
+                (reg.renamed_count - i) * sizeof(*reg.renamed));
+        return;
+    }
+    reg.gone[cmd->id] = true;
+    index_remake();
+}
+
+enum status command_rename(struct view from, struct view to)
+{
+    const struct command *cmd = command_lookup(from.ptr, from.len);
+    if (!cmd) return STATUS_NOT_FOUND;
+    name_take_away(cmd);
+    if (!to.len) return STATUS_OK;
+    if (command_lookup(to.ptr, to.len)) return STATUS_EXISTS;
+    if (find_row(to.ptr, to.len) == cmd) { /* its first name again */
+        reg.gone[cmd->id] = false;
+        index_remake();
+        return STATUS_OK;
+    }
+    char *name = lower_copy(to.ptr, to.len);
+    bool found;
+    size_t at = renamed_place(view_of(name, to.len), &found);
+    reg.renamed = mem_realloc(reg.renamed, (reg.renamed_count + 1) * sizeof(*reg.renamed));
+    memmove(&reg.renamed[at + 1], &reg.renamed[at],
+            (reg.renamed_count - at) * sizeof(*reg.renamed));
+    reg.renamed[at] = (struct renamed){view_of(name, to.len), cmd};
+    reg.renamed_count++;
+    return STATUS_OK;
+}
+
+bool command_has_name(const struct command *cmd)
+{
+    const struct command *top = cmd->parent ? cmd->parent : cmd;
+    if (!reg.gone || !reg.gone[top->id]) return true;
+    for (size_t i = 0; i < reg.renamed_count; i++)
+        if (reg.renamed[i].cmd == top) return true;
+    return false;
 }
 
 enum status command_resolve(const struct arg *argv, int argc, const struct command **cmd_out)
@@ -165,8 +312,9 @@ void command_unknown_text(const struct command *container, const struct arg *arg
         buf_append_cstr(out, "ERR unknown subcommand '");
         buf_append(out, argv[1].ptr, shown_len(&argv[1], UNKNOWN_TEXT_MAX));
         buf_append_cstr(out, "'. Try ");
-        for (const char *p = container->name; *p; p++)
-            buf_append_char(out, (char)toupper((unsigned char)*p));
+        size_t len = shown_len(&argv[0], argv[0].len);
+        for (size_t i = 0; i < len; i++)
+            buf_append_char(out, (char)toupper((unsigned char)argv[0].ptr[i]));
         buf_append_cstr(out, " HELP.");
         return;
     }

@@ -245,8 +245,9 @@ void command_setup(const struct command_table *table);
 /* Frees what command_setup made. */
 void command_teardown(void);
 
-/* Finds a command by its name in any case, or NULL. No allocation, O(1). Subcommands have no
- * entry here: "client|list" is unknown, as in stock. */
+/* Finds a command by its name in any case, or NULL. O(1), without an allocation unless it has been
+ * renamed or nothing has that name. Subcommands have no entry here: "client|list" is unknown, as in
+ * stock. */
 const struct command *command_lookup(const char *name, size_t len);
 
 /* Finds a subcommand of `parent`, or NULL. O(number of subcommands). */
@@ -255,6 +256,21 @@ const struct command *command_lookup_sub(const struct command *parent, const cha
 
 /* Finds "get" or "client|list" in any case, or NULL: the names that COMMAND INFO takes. */
 const struct command *command_lookup_full(const char *name, size_t len);
+
+/* As command_lookup_full by the names in the rows, whatever the commands are called now: users'
+ * rules mean these. */
+const struct command *command_row_named(const char *name, size_t len);
+
+/*
+ * Gives a command another name, or none if `to` is empty: nobody can call it then. Names are in any
+ * case, and may have any bytes. What the row says (name, fullname) stays. At start, before
+ * anything is looked up. STATUS_NOT_FOUND: nothing is called `from`; STATUS_EXISTS: something is
+ * called `to`, and the command has lost its name.
+ */
+enum status command_rename(struct view from, struct view to) MUST_CHECK;
+
+/* Whether a command, or the container of a subcommand, can be called. */
+bool command_has_name(const struct command *cmd);
 
 /*
  * Finds what argv asks for; argc >= 1. The row of a container comes out when it stands alone (its

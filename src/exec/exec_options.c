@@ -8,8 +8,10 @@
 #include <limits.h>
 
 #include "base/num.h"
+#include "conf/config_file.h"
 #include "conf/option.h"
 #include "exec/client_impl.h"
+#include "exec/command.h"
 #include "exec/settings.h"
 
 struct exec_settings exec_settings;
@@ -77,6 +79,19 @@ static enum status set_output_limits(const struct opt_row *row, const struct vie
     return STATUS_OK;
 }
 
+/* ---- rename-command ---- */
+
+/* rename-command <name> <new name, or "">. */
+static enum status rename_command(const struct view *argv, size_t argc, struct opt_error *err)
+{
+    if (argc != 2) return opt_fail(err, "Bad directive or wrong number of arguments");
+    switch (command_rename(argv[0], argv[1])) {
+    case STATUS_OK: return STATUS_OK;
+    case STATUS_EXISTS: return opt_fail(err, "Target command name already exists");
+    default: return opt_fail(err, "No such command in rename-command");
+    }
+}
+
 /* ---- rows ---- */
 
 static const struct opt_row rows[] = {
@@ -133,4 +148,5 @@ void exec_options_register(void)
 {
     opt_register(rows, ARRAY_COUNT(rows));
     client__limit_options();
+    conf_directive_add("rename-command", rename_command);
 }

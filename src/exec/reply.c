@@ -366,19 +366,35 @@ enum status reply_arity(struct exec_ctx *ctx)
     return reply_errorf(ctx, "wrong number of arguments for '%s' command", ctx->cmd->fullname);
 }
 
+/* The command as it was called, which may be by a name of the operator's. */
+static void append_upper_name(struct exec_ctx *ctx, struct buf *out)
+{
+    for (size_t i = 0; i < ctx->argv[0].len && ctx->argv[0].ptr[i]; i++)
+        buf_append_char(out, (char)toupper((unsigned char)ctx->argv[0].ptr[i]));
+}
+
+enum status reply_unknown_call(struct exec_ctx *ctx)
+{
+    struct buf name = {0};
+    append_upper_name(ctx, &name);
+    enum status st =
+        reply_errorf(ctx,
+                     "unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+                     (int)MIN(ctx->argv[1].len, 128u), ctx->argv[1].ptr, buf_cstr(&name));
+    buf_release(&name);
+    return st;
+}
+
 void reply_help(struct exec_ctx *ctx, const char *const *lines)
 {
     size_t count = 0;
-    char head[96], upper[32];
-    size_t n = 0;
+    struct buf head = {0};
     while (lines[count]) count++;
-    for (; ctx->argv[0].len > n && n < sizeof(upper) - 1; n++)
-        upper[n] = (char)toupper((unsigned char)ctx->argv[0].ptr[n]);
-    upper[n] = '\0';
-    snprintf(head, sizeof(head),
-             "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", upper);
+    append_upper_name(ctx, &head);
+    buf_append_cstr(&head, " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
     reply_array(ctx, count + 3);
-    reply_status(ctx, head);
+    reply_status(ctx, buf_cstr(&head));
+    buf_release(&head);
     for (size_t i = 0; i < count; i++) reply_status(ctx, lines[i]);
     reply_status(ctx, "HELP");
     reply_status(ctx, "    Prints this help.");

@@ -116,6 +116,8 @@ enum status reply_out_of_range(struct exec_ctx *ctx); /* ERR value is out of ran
 /* ERR wrong number of arguments for '<name>' command, of ctx->cmd. */
 enum status reply_arity(struct exec_ctx *ctx);
 
+/* For a call of a container that fits none of its subcommands' forms. */
+enum status reply_unknown_call(struct exec_ctx *ctx);
 /* The lines of a HELP: "<CMD> <subcommand> [<arg> …]. Subcommands are:", the given lines (NULL
  * ends them), and HELP's own two. */
 void reply_help(struct exec_ctx *ctx, const char *const *lines);

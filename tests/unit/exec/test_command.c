@@ -50,6 +50,72 @@ TEST(every_name_is_found_in_any_case)
     command_teardown();
 }
 
+static enum status rename_to(const char *from, const char *to)
+{
+    return command_rename(view_cstr(from), view_cstr(to));
+}
+
+TEST(commands_get_other_names)
+{
+    command_setup(&commands_table);
+    const struct command *get = find("get"), *set = find("set"), *client = find("client");
+    CHECK_INT(rename_to("nothing", "x"), STATUS_NOT_FOUND);
+    CHECK_INT(rename_to("client|list", "x"), STATUS_NOT_FOUND);
+    CHECK_INT(rename_to("", "x"), STATUS_NOT_FOUND);
+    CHECK_INT(rename_to("GET", "MyGet"), STATUS_OK);
+    CHECK(find("get") == NULL && find("myget") == get && find("MYGET") == get);
+    CHECK(command_row_named("Get", 3) == get && command_row_named("myget", 5) == NULL);
+    CHECK_INT(rename_to("get", "x"), STATUS_NOT_FOUND);
+    CHECK_INT(rename_to("set", "get"), STATUS_OK);
+    CHECK(find("get") == set && find("set") == NULL);
+    CHECK_INT(rename_to("get", "set"), STATUS_OK); /* its own again */
+    CHECK(find("set") == set && find("get") == NULL);
+    CHECK_INT(rename_to("myget", "a\xff"), STATUS_OK);
+    CHECK(find("A\xff") == get && find("myget") == NULL && command_has_name(get));
+    CHECK_INT(rename_to("client", "a name that is longer than any name of the table"), STATUS_OK);
+    CHECK(find("A name that is longer than any name of the tablE") == client);
+    CHECK(command_has_name(command_lookup_sub(client, "list", 4)));
+    CHECK_INT(rename_to("a name that is longer than any name of the table", ""), STATUS_OK);
+    CHECK(!command_has_name(client) && !command_has_name(command_lookup_sub(client, "list", 4)));
+    CHECK(command_row_named("client|list", 11) == command_lookup_sub(client, "list", 4));
+    CHECK_INT(rename_to("del", "sET"), STATUS_EXISTS);
+    CHECK(find("del") == NULL && find("set") == set);
+    command_teardown();
+    command_setup(&commands_table);
+    CHECK(find("get") == get && find("client") == client && command_has_name(client));
+    command_teardown();
+}
+
+/* All commands under one another's names, and back. */
+TEST(names_are_dealt_anew)
+{
+    command_setup(&commands_table);
+    unsigned count = command_top_count(), name_of[1024];
+    ASSERT(count <= 1024);
+    for (unsigned id = 0; id < count; id++) {
+        char interim[16];
+        snprintf(interim, sizeof(interim), "#%u", id);
+        name_of[id] = id;
+        CHECK_INT(rename_to(command_by_id(id)->name, interim), STATUS_OK);
+    }
+    for (unsigned id = count - 1; id > 0; id--) {
+        unsigned other = (unsigned)unit_rand_below(id + 1), name = name_of[id];
+        name_of[id] = name_of[other];
+        name_of[other] = name;
+    }
+    for (unsigned id = 0; id < count; id++) {
+        char interim[16];
+        snprintf(interim, sizeof(interim), "#%u", id);
+        CHECK_INT(rename_to(interim, command_by_id(name_of[id])->name), STATUS_OK);
+    }
+    for (unsigned id = 0; id < count; id++) {
+        const char *name = command_by_id(name_of[id])->name;
+        CHECK_MSG(find(name) == command_by_id(id), "%s isn't found", name);
+        CHECK(command_row_named(name, strlen(name)) == command_by_id(name_of[id]));
+    }
+    command_teardown();
+}
+
 TEST(near_misses_are_not_found)
 {
     command_setup(&commands_table);
