@@ -68,26 +68,24 @@ static enum status unknown_option(struct exec_ctx *ctx, const struct arg *word)
     return st;
 }
 
-/* SESSIONS swallows the rest. Sessions that were replaced aren't kept, so none is dead. */
+/* SESSIONS swallows the rest. DEAD is also known as TS. */
 enum status cmd_rg_pydumpsessions(struct exec_ctx *ctx)
 {
-    bool verbose = false, dead = false;
-    int ids_at = 0;
+    struct greg_sessions what = {0};
     if (!gcmd_allowed(ctx)) return STATUS_ERR;
-    for (int i = 1; i < ctx->argc && !ids_at; i++) {
+    for (int i = 1; i < ctx->argc && !what.ids; i++) {
         const struct arg *word = &ctx->argv[i];
-        if (arg_is(word, "VERBOSE"))
-            verbose = true;
-        else if (arg_is(word, "DEAD") || arg_is(word, "TS"))
-            dead = true;
-        else if (arg_is(word, "SESSIONS"))
-            ids_at = i + 1;
-        else
+        if (arg_is(word, "VERBOSE")) {
+            what.verbose = true;
+        } else if (arg_is(word, "DEAD") || arg_is(word, "TS")) {
+            what.dead = true;
+        } else if (arg_is(word, "SESSIONS")) {
+            what.ids = word + 1;
+            what.id_count = ctx->argc - i - 1;
+        } else {
             return unknown_option(ctx, word);
+        }
     }
-    if (dead)
-        reply_array(ctx, 0);
-    else
-        greg_reply_sessions(ctx, ids_at ? &ctx->argv[ids_at] : NULL, ctx->argc - ids_at, verbose);
+    greg_reply_sessions(ctx, &what);
     return STATUS_OK;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Plans, sessions, and the table of ops. An op is added by a row here, a case in py/gpy_steps.c
+ * Plans, and the table of ops. An op is added by a row here, a case in py/gpy_steps.c
  * and a test.
  *
- * Plans and sessions own Python references, and their last holder may be the main thread, which
- * never waits for the GIL. So the end of either goes through gpy_discard, which decides when.
+ * Plans own Python references, and their last holder may be the main thread, which never waits for
+ * the GIL. So their end goes through gpy_discard, which decides when.
  */
 #include "gears/gplan.h"
 
@@ -100,12 +100,6 @@ uint64_t gplan_next_number(void)
     return atomic_fetch_add(&next_number, 1);
 }
 
-static struct gsession *gsession_ref(struct gsession *s)
-{
-    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
-    return s;
-}
-
 struct gplan *gplan_new(enum greader reader, size_t steps, struct gsession *session)
 {
     struct gplan *plan = mem_zalloc(sizeof(*plan));
@@ -140,24 +134,4 @@ void gplan_unref(struct gplan *plan)
     mem_free(plan->arg);
     mem_free(plan->desc);
     mem_free(plan);
-}
-
-struct gsession *gsession_new(struct view id, struct view desc, struct exec_user *user)
-{
-    struct gsession *s = mem_zalloc(sizeof(*s));
-    atomic_init(&s->refs, 1);
-    s->id = mem_dup(id.ptr, id.len);
-    if (desc.ptr) s->desc = mem_dup(desc.ptr, desc.len);
-    s->user = exec_user_ref(user);
-    return s;
-}
-
-void gsession_unref(struct gsession *s)
-{
-    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
-    gpy_discard(s->globals);
-    exec_user_unref(s->user);
-    mem_free(s->id);
-    mem_free(s->desc);
-    mem_free(s);
 }

@@ -21,7 +21,7 @@
 
 #include "base/buf.h"
 #include "base/macros.h"
-#include "exec/user.h"
+#include "gears/gsession.h"
 
 /* The words of RG.GETEXECUTION's "type". */
 enum gstep_kind {
@@ -122,8 +122,6 @@ struct gstep {
     int64_t a, b;
 };
 
-struct gsession;
-
 struct gplan {
     atomic_uint refs;
     uint64_t number; /* of its id */
@@ -158,21 +156,5 @@ void gplan_unref(struct gplan *plan);
 
 /* Takes the next plan id. A builder takes one, and a registration takes another. */
 uint64_t gplan_next_number(void);
-
-/* ---- sessions: what one RG.PYEXECUTE made ---- */
-
-struct gsession {
-    atomic_uint refs;
-    char *id;
-    char *desc;    /* NULL if none */
-    void *globals; /* dict of the script; a Python reference, NULL before the script ran */
-    struct exec_user *user; /* who submitted it and with whose rights it acts; a reference */
-};
-
-/* A session with one reference; the texts are copied, desc may be NULL, and a reference of the user
- * is taken. */
-struct gsession *gsession_new(struct view id, struct view desc, struct exec_user *user);
-/* As gplan_unref. */
-void gsession_unref(struct gsession *s);
 
 #endif

@@ -91,6 +91,7 @@ static void link_last(struct greg *g)
     while (*at) at = &(*at)->next;
     *at = g;
     atomic_fetch_add(&regs.count, 1);
+    gsession_link(g->plan->session, g);
     if (g->plan->reader == GREADER_COMMAND) gtrigger_add(g);
 }
 
@@ -134,6 +135,7 @@ static void remove_at(struct greg **at, bool pending_too)
     *at = g->next;
     g->next = NULL;
     g->removed = true;
+    gsession_unlink(g->plan->session, g);
     if (g->plan->reader == GREADER_COMMAND) gtrigger_remove(g);
     atomic_fetch_sub(&regs.count, 1);
     update_mask();
@@ -149,24 +151,23 @@ enum status greg_remove(struct view id, bool pending_too)
     return STATUS_OK;
 }
 
-static bool of_session(const struct greg *g, struct view id)
-{
-    return g->plan->session && view_eq_cstr(id, g->plan->session->id);
-}
-
 bool greg_session_exists(struct view id)
 {
-    for (const struct greg *g = regs.list; g; g = g->next)
-        if (of_session(g, id)) return true;
-    return false;
+    return gsession_find(id) != NULL;
 }
 
-static void remove_session(struct view id)
+/* The session of this id is replaced: its registrations go, and it can't have others. */
+static void replace_session(const char *id)
 {
+    struct gsession *s = id ? gsession_find(view_cstr(id)) : NULL;
+    if (!s) return;
+    gsession_ref(s);
+    s->replaced = true;
     for (struct greg **at = &regs.list; *at;) {
-        if (of_session(*at, id)) remove_at(at, true);
+        if ((*at)->plan->session == s) remove_at(at, true);
         else at = &(*at)->next;
     }
+    gsession_unref(s);
 }
 
 struct greg *greg__first(void)
@@ -220,19 +221,28 @@ static enum status start_runner(const struct greg_request *list)
     return STATUS_OK;
 }
 
-static bool too_many(const struct greg_request *list)
+static size_t count_requests(const struct greg_request *list)
 {
-    size_t count = greg_count();
-    for (const struct greg_request *r = list; r; r = r->next) count++;
-    return count > GREG_COUNT_MAX;
+    size_t count = 0;
+    for (; list; list = list->next) count++;
+    return count;
 }
 
-static enum status check_sessions(const struct gscript *s, struct buf *error)
+/* Those that the script replaces; the command has looked already, but that is some time ago. */
+static enum status check_sessions(const struct gscript *s, size_t *going_out, struct buf *error)
 {
-    if (s->replace_with && !greg_session_exists(view_cstr(s->replace_with)))
+    const struct gsession *same = gsession_find(view_cstr(s->session->id));
+    const struct gsession *other =
+        s->replace_with ? gsession_find(view_cstr(s->replace_with)) : NULL;
+    *going_out = (same ? same->reg_count : 0) + (other ? other->reg_count : 0);
+    if (same && s->replace_with)
+        buf_printf(error, "ERR shard-" GEARS_SHARD_ID
+                   ": Can not replace an existing session %s with %s",
+                   s->session->id, s->replace_with);
+    else if (s->replace_with && !other)
         buf_printf(error, "ERR shard-" GEARS_SHARD_ID
                    ": Can not replace with %s, session does not exists.", s->replace_with);
-    else if (!s->upgrade && !s->replace_with && greg_session_exists(view_cstr(s->session->id)))
+    else if (same && !s->upgrade)
         buf_printf(error, "ERR shard-" GEARS_SHARD_ID ": Session %s already exists",
                    s->session->id);
     return error->len ? STATUS_EXISTS : STATUS_OK;
@@ -240,9 +250,10 @@ static enum status check_sessions(const struct gscript *s, struct buf *error)
 
 static enum status apply_under_token(struct gscript *s, struct buf *error)
 {
-    enum status st = check_sessions(s, error);
+    size_t going;
+    enum status st = check_sessions(s, &going, error);
     if (st) return st;
-    if (too_many(s->requests)) {
+    if (greg_count() - going + count_requests(s->requests) > GREG_COUNT_MAX) {
         buf_printf(error, "ERR shard-" GEARS_SHARD_ID ": more than %d registrations",
                    GREG_COUNT_MAX);
         return STATUS_LIMIT;
@@ -252,8 +263,9 @@ static enum status apply_under_token(struct gscript *s, struct buf *error)
         buf_append_cstr(error, "ERR shard-" GEARS_SHARD_ID ": trigger already registered");
         return STATUS_EXISTS;
     }
-    if (s->upgrade) remove_session(view_cstr(s->session->id));
-    if (s->replace_with) remove_session(view_cstr(s->replace_with));
+    /* From here on nothing fails: whoever comes after us meets the new ones alone. */
+    if (s->upgrade) replace_session(s->session->id);
+    replace_session(s->replace_with);
     add_all(s->requests);
     s->requests = NULL;
     /* The distribution to all shards is a job with a plan and an execution of its own. */
@@ -274,8 +286,7 @@ static void free_requests(struct greg_request *list)
 static size_t take_functions(struct greg_request *list, struct gplan ***plans_out,
                              void ***functions_out)
 {
-    size_t count = 0, i = 0;
-    for (struct greg_request *r = list; r; r = r->next) count++;
+    size_t count = count_requests(list), i = 0;
     *plans_out = mem_alloc(sizeof(void *) * count);
     *functions_out = mem_alloc(sizeof(void *) * count);
     for (struct greg_request *r = list; r; r = r->next, i++) {
@@ -312,15 +323,27 @@ enum status greg_apply(struct gscript *s, struct buf *error)
     return st;
 }
 
-enum status greg_apply_one(struct greg_request *take_request)
+/* A step's code may be that of a session that was replaced meanwhile, or whose id another has. */
+static const char *refusal(const struct greg_request *r)
+{
+    const struct gsession *session = r->plan->session;
+    const struct gsession *same = gsession_find(view_cstr(session->id));
+    if (session->replaced) return "the session of this code has been replaced";
+    if (same && same != session) return "another session of this id exists";
+    if (greg_count() >= GREG_COUNT_MAX) return "there are too many registrations";
+    if (gtrigger_any_taken(r, NULL, NULL)) return "trigger already registered";
+    return NULL;
+}
+
+enum status greg_apply_one(struct greg_request *take_request, const char **why_out)
 {
     enum status st = start_runner(take_request);
     struct gplan *plan = gplan_ref(take_request->plan);
     void *function = take_request->on_registered;
     take_request->on_registered = NULL;
-    if (!st && too_many(take_request)) st = STATUS_LIMIT;
+    *why_out = "no thread could be made";
     if (!st && !(st = token_take(NULL))) {
-        if (gtrigger_any_taken(take_request, NULL, NULL))
+        if ((*why_out = refusal(take_request)))
             st = STATUS_EXISTS;
         else
             add_all(take_request);

@@ -58,8 +58,9 @@ struct exec_ctx;
  * worker, without the GIL and the token. */
 enum status greg_apply(struct gscript *script, struct buf *error_out) MUST_CHECK;
 
-/* Registers one request at once: register() called by a step. As greg_apply. */
-enum status greg_apply_one(struct greg_request *take_request) MUST_CHECK;
+/* Registers one request at once: register() called by a step. As greg_apply; why_out is the reason
+ * of a failure, a static text. */
+enum status greg_apply_one(struct greg_request *take_request, const char **why_out) MUST_CHECK;
 
 /* A session of this id has registrations. Under the token. */
 bool greg_session_exists(struct view id);
@@ -71,9 +72,16 @@ enum status greg_remove(struct view id, bool drop_pending) MUST_CHECK;
 /* Replies RG.DUMPREGISTRATIONS. Under the token. */
 void greg_reply_all(struct exec_ctx *ctx);
 
-/* Replies RG.PYDUMPSESSIONS: of the sessions that have registrations, or of those among `ids`. The
- * registrations as their ids, or, `verbose`, with their data. Under the token. */
-void greg_reply_sessions(struct exec_ctx *ctx, const struct arg *ids, int id_count, bool verbose);
+/* What RG.PYDUMPSESSIONS asks for. */
+struct greg_sessions {
+    bool dead;             /* those that have no registrations any more but are referred to */
+    bool verbose;          /* registrations with their data, else their ids */
+    const struct arg *ids; /* of these sessions; NULL: of all */
+    int id_count;
+};
+
+/* Replies it. Under the token. */
+void greg_reply_sessions(struct exec_ctx *ctx, const struct greg_sessions *what);
 
 /* Counters and times back to zero. Under the token. */
 void greg_clear_stats(void);

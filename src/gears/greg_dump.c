@@ -97,24 +97,32 @@ static void reply_data(struct exec_ctx *ctx, struct greg *g)
         reply_event_args(ctx, r);
 }
 
+static const char *linked_word(const struct gsession *s)
+{
+    return s->reg_count ? "primary" : "None";
+}
+
+static const char *dead_word(const struct gsession *s)
+{
+    return s->reg_count ? "false" : "true";
+}
+
 /* What the plugin knows of the session, in the notation that its users parse. */
 static void reply_session(struct exec_ctx *ctx, const struct gsession *s)
 {
-    struct buf ids = {0}, text = {0};
-    size_t count = 0;
-    for (const struct greg *g = greg__first(); g; g = g->next) {
-        char id[GEARS_ID_SIZE];
-        if (g->plan->session != s) continue;
-        grun_format_id(id, g->plan->number);
-        buf_printf(&ids, "%s'%s'", count++ ? "," : "", id);
-    }
+    struct buf text = {0};
     buf_printf(&text,
-               "{'sessionName':'%s', 'sessionDescription':'%s', 'refCount': %zu, "
-               "'linkedTo': primary, 'dead': false, 'isInstallationNeeded':0, "
-               "'registrationsList':[%s], 'depsList':[]}",
-               s->id, s->desc ? s->desc : "null", count, buf_cstr(&ids));
+               "{'sessionName':'%s', 'sessionDescription':'%s', 'refCount': %u, "
+               "'linkedTo': %s, 'dead': %s, 'isInstallationNeeded':0, 'registrationsList':[",
+               s->id, s->desc ? s->desc : "null", atomic_load(&s->refs), linked_word(s),
+               dead_word(s));
+    for (size_t i = 0; i < s->reg_count; i++) {
+        char id[GEARS_ID_SIZE];
+        grun_format_id(id, s->regs[i]->plan->number);
+        buf_printf(&text, "%s'%s'", i ? "," : "", id);
+    }
+    buf_append_cstr(&text, "], 'depsList':[]}");
     reply_bulk(ctx, text.ptr, text.len);
-    buf_release(&ids);
     buf_release(&text);
 }
 
@@ -149,14 +157,6 @@ void greg_reply_all(struct exec_ctx *ctx)
 
 /* ---- RG.PYDUMPSESSIONS ---- */
 
-/* It is the first registration of its session. */
-static bool is_first(const struct greg *g)
-{
-    const struct greg *o = greg__first();
-    while (o->plan->session != g->plan->session) o = o->next;
-    return o == g;
-}
-
 static void reply_text_pair(struct exec_ctx *ctx, const char *name, const char *text)
 {
     reply_bulk_cstr(ctx, name);
@@ -164,66 +164,65 @@ static void reply_text_pair(struct exec_ctx *ctx, const char *name, const char *
     else reply_null(ctx);
 }
 
-static void reply_session_of(struct exec_ctx *ctx, const struct greg *first, bool verbose)
+/* One of the references is the dump's own. */
+static void reply_session_of(struct exec_ctx *ctx, const struct gsession *s, bool verbose)
 {
-    const struct gsession *s = first->plan->session;
-    size_t count = 0;
-    for (const struct greg *g = first; g; g = g->next) count += g->plan->session == s;
     reply_array(ctx, 16);
     reply_text_pair(ctx, "ID", s->id);
     reply_text_pair(ctx, "sessionDescription", s->desc);
-    reply_pair(ctx, "refCount", (int64_t)count);
-    reply_text_pair(ctx, "linked", "primary");
-    reply_text_pair(ctx, "dead", "false");
+    reply_pair(ctx, "refCount", (int64_t)atomic_load(&s->refs) - 1);
+    reply_text_pair(ctx, "linked", linked_word(s));
+    reply_text_pair(ctx, "dead", dead_word(s));
     reply_pair(ctx, "requirementInstallationNeeded", 0);
     reply_bulk_cstr(ctx, "requirements");
     reply_array(ctx, 0);
     reply_bulk_cstr(ctx, "registrations");
-    reply_array(ctx, count);
-    for (const struct greg *g = first; g; g = g->next) {
+    reply_array(ctx, s->reg_count);
+    for (size_t i = 0; i < s->reg_count; i++) {
         char id[GEARS_ID_SIZE];
-        if (g->plan->session != s) continue;
         if (verbose) {
-            reply_registration(ctx, (struct greg *)(uintptr_t)g, false);
+            reply_registration(ctx, s->regs[i], false);
             continue;
         }
-        grun_format_id(id, g->plan->number);
+        grun_format_id(id, s->regs[i]->plan->number);
         reply_bulk_cstr(ctx, id);
     }
 }
 
-static const struct greg *first_of(struct view id)
+static void reply_missing(struct exec_ctx *ctx, const struct arg *id)
 {
-    const struct greg *g = greg__first();
-    while (g && !view_eq_cstr(id, g->plan->session->id)) g = g->next;
-    return g;
+    struct buf text = {0};
+    buf_append_cstr(&text, "Session ");
+    buf_append(&text, id->ptr, MIN(id->len, 1024u));
+    buf_append_cstr(&text, " does not exists");
+    reply_bulk(ctx, text.ptr, text.len);
+    buf_release(&text);
 }
 
-static void reply_all_sessions(struct exec_ctx *ctx, bool verbose)
+/* Several dead ones may have had the same id: the newest. */
+static void reply_named(struct exec_ctx *ctx, const struct greg_sessions *what,
+                        struct gsession *const *list, size_t count)
 {
-    size_t count = 0;
-    for (const struct greg *g = greg__first(); g; g = g->next) count += is_first(g);
-    reply_array(ctx, count);
-    for (const struct greg *g = greg__first(); g; g = g->next)
-        if (is_first(g)) reply_session_of(ctx, g, verbose);
+    reply_array(ctx, (size_t)what->id_count);
+    for (int i = 0; i < what->id_count; i++) {
+        const struct arg *id = &what->ids[i];
+        size_t at = count;
+        while (at > 0 && !view_eq_cstr(arg_view(id), list[at - 1]->id)) at--;
+        if (at > 0) reply_session_of(ctx, list[at - 1], what->verbose);
+        else reply_missing(ctx, id);
+    }
 }
 
-void greg_reply_sessions(struct exec_ctx *ctx, const struct arg *ids, int id_count, bool verbose)
+void greg_reply_sessions(struct exec_ctx *ctx, const struct greg_sessions *what)
 {
-    if (!ids) {
-        reply_all_sessions(ctx, verbose);
-        return;
+    struct gsession **list;
+    size_t count = gsession_list(what->dead, &list);
+    if (what->ids) {
+        reply_named(ctx, what, list, count);
+    } else {
+        reply_array(ctx, count);
+        for (size_t i = 0; i < count; i++) reply_session_of(ctx, list[i], what->verbose);
     }
-    reply_array(ctx, (size_t)id_count);
-    for (int i = 0; i < id_count; i++) {
-        const struct greg *g = first_of(arg_view(&ids[i]));
-        if (g) {
-            reply_session_of(ctx, g, verbose);
-            continue;
-        }
-        struct buf text = {0};
-        buf_printf(&text, "Session %.*s does not exists", (int)MIN(ids[i].len, 1024u), ids[i].ptr);
-        reply_bulk(ctx, text.ptr, text.len);
-        buf_release(&text);
-    }
+    for (size_t i = 0; i < count; i++) gsession_unref(list[i]);
+    mem_free(list);
 }

@@ -146,6 +146,8 @@ static void register_and_answer(struct gscript *s)
     struct gexec *e = s->exec;
     enum status st = greg_apply(s, &error);
     unlink_script(s);
+    gsession_unref(s->session); /* who sees the answer finds the registrations' references alone */
+    s->session = NULL;
     if (st) {
         struct tape reply = {0};
         tape_aggregate(&reply, TAPE_ARRAY, 1);

@@ -630,11 +630,12 @@ static bool hand_over(struct greg_request *take_r)
         PyErr_SetString(gpy__names.error, "can not register inside a sync callback");
         return false;
     }
+    const char *why;
     PyThreadState *state = gpy__release_gil(me);
-    enum status st = greg_apply_one(take_r);
+    enum status st = greg_apply_one(take_r, &why);
     gpy__retake_gil(me, state);
     if (st == STATUS_OK) return true;
-    PyErr_SetString(gpy__names.error, "the registration was refused");
+    PyErr_SetString(gpy__names.error, why);
     return false;
 }
 
