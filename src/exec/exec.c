@@ -154,7 +154,7 @@ static void deliver_one(const struct exec_event *e)
 
 /* A generation of events is taken out of the unit before the first of them is delivered, so that
  * what subscribers record in turn forms the next one, a level deeper. */
-static COLD void deliver(struct kv_unit *unit, unsigned depth)
+static COLD void deliver(struct kv_unit *unit, unsigned depth, uint32_t flags)
 {
     for (unsigned generation = 0; unit->event_count; generation++) {
         struct kv_unit taken = {.events = unit->events,
@@ -173,6 +173,7 @@ static COLD void deliver(struct kv_unit *unit, unsigned depth)
                                        .key = kv_event_key(&taken, ev),
                                        .depth = depth,
                                        .generation = generation,
+                                       .in_multi = flags & EXEC_IN_MULTI,
                                        .unit = unit};
                 deliver_one(&e);
             }
@@ -200,17 +201,18 @@ void exec_unit_begin(struct kv_unit *unit)
     *unit = (struct kv_unit){.now_ms = clock_wall_ms()};
 }
 
-/* Delivers a unit's events. What subscribers did belongs to what they were told of. */
-static void deliver_own(struct kv_unit *unit, unsigned depth)
+/* Delivers a unit's events. What subscribers did belongs to what they were told of. `flags` of the
+ * context that caused them. */
+static void deliver_own(struct kv_unit *unit, unsigned depth, uint32_t flags)
 {
     size_t effects = unit->effects.count;
-    deliver(unit, depth);
+    deliver(unit, depth, flags);
     if (unit->effects.count > effects) unit->flags &= ~(uint32_t)KV_UNIT_LOOSE;
 }
 
 void exec_unit_end(struct kv_unit *unit, unsigned depth)
 {
-    if (unlikely(unit->event_count)) deliver_own(unit, depth);
+    if (unlikely(unit->event_count)) deliver_own(unit, depth, 0);
     if (unlikely(unit->effects.count)) effects_commit(unit);
     exec.dirty += unit->dirty;
     kv_unit_release(unit);
@@ -248,7 +250,7 @@ enum status exec_call(struct exec_ctx *ctx)
     exec.dirty += ctx->unit->dirty;
     ctx->unit->dirty = 0;
     if (unlikely(ctx->unit->event_count) && !(ctx->flags & EXEC_IN_EVENT))
-        deliver_own(ctx->unit, ctx->event_depth);
+        deliver_own(ctx->unit, ctx->event_depth, ctx->flags);
     if (unlikely(ctx->unit->effects.count) && !(ctx->flags & (EXEC_IN_EVENT | EXEC_IN_MULTI)))
         effects_commit(ctx->unit);
     return st;

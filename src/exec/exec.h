@@ -122,6 +122,7 @@ struct exec_event {
     unsigned depth;      /* 0: caused by a client; n: by a subscriber's own commands, n deep */
     struct kv_unit *unit; /* to join with exec_run */
     unsigned generation; /* 0: of the command itself; n: what subscribers did in turn */
+    bool in_multi; /* of one of the commands of an EXEC: nobody can be made to wait */
 };
 
 /* Subscribes fn to the classes in mask, in order of registration; at most 8 subscribers. Called

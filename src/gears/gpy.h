@@ -69,12 +69,21 @@ struct gpy_input {
     int type;         /* enum gread_type */
     struct gread_batch *value; /* record 0 of a batch that was read at the event, or NULL */
     bool has_value;   /* read_value */
+    /* Somebody waits for the end who can't be made to wait longer: no record may wait at a step. */
+    bool must_end;
 };
 
-/* Runs an execution to its end; results and errors are in it then. `input` NULL: its reader. With
- * `unit` not NULL the caller holds the token for the whole run, and commands join the unit. */
-void gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
-                  unsigned depth);
+/*
+ * Runs an execution to its end (true: results and errors are in it), or until nothing is left to do
+ * but wait for records whose steps have promised a result for later (false: it is paused, grun.h).
+ * `input` NULL: its reader; of an input nothing is needed after the first call. With `unit` not
+ * NULL the caller holds the token for the whole call, and commands join the unit.
+ */
+bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
+                  unsigned depth) MUST_CHECK;
+
+/* Goes on with a paused execution, as gpy_run_exec. */
+bool gpy_resume_exec(struct gexec *e) MUST_CHECK;
 
 /* Takes the GIL, for several calls in a row; false if this thread has it already. gpy_release gets
  * the answer. */

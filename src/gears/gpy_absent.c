@@ -62,7 +62,7 @@ void gpy_run_script(struct gscript *script)
     ASSERT(!"no interpreter");
 }
 
-void gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
+bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
                   unsigned depth)
 {
     UNUSED(e);
@@ -70,6 +70,14 @@ void gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     UNUSED(unit);
     UNUSED(depth);
     ASSERT(!"no interpreter");
+    return true;
+}
+
+bool gpy_resume_exec(struct gexec *e)
+{
+    UNUSED(e);
+    ASSERT(!"no interpreter");
+    return true;
 }
 
 void gpy_call_logged(void *function, struct gsession *session, struct gstop *stop)

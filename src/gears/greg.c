@@ -398,14 +398,16 @@ static struct gexec *keep(struct greg *g, struct gexec *e, size_t limit)
     return oldest;
 }
 
-static void note_end(struct greg *g, struct gexec *e, size_t limit)
+/* Of triggers none are kept: their callers have the results. */
+static void note_end(struct greg *g, struct gexec *e)
 {
+    size_t limit = g->plan->reader == GREADER_COMMAND ? 0 : gconf_max_per_registration();
     pthread_mutex_lock(&g->mutex);
-    if (e->errors.count) {
+    if (grun_status(e) == GEXEC_ABORTED) {
+        g->aborted++;
+    } else if (e->errors.count) {
         g->failed++;
         set_error(g, greg__first_error(e));
-    } else if (grun_status(e) == GEXEC_ABORTED) {
-        g->aborted++;
     } else {
         g->succeeded++;
         mem_free(g->last_error);
@@ -457,28 +459,41 @@ static bool type_matches(const struct greg_request *r, const struct exec_event *
 /* ---- within the command ---- */
 
 struct sync_call {
+    struct greg *g;
     struct gexec *exec;
     const struct gpy_input *input;
     struct kv_unit *unit;
     unsigned depth;
+    bool ended;
 };
 
 static void run_sync(void *ctx)
 {
     struct sync_call *c = ctx;
     uint64_t outer = gsync_note(c->exec->number + 1);
-    grun_execute(c->exec, c->input, c->unit, c->depth);
+    c->ended = grun_execute(c->exec, c->input, c->unit, c->depth);
     gsync_note(outer);
+    /* Until the GIL is given up nobody goes on with it. */
+    if (!c->ended) greg__ref(c->g);
+}
+
+static void sync_ended(struct gexec *e, void *ctx)
+{
+    struct greg *g = ctx;
+    note_end(g, e);
+    greg__unref(g);
 }
 
 struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, struct kv_unit *unit,
-                             unsigned depth, size_t limit)
+                             unsigned depth)
 {
-    struct sync_call c = {grun_exec_new(g->plan, true), input, unit, depth};
+    struct sync_call c = {g, grun_exec_new(g->plan, true), input, unit, depth, false};
+    c.exec->drop_when_done = g->plan->reader == GREADER_COMMAND;
+    c.exec->then = sync_ended;
+    c.exec->then_ctx = g;
     grun_list(c.exec);
     if (gsync_run(run_sync, &c) == STATUS_OK) {
-        note_end(g, c.exec, limit);
-        if (!limit) grun_unlist(c.exec);
+        if (c.ended) note_end(g, c.exec);
         return c.exec;
     }
     grun_abort(c.exec);
@@ -494,10 +509,10 @@ static void trigger_sync(struct greg *g, const struct exec_event *e)
     struct gpy_input input = {.event = view_cstr(e->name),
                               .key = e->key,
                               .value = &value,
-                              .has_value = g->plan->read_value};
+                              .has_value = g->plan->read_value,
+                              .must_end = e->in_multi};
     if (g->plan->read_value) gread_key(&value, e->key, e->unit->now_ms, true);
-    grun_exec_unref(
-        greg__run_sync(g, &input, e->unit, e->depth, (size_t)gconf.max_per_registration));
+    grun_exec_unref(greg__run_sync(g, &input, e->unit, e->depth));
     gread_batch_release(&value);
 }
 
@@ -629,7 +644,19 @@ static struct greg_event *take_event(struct greg *g)
     return ev;
 }
 
-void greg__run_event(struct greg *g, struct greg_event *ev)
+static void event_ended(struct gexec *e, void *ctx)
+{
+    struct greg_event *ev = ctx;
+    struct greg *g = ev->g;
+    bool in_turn = ev->in_turn;
+    note_end(g, e);
+    free_event(ev);
+    if (in_turn) grun_submit(&g->job); /* with its reference: those behind it can go on */
+    else greg__unref(g);
+}
+
+/* False: it is paused, and ev->g is its. */
+static bool run_event(struct greg *g, struct greg_event *ev)
 {
     struct gpy_input input = {.event = view_cstr(ev->name ? ev->name : ""),
                               .key = view_of(ev->key, ev->key_len),
@@ -637,9 +664,18 @@ void greg__run_event(struct greg *g, struct greg_event *ev)
                               .has_value = g->plan->read_value,
                               .words = ev->words,
                               .word_count = ev->word_count};
-    grun_execute(ev->exec, &input, NULL, ev->depth);
-    note_end(g, ev->exec, ev->words ? 0 : gconf_max_per_registration());
+    ev->g = g;
+    ev->exec->then = event_ended;
+    ev->exec->then_ctx = ev;
+    if (!grun_execute(ev->exec, &input, NULL, ev->depth)) return false;
+    note_end(g, ev->exec);
     free_event(ev);
+    return true;
+}
+
+void greg__run_event(struct greg *take_g, struct greg_event *take_ev)
+{
+    if (run_event(take_g, take_ev)) greg__unref(take_g);
 }
 
 static void run_turn(struct gjob *job, const char *failure)
@@ -648,7 +684,12 @@ static void run_turn(struct gjob *job, const char *failure)
     ASSERT(!failure); /* without Python nothing is ever registered */
     struct greg_event *ev = NULL;
     bool took = gpy_hold(); /* once for all of them */
-    for (int i = 0; i < EVENTS_PER_TURN && (ev = take_event(g)); i++) greg__run_event(g, ev);
+    for (int i = 0; i < EVENTS_PER_TURN && (ev = take_event(g)); i++) {
+        ev->in_turn = true;
+        if (run_event(g, ev)) continue;
+        gpy_release(took);
+        return; /* it is another's turn when that has ended */
+    }
     gpy_release(took);
     if (ev) grun_submit(&g->job); /* there may be more: behind the others */
     else greg__unref(g);

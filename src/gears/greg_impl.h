@@ -23,6 +23,8 @@ struct greg_event {
     struct arg *words; /* of a trigger; NULL: an event */
     int word_count;
     unsigned depth;
+    struct greg *g; /* whose it is, and a reference while it is run */
+    bool in_turn;   /* the next of this registration waits for its end */
 };
 
 struct greg {
@@ -57,17 +59,17 @@ void greg__triggered(struct greg *g);
 /* Has a worker run the event, behind those of this registration that wait. Any thread. */
 void greg__queue(struct greg *g, struct greg_event *take_ev);
 
-/* Runs it here: a worker, attached. What became of it is noted; the event is freed. */
-void greg__run_event(struct greg *g, struct greg_event *take_ev);
+/* Runs it here: a worker, attached. What became of it is noted, the event is freed, and so is a
+ * reference of the registration: at once, or, if the execution has been paused, at its end. */
+void greg__run_event(struct greg *take_g, struct greg_event *take_ev);
 
 /* What a command says, and its registration notes, when the callback didn't begin in time. */
 #define GREG_LATE "Python was busy for longer than gears-sync-wait"
 
-/* Runs the plan within a command, whose unit it joins: the ended execution, a reference; or NULL
- * with GREG_LATE noted. `limit`: how many ended executions are kept for people to look at. Under
- * the token. */
+/* Runs the plan within a command, whose unit it joins: the execution, a reference, which has ended,
+ * or is paused (never with input->must_end); or NULL with GREG_LATE noted. Under the token. */
 struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, struct kv_unit *unit,
-                             unsigned depth, size_t limit);
+                             unsigned depth);
 
 /* The text of the first error of an ended execution; empty if there's none. */
 struct view greg__first_error(const struct gexec *e);

@@ -226,7 +226,7 @@ static void trigger_outcome(const struct gexec *e, struct tape *out)
     }
 }
 
-static void tell(const struct gexec *e, struct gwaiter *w)
+void grun_answer(const struct gexec *e, struct gwaiter *w)
 {
     struct tape reply = {0};
     if (w->what == GWAIT_RESULTS)
@@ -250,7 +250,7 @@ static void finish(struct gexec *e, enum gexec_status status)
     if (e->drop_when_done) grun_unlist(e);
     for (struct gwaiter *w = waiters, *next; w; w = next) {
         next = w->next;
-        tell(e, w);
+        grun_answer(e, w);
     }
 }
 
@@ -264,18 +264,51 @@ static bool begin(struct gexec *e)
     return fresh;
 }
 
-void grun_execute(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
-                  unsigned depth)
+static void end(struct gexec *e, int64_t now_us)
 {
-    if (!begin(e)) return;
-    int64_t start_us = clock_mono_us();
-    atomic_fetch_add_explicit(&run.started, 1, memory_order_relaxed);
-    gpy_run_exec(e, input, unit, depth);
-    e->total_us = clock_mono_us() - start_us;
-    atomic_fetch_add_explicit(&run.busy_us, e->total_us, memory_order_relaxed);
+    e->total_us = now_us - e->began_us;
     atomic_fetch_add_explicit(e->errors.count ? &run.failed : &run.finished, 1,
                               memory_order_relaxed);
-    finish(e, GEXEC_DONE);
+    finish(e, e->parked_abort ? GEXEC_ABORTED : GEXEC_DONE);
+}
+
+bool grun_execute(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
+                  unsigned depth)
+{
+    if (!begin(e)) return true;
+    int64_t start_us = clock_mono_us();
+    e->began_us = start_us;
+    atomic_fetch_add_explicit(&run.started, 1, memory_order_relaxed);
+    bool ended = gpy_run_exec(e, input, unit, depth);
+    int64_t now_us = clock_mono_us();
+    atomic_fetch_add_explicit(&run.busy_us, now_us - start_us, memory_order_relaxed);
+    if (ended) end(e, now_us);
+    return ended;
+}
+
+/* The interpreter took a reference when it paused the execution. */
+static void resume(struct gjob *job, const char *failure)
+{
+    struct gexec *e = CONTAINER_OF(job, struct gexec, job);
+    ASSERT(!failure); /* it began */
+    int64_t start_us = clock_mono_us();
+    bool ended = gpy_resume_exec(e);
+    int64_t now_us = clock_mono_us();
+    atomic_fetch_add_explicit(&run.busy_us, now_us - start_us, memory_order_relaxed);
+    if (!ended) return;
+    end(e, now_us);
+    if (e->then) e->then(e, e->then_ctx);
+    grun_exec_unref(e);
+}
+
+static bool unpark(struct gexec *e, bool abort)
+{
+    int parked = GEXEC_PARKED;
+    if (!atomic_compare_exchange_strong(&e->park, &parked, GEXEC_NOT_PARKED)) return false;
+    e->parked_abort = abort;
+    e->job.run = resume;
+    grun_submit(&e->job);
+    return true;
 }
 
 bool grun_wait(struct gexec *e, struct gwaiter *waiter)
@@ -298,10 +331,12 @@ void grun_abort(struct gexec *e)
     pthread_mutex_unlock(&run.mutex);
     if (before != GEXEC_CREATED && before != GEXEC_RUNNING) return;
     atomic_fetch_add_explicit(&run.aborted, 1, memory_order_relaxed);
-    if (before == GEXEC_CREATED)
+    if (before == GEXEC_CREATED) {
         finish(e, GEXEC_ABORTED);
-    else
-        gpy_stop(&e->stop);
+        return;
+    }
+    gpy_stop(&e->stop);
+    unpark(e, true);
 }
 
 /* Takes the waiters whose time is over from one execution into *late. Under the mutex. */
@@ -368,7 +403,9 @@ struct start_job {
 static void run_start_job(struct gjob *job, const char *failure)
 {
     struct start_job *s = CONTAINER_OF(job, struct start_job, job);
-    if (!failure) grun_execute(s->exec, NULL, NULL, 0);
+    /* Paused, it is its own. */
+    bool ended = failure || grun_execute(s->exec, NULL, NULL, 0);
+    UNUSED(ended);
     grun_exec_unref(s->exec);
     mem_free(s);
 }

@@ -5,7 +5,11 @@
  *   CREATED --worker takes it--> RUNNING --end--> DONE
  *      |                            |
  *      +---- grun_abort ------------+--> (stopped: DONE with the stop as its error)
- *      +--> ABORTED (never began)
+ *      +--> ABORTED (never began, or was paused)
+ *
+ * An execution whose records wait for something (a coroutine, a future of a script's) is *paused*:
+ * it is RUNNING to those who ask, and no worker has it. What it waits for, or an abort, makes it a
+ * job for the pool again: `park` says who does that, once.
  *
  * One list holds every execution that a client can name, newest first, under one mutex, which is
  * held for a few instructions and never across Python, the token or a reply. A worker owns an
@@ -60,6 +64,19 @@ struct gwaiter {
     int64_t deadline_us; /* of GWAIT_ABORT */
 };
 
+/* Work for the pool; embedded in what it is about. */
+struct gjob {
+    struct gjob *next;
+    /* On a worker, attached, without GIL and token. `failure` is NULL, or says why there's no
+     * interpreter (then on any thread). */
+    void (*run)(struct gjob *job, const char *failure);
+};
+
+enum gexec_park {
+    GEXEC_NOT_PARKED, /* a worker has it, or will have it */
+    GEXEC_PARKED      /* paused: whoever swaps this for the other submits it */
+};
+
 /* Settings that an execution takes along, so that a change concerns later ones only. */
 struct gexec_limits {
     uint64_t max_records;
@@ -80,6 +97,17 @@ struct gexec {
     bool drop_when_done; /* nobody is going to ask for it */
     struct gexec_limits limits;
     struct gstop stop;
+
+    /* Called on the worker that brings a paused execution to its end, after the waiters have been
+     * told; not if grun_execute brought it there itself. Set before grun_execute. */
+    void (*then)(struct gexec *e, void *ctx);
+    void *then_ctx;
+
+    _Atomic int park;    /* enum gexec_park */
+    bool parked_abort;   /* aborted while paused; guard: whoever took it out of GEXEC_PARKED */
+    void *runner;        /* the interpreter's; guard: the GIL */
+    struct gjob job;     /* to go on */
+    int64_t began_us;
 
     /* The worker's until the end. */
     struct gtally results, errors;
@@ -108,9 +136,13 @@ bool grun_unlist(struct gexec *e);
 /* The listed execution of this id, with a reference for the caller, or NULL. */
 struct gexec *grun_find(struct view id);
 
-/* Runs it here, on a worker, to its end, and tells its waiters. */
-void grun_execute(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
-                  unsigned depth);
+/* Runs it here, on a worker, to its end, and tells its waiters. False: it is paused, and goes on
+ * later on whichever worker, perhaps at this moment; e->then is called at its end. */
+bool grun_execute(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
+                  unsigned depth) MUST_CHECK;
+
+/* Answers one who waited for the end of e, which has ended. */
+void grun_answer(const struct gexec *e, struct gwaiter *take_waiter);
 
 /* Has a worker execute it. Takes the caller's reference. */
 void grun_start(struct gexec *take_e);
@@ -139,14 +171,6 @@ size_t grun_count(void);
 void grun_results(const struct gexec *e, struct tape *out);
 
 /* ---- workers ---- */
-
-/* Work for the pool; embedded in what it is about. */
-struct gjob {
-    struct gjob *next;
-    /* On a worker, attached, without GIL and token. `failure` is NULL, or says why there's no
-     * interpreter (then on any thread). */
-    void (*run)(struct gjob *job, const char *failure);
-};
 
 /* Queues a job; the first starts the pool. Any thread. */
 void grun_submit(struct gjob *job);

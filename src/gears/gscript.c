@@ -112,20 +112,27 @@ static void run_unanswered(struct gexec *take_e)
     exec_post(start_posted, take_e);
 }
 
-static void run_and_answer(struct gscript *s)
+static void answer_results(struct gexec *e, void *ctx)
 {
-    struct gexec *e = s->exec;
-    grun_list(e);
-    note_running(s, e);
-    grun_execute(e, NULL, NULL, 0);
-    note_running(s, NULL);
+    struct gscript *s = ctx;
     struct tape reply = {0};
+    note_running(s, NULL);
     grun_results(e, &reply);
     grun_unlist(e);
     grun_exec_unref(e);
     unlink_script(s);
     client_unblock_post(s->client_id, &reply);
     free_script(s);
+}
+
+static void run_and_answer(struct gscript *s)
+{
+    struct gexec *e = s->exec;
+    grun_list(e);
+    note_running(s, e);
+    e->then = answer_results;
+    e->then_ctx = s;
+    if (grun_execute(e, NULL, NULL, 0)) answer_results(e, s);
 }
 
 static void answer_and_run(struct gscript *s)

@@ -66,6 +66,38 @@ bool gtrigger_any_taken(const struct greg_request *list, const char *going, cons
     return false;
 }
 
+/* ---- waiting ---- */
+
+/* The client is gone: nobody wants the result. By number, as it may be over already. */
+static void gone(void *number, uint64_t client_id)
+{
+    char id[GEARS_ID_SIZE];
+    UNUSED(client_id);
+    if (!gconf.cancel_on_disconnect) return;
+    grun_format_id(id, (uint64_t)(uintptr_t)number);
+    struct gexec *e = grun_find(view_cstr(id));
+    if (!e) return;
+    grun_abort(e);
+    grun_exec_unref(e);
+}
+
+static bool ended(struct gexec *e)
+{
+    enum gexec_status status = grun_status(e);
+    return status == GEXEC_DONE || status == GEXEC_ABORTED;
+}
+
+/* The client of ctx gets the outcome of e when there is one. */
+static enum status wait_for(struct exec_ctx *ctx, struct gexec *e)
+{
+    struct gwaiter *w = mem_zalloc(sizeof(*w));
+    w->client_id = client_id(ctx->client);
+    w->what = GWAIT_TRIGGER;
+    client_block(ctx, gone, (void *)(uintptr_t)e->number);
+    if (!grun_wait(e, w)) grun_answer(e, w); /* it has ended in between */
+    return STATUS_BLOCKED;
+}
+
 /* ---- within the command ---- */
 
 static enum status reply_outcome(struct exec_ctx *ctx, const struct gexec *e)
@@ -81,10 +113,12 @@ static enum status reply_outcome(struct exec_ctx *ctx, const struct gexec *e)
 
 static enum status trigger_sync(struct exec_ctx *ctx, struct greg *g)
 {
-    struct gpy_input input = {.words = ctx->argv + 1, .word_count = ctx->argc - 1};
-    struct gexec *e = greg__run_sync(g, &input, ctx->unit, ctx->event_depth + 1, 0);
+    struct gpy_input input = {.words = ctx->argv + 1,
+                              .word_count = ctx->argc - 1,
+                              .must_end = !gcmd_may_block(ctx)};
+    struct gexec *e = greg__run_sync(g, &input, ctx->unit, ctx->event_depth + 1);
     if (!e) return reply_error(ctx, GREG_LATE);
-    enum status st = reply_outcome(ctx, e);
+    enum status st = ended(e) ? reply_outcome(ctx, e) : wait_for(ctx, e);
     grun_exec_unref(e);
     return st;
 }
@@ -103,7 +137,6 @@ static void run_loose(struct gjob *job, const char *failure)
     struct loose_call *c = CONTAINER_OF(job, struct loose_call, job);
     ASSERT(!failure); /* without Python nothing is ever registered */
     greg__run_event(c->g, c->ev);
-    greg__unref(c->g);
     mem_free(c);
 }
 
@@ -125,31 +158,13 @@ static struct greg_event *copy_words(struct exec_ctx *ctx)
     return ev;
 }
 
-/* The client is gone: nobody wants the result. By number, as it may be over already. */
-static void gone(void *number, uint64_t client_id)
-{
-    char id[GEARS_ID_SIZE];
-    UNUSED(client_id);
-    if (!gconf.cancel_on_disconnect) return;
-    grun_format_id(id, (uint64_t)(uintptr_t)number);
-    struct gexec *e = grun_find(view_cstr(id));
-    if (!e) return;
-    grun_abort(e);
-    grun_exec_unref(e);
-}
-
 static enum status trigger_async(struct exec_ctx *ctx, struct greg *g)
 {
     struct greg_event *ev = copy_words(ctx);
-    struct gwaiter *w = mem_zalloc(sizeof(*w));
     ev->depth = ctx->event_depth + 1;
     ev->exec = grun_exec_new(g->plan, true);
     ev->exec->drop_when_done = true;
-    w->client_id = client_id(ctx->client);
-    w->what = GWAIT_TRIGGER;
-    client_block(ctx, gone, (void *)(uintptr_t)ev->exec->number);
-    bool waits = grun_wait(ev->exec, w);
-    ASSERT(waits); /* it hasn't begun */
+    wait_for(ctx, ev->exec);
     grun_list(ev->exec);
     if (g->request->in_order) {
         greg__queue(g, ev);

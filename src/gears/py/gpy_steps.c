@@ -738,7 +738,7 @@ static void run(struct runner *r, const struct gpy_input *input)
     }
 }
 
-void gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
+bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
                   unsigned depth)
 {
     struct gpy_thread *me = gpy__me();
@@ -767,4 +767,12 @@ void gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     me->depth = outer.depth;
     me->answers_event = outer.answers_event;
     if (!had_gil) gpy__leave(me);
+    return true;
+}
+
+bool gpy_resume_exec(struct gexec *e)
+{
+    UNUSED(e);
+    ASSERT(!"nothing is paused yet");
+    return true;
 }
