@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 
+#include <pthread.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -40,6 +41,19 @@ int64_t clock_wall_us(void)
 int64_t clock_thread_cpu_us(void)
 {
     return system_ns(CLOCK_THREAD_CPUTIME_ID) / 1000;
+}
+
+clockid_t clock_cpu_of_thread(void)
+{
+    clockid_t clock;
+    return pthread_getcpuclockid(pthread_self(), &clock) ? CLOCK_THREAD_CPUTIME_ID : clock;
+}
+
+int64_t clock_cpu_ns(clockid_t clock)
+{
+    struct timespec t;
+    if (clock_gettime(clock, &t)) return 0;
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 void clock_refresh(struct clock *c)

@@ -10,6 +10,8 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <time.h>
+
 #include "base/macros.h"
 
 /* Where time comes from. `ctx` is passed back. */
@@ -46,6 +48,11 @@ static inline int64_t clock_wall_ms(void)
 /* CPU time that the calling thread has used, in microseconds. A system call, some 150 ns; not
  * behind the seam. */
 int64_t clock_thread_cpu_us(void);
+
+/* The CPU clock of the calling thread, which any thread may read as long as that one lives; and the
+ * nanoseconds on such a clock, 0 if its thread is no more. */
+clockid_t clock_cpu_of_thread(void);
+int64_t clock_cpu_ns(clockid_t clock);
 
 /* One moment, read once and used for a whole turn. */
 struct clock {

@@ -67,6 +67,25 @@ static enum status option_value(struct exec_ctx *ctx, int *i, const char *name, 
     return STATUS_OK;
 }
 
+/* Pairs of a limit's name and its value, as many as there are. */
+static enum status parse_limits(struct exec_ctx *ctx, int *i, struct gscript_options *o)
+{
+    enum glimit limit;
+    int first = *i + 1;
+    if (!o->limited) glimits_clear(&o->limits);
+    o->limited = true;
+    for (; *i + 1 < ctx->argc; *i += 2) {
+        struct view name = arg_view(&ctx->argv[*i + 1]);
+        if ((limit = glimit_of_word(name)) == GLIMIT_COUNT) break;
+        if (*i + 2 >= ctx->argc) return error_of(ctx, "LIMITS ", name, " is missing");
+        if (glimit_parse(limit, arg_view(&ctx->argv[*i + 2]), &o->limits.v[limit]))
+            return error_of(ctx, "LIMITS ", name, " must be a number");
+    }
+    if (*i + 1 > first) return STATUS_OK;
+    if (first == ctx->argc) return gcmd_error(ctx, "LIMITS is missing");
+    return error_of(ctx, "Unknown limit was given: ", arg_view(&ctx->argv[first]), "");
+}
+
 static enum status parse_option(struct exec_ctx *ctx, int *i, struct gscript_options *o)
 {
     const struct arg *word = &ctx->argv[*i];
@@ -78,6 +97,8 @@ static enum status parse_option(struct exec_ctx *ctx, int *i, struct gscript_opt
         return option_value(ctx, i, "REPLACE_WITH", &o->replace_with);
     } else if (arg_is(word, "DESCRIPTION")) {
         return option_value(ctx, i, "DESCRIPTION", &o->desc);
+    } else if (arg_is(word, "LIMITS")) {
+        return parse_limits(ctx, i, o);
     } else if (arg_is(word, "ID")) {
         if (option_value(ctx, i, "ID", &o->id)) return STATUS_ERR;
         if (!is_id(o->id))

@@ -13,6 +13,7 @@
 #include "conf/metric.h"
 #include "conf/option.h"
 #include "exec/reply.h"
+#include "gears/glimit.h"
 #include "gears/gpy.h"
 #include "gears/greg.h"
 #include "gears/grun.h"
@@ -66,7 +67,14 @@ static struct gconf current(void)
 void gconf_limits(struct gexec_limits *out)
 {
     struct gconf c = current();
-    *out = (struct gexec_limits){.max_records = (uint64_t)c.max_records,
+    *out = (struct gexec_limits){.own.v = {[GLIMIT_TIME] = c.max_time_ms,
+                                           [GLIMIT_PYTHON_TIME] = c.max_python_ms,
+                                           [GLIMIT_MEMORY] = (int64_t)c.max_exec_memory,
+                                           [GLIMIT_RECORDS] = c.max_records,
+                                           [GLIMIT_RESULT_BYTES] = (int64_t)c.max_result_bytes,
+                                           [GLIMIT_ATOMIC_TIME] = c.atomic_time_ms,
+                                           [GLIMIT_SYNC_TIME] = c.sync_time_ms},
+                                 .max_generated = (uint64_t)c.max_generated,
                                  .max_bytes = c.max_memory,
                                  .traceback = c.traceback,
                                  .profile = c.profile};
@@ -124,10 +132,33 @@ static const struct opt_row rows[] = {
      .var.i64 = &gconf.install_idle_ms, .dflt = "30000", .min = 1, .max = INT64_MAX,
      .apply = apply, .section = OPT_SECTION_GEARS,
      .doc = "As gears-max-idle-time, while requirements are installed."},
-    {.name = "gears-max-records", .kind = OPT_I64, .var.i64 = &gconf.max_records,
+    {.name = "gears-max-time", .kind = OPT_I64, .var.i64 = &gconf.max_time_ms, .dflt = "0",
+     .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "Milliseconds that the text of a program, and each execution, may run; then it is "
+            "stopped. 0: no limit. A program may say otherwise for itself, as of the other limits: "
+            "RG.PYEXECUTE ... LIMITS time 100."},
+    {.name = "gears-max-python-time", .kind = OPT_I64, .var.i64 = &gconf.max_python_ms,
+     .dflt = "0", .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "Milliseconds of a processor that their Python may take. 0: no limit."},
+    {.name = "gears-max-execution-memory", .kind = OPT_MEMORY, .var.size = &gconf.max_exec_memory,
+     .dflt = "0", .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "How much memory their Python may take; beyond it they get MemoryError. 0: no limit "
+            "but gears-max-memory."},
+    {.name = "gears-max-records", .kind = OPT_I64, .var.i64 = &gconf.max_records, .dflt = "0",
+     .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "How many records a reader may give to one execution, which then ends with an error. "
+            "0: no limit."},
+    {.name = "gears-max-generated-records", .kind = OPT_I64, .var.i64 = &gconf.max_generated,
      .dflt = "100000000", .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
-     .doc = "How many records a PythonReader may give to one execution, which then ends with an "
-            "error; a reader that never ends would run for ever. 0: no limit."},
+     .doc = "The same for a PythonReader alone, which might never end. 0: no limit."},
+    {.name = "gears-max-result-bytes", .kind = OPT_MEMORY, .var.size = &gconf.max_result_bytes,
+     .dflt = "0", .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "How much memory the results of an execution, and its errors, may each take. 0: no "
+            "limit but gears-max-memory."},
+    {.name = "gears-atomic-max-time", .kind = OPT_I64, .var.i64 = &gconf.atomic_time_ms,
+     .dflt = "0", .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "Milliseconds that an atomic block may last, in which nobody else's command runs; then "
+            "its program is stopped. 0: no limit."},
     {.name = "gears-max-memory", .kind = OPT_MEMORY, .var.size = &gconf.max_memory,
      .dflt = "1gb", .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
      .doc = "How much memory Python may have, all scripts together: beyond it scripts get "

@@ -24,8 +24,14 @@ struct gconf {
     int64_t max_idle_ms;              /* ExecutionMaxIdleTime */
     int64_t send_retries;             /* SendMsgRetries */
     int64_t install_idle_ms;          /* PythonInstallReqMaxIdleTime */
-    int64_t max_records;              /* that a PythonReader may give one execution; 0: any */
+    int64_t max_generated;            /* records of one PythonReader; 0: any */
     size_t max_memory;                /* of Python, and of one execution's results; 0: any */
+    int64_t max_time_ms;              /* limits of each execution, see gears/glimit.h; 0: none */
+    int64_t max_python_ms;
+    int64_t max_records;
+    int64_t atomic_time_ms;
+    size_t max_exec_memory;
+    size_t max_result_bytes;
     int64_t sync_wait_ms;             /* how long a command waits for its callback to begin */
     int64_t sync_time_ms;             /* how long such a callback may run */
     bool profile;

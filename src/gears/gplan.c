@@ -131,6 +131,7 @@ void gplan_unref(struct gplan *plan)
     buf_release(&plan->source_pickle);
     gsession_unref(plan->session);
     mem_free(plan->steps);
+    mem_free(plan->limits);
     mem_free(plan->arg);
     mem_free(plan->desc);
     mem_free(plan);

@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/macros.h"
+#include "gears/glimit.h"
 #include "gears/gsession.h"
 
 /* The words of RG.GETEXECUTION's "type". */
@@ -138,6 +139,8 @@ struct gplan {
     void *source;         /* PythonReader's function, KeysOnlyReader's pattern generator, or NULL;
                              a Python reference */
     struct buf source_pickle;
+
+    struct glimits *limits; /* what session and keywords set of them; NULL: nothing. Owned */
 
     size_t step_count;
     struct gstep *steps;

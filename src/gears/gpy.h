@@ -18,6 +18,7 @@
 
 #include "exec/exec.h"
 #include "exec/tape.h"
+#include "gears/glimit.h"
 #include "gears/gplan.h"
 
 struct gexec;
@@ -29,6 +30,7 @@ struct gscript;
 /* What can be stopped: a script's body, an execution, a sync callback. */
 struct gstop {
     atomic_bool wanted;  /* any thread sets it, through gpy_stop */
+    atomic_int met;      /* the limit that was met (enum glimit), plus 1; 0: none */
 };
 
 /* ---- life ---- */
@@ -113,7 +115,10 @@ void gpy_call_logged(void *function, struct gsession *session, struct gstop *sto
  * gears.forcestopped there until it has ended. */
 void gpy_stop(struct gstop *stop);
 
-/* Has the interpreter's thread look around (gsync_watch). */
+/* As gpy_stop, because a limit was met, of which the error tells then. */
+void gpy_stop_for(struct gstop *stop, enum glimit limit);
+
+/* Has the interpreter's thread look around (gsync_watch, gwatch_look). */
 void gpy_wake(void);
 
 /* Whether the calling thread has the GIL (so a sync callback runs here and now). */

@@ -92,6 +92,12 @@ void gpy_stop(struct gstop *stop)
     atomic_store(&stop->wanted, true);
 }
 
+void gpy_stop_for(struct gstop *stop, enum glimit limit)
+{
+    UNUSED(limit);
+    gpy_stop(stop);
+}
+
 void gpy_wake(void)
 {
 }

@@ -72,8 +72,13 @@ struct gexec *grun_exec_new(struct gplan *plan, bool registered)
     e->plan = gplan_ref(plan);
     e->registered = registered;
     gconf_limits(&e->limits);
+    if (unlikely(plan->limits != NULL)) glimits_override(&e->limits.own, plan->limits);
+    if (e->limits.own.v[GLIMIT_RESULT_BYTES])
+        e->limits.max_bytes = (size_t)e->limits.own.v[GLIMIT_RESULT_BYTES];
     if (e->limits.profile)
         e->step_ns = mem_zalloc(sizeof(*e->step_ns) * MAX(plan->step_count, (size_t)1));
+    if (e->limits.profile || !registered)
+        e->step_records = mem_zalloc(sizeof(*e->step_records) * (plan->step_count + 1));
     return e;
 }
 
@@ -90,6 +95,7 @@ void grun_exec_unref(struct gexec *e)
     tape_release(&e->results.tape);
     tape_release(&e->errors.tape);
     mem_free(e->step_ns);
+    mem_free(e->step_records);
     gplan_unref(e->plan);
     mem_free(e);
 }
@@ -266,7 +272,10 @@ static bool begin(struct gexec *e)
 
 static void end(struct gexec *e, int64_t now_us)
 {
+    gwatch_end(e->watch);
+    e->watch = NULL;
     e->total_us = now_us - e->began_us;
+    atomic_store_explicit(&e->meter.ended_us, now_us, memory_order_relaxed);
     atomic_fetch_add_explicit(e->errors.count ? &run.failed : &run.finished, 1,
                               memory_order_relaxed);
     finish(e, e->parked_abort ? GEXEC_ABORTED : GEXEC_DONE);
@@ -278,6 +287,8 @@ bool grun_execute(struct gexec *e, const struct gpy_input *input, struct kv_unit
     if (!begin(e)) return true;
     int64_t start_us = clock_mono_us();
     e->began_us = start_us;
+    atomic_store_explicit(&e->meter.began_us, start_us, memory_order_relaxed);
+    e->watch = gwatch_begin(&e->stop, &e->limits.own, &e->meter, e);
     atomic_fetch_add_explicit(&run.started, 1, memory_order_relaxed);
     bool ended = gpy_run_exec(e, input, unit, depth);
     int64_t now_us = clock_mono_us();

@@ -79,8 +79,9 @@ enum gexec_park {
 
 /* Settings that an execution takes along, so that a change concerns later ones only. */
 struct gexec_limits {
-    uint64_t max_records;
-    size_t max_bytes; /* of results */
+    struct glimits own;     /* see gears/glimit.h */
+    uint64_t max_generated; /* records of a PythonReader */
+    size_t max_bytes;       /* of results, and of errors; 0: any */
     bool traceback;
     bool profile;
 };
@@ -97,6 +98,8 @@ struct gexec {
     bool drop_when_done; /* nobody is going to ask for it */
     struct gexec_limits limits;
     struct gstop stop;
+    struct gmeter meter;
+    struct gwatch *watch; /* of its time, from begin to end; NULL: that isn't limited */
 
     /* Called on the worker that brings a paused execution to its end, after the waiters have been
      * told; not if grun_execute brought it there itself. Set before grun_execute. */
@@ -113,6 +116,8 @@ struct gexec {
     struct gtally results, errors;
     int64_t total_us, read_us;
     _Atomic int64_t *step_ns; /* one a step, also read while it runs; NULL unless profiled */
+    _Atomic uint64_t *step_records; /* the same: those that reached it, and behind them those that
+                                       were read; NULL for events, unless profiled */
 };
 
 /* ---- executions ---- */

@@ -28,7 +28,9 @@ struct gscript {
     bool upgrade;       /* replaces the registrations of the session of the same id */
     char *replace_with; /* or of this session; NULL if not given */
     struct gsession *session;
+    struct glimits limits; /* of the body */
     struct gstop stop;
+    struct gmeter meter;
 
     /* Filled by gpy_run_script. */
     enum gscript_outcome outcome;
@@ -45,6 +47,8 @@ struct gscript_options {
     bool unblocking, upgrade;
     struct view id, desc, replace_with; /* ptr NULL: not given */
     struct exec_user *user;             /* who submits it */
+    bool limited;
+    struct glimits limits;              /* if so: what LIMITS sets */
 };
 
 /* Starts a script for a client that has been blocked with gscript_gone. Main. */

@@ -58,6 +58,7 @@ void gsession_unref(struct gsession *s)
     gpy_discard(s->globals);
     exec_user_unref(s->user);
     mem_free(s->regs);
+    mem_free(s->limits);
     mem_free(s->id);
     mem_free(s->desc);
     mem_free(s);

@@ -22,6 +22,7 @@
 #include "base/view.h"
 #include "exec/user.h"
 
+struct glimits;
 struct greg;
 
 struct gsession {
@@ -30,6 +31,7 @@ struct gsession {
     char *desc;             /* NULL if none */
     void *globals;          /* dict of the script; a Python reference, NULL before the script ran */
     struct exec_user *user; /* who submitted it and with whose rights it acts; a reference */
+    struct glimits *limits; /* what RG.PYEXECUTE sets of them; NULL: nothing. Owned */
 
     struct greg **regs; /* its registrations, oldest first; guard: the token */
     size_t reg_count, reg_cap;

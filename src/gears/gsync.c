@@ -185,6 +185,7 @@ static void stop_noted(uint64_t noted)
     if (!e) return;
     if (!atomic_load(&e->stop.wanted))
         atomic_fetch_add_explicit(&sync.stopped, 1, memory_order_relaxed);
+    gpy_stop_for(&e->stop, GLIMIT_SYNC_TIME); /* before the abort, which says no reason */
     grun_abort(e);
     grun_exec_unref(e);
 }

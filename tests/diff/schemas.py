@@ -347,6 +347,7 @@ def run_dependent(connection, holder, protocol):
     ask(b"CLIENT", b"CACHING", b"yes")
     ask(b"CLIENT", b"TRACKING", b"off")
     other.close()
+    ask(b"RG.PYEXECUTE", b"x=1", b"LIMITS", b"time", b"1000", b"memory", b"10mb")
     for get in (b"RG.GETRESULTS", b"RG.GETRESULTSBLOCKING", b"RG.ABORTEXECUTION"):
         started = ask(b"RG.PYEXECUTE", b"GB('KeysReader').run()", b"UNBLOCKING")
         if started[0] != b"$":

@@ -55,6 +55,7 @@ static void forget(struct gscript *script)
 static void fail(struct gpy_thread *me, struct gscript *script)
 {
     PyObject *type, *value, *trace;
+    gpy__limit_say(me, &script->stop, &script->limits, &script->error);
     if (atomic_load(&script->stop.wanted)) gpy__error_bare_stop();
     PyErr_Fetch(&type, &value, &trace);
     gpy__stop_end(me);
@@ -66,9 +67,12 @@ static void fail(struct gpy_thread *me, struct gscript *script)
 void gpy_run_script(struct gscript *script)
 {
     struct gpy_thread *me = gpy__me();
+    struct gpy_limited outer;
     gpy__settle();
     gpy__enter(me);
     gpy__stop_begin(me, &script->stop);
+    gpy__limit_begin(me, &outer, &script->limits, &script->meter, true);
+    struct gwatch *watch = gwatch_begin(&script->stop, &script->limits, &script->meter, NULL);
     me->script = script;
     me->session = script->session;
     me->depth = 0;
@@ -77,6 +81,8 @@ void gpy_run_script(struct gscript *script)
     script->outcome = GSCRIPT_OK;
     if (!globals || !run_code(script, globals)) fail(me, script);
     gpy__atomic_abandon(me);
+    gwatch_end(watch);
+    gpy__limit_end(me, &outer);
     gpy__stop_end(me);
     if (script->outcome == GSCRIPT_OK && atomic_load(&script->stop.wanted)) {
         PyErr_SetNone(gpy__names.force_stopped);

@@ -342,6 +342,33 @@ static bool take_mode(PyObject *kwargs, bool sync_too, enum gmode *out)
     return false;
 }
 
+/* The limits that keywords set, over those of the session. */
+static bool take_limits(PyObject *kwargs, struct gplan *plan)
+{
+    struct glimits l;
+    const struct gsession *session = plan->session;
+    glimits_clear(&l);
+    glimits_override(&l, session ? session->limits : NULL);
+    bool given = session && session->limits;
+    for (int i = 0; kwargs && i < GLIMIT_COUNT; i++) {
+        const char *name = glimit_keyword((enum glimit)i);
+        PyObject *o = name ? PyDict_GetItemString(kwargs, name) : NULL;
+        if (!o || o == Py_None) continue;
+        int overflow = 0;
+        long long n = PyLong_Check(o) ? PyLong_AsLongLongAndOverflow(o, &overflow) : -1;
+        if (n < 0 || overflow) {
+            PyErr_Format(gpy__names.error, "%s argument must be a number", name);
+            return false;
+        }
+        l.v[i] = n;
+        given = true;
+    }
+    if (!given) return true;
+    plan->limits = mem_alloc(sizeof(l));
+    *plan->limits = l;
+    return true;
+}
+
 /* A str's bytes into memory of ours. */
 static bool take_text(PyObject *o, const char *error, char **out, size_t *len_out)
 {
@@ -456,7 +483,8 @@ static PyObject *do_run(PyObject *self, PyObject *args, PyObject *kwargs)
     }
     struct gplan *plan = make_plan(b, to_str, collect);
     if (!plan) return NULL;
-    if (!take_mode(kwargs, false, &plan->mode) || !read_args(plan, arg, kwargs)) {
+    if (!take_mode(kwargs, false, &plan->mode) || !take_limits(kwargs, plan) ||
+        !read_args(plan, arg, kwargs)) {
         gplan_unref(plan);
         return NULL;
     }
@@ -648,7 +676,7 @@ static PyObject *do_register(PyObject *self, PyObject *args, PyObject *kwargs)
     if (!plan) return NULL;
     struct greg_request *r = mem_zalloc(sizeof(*r));
     r->plan = plan;
-    if (!fill_request(r, prefix, kwargs)) {
+    if (!take_limits(kwargs, plan) || !fill_request(r, prefix, kwargs)) {
         greg_request_free(r);
         return NULL;
     }

@@ -196,12 +196,14 @@ static PyObject *atomic_enter(PyObject *self, PyObject *unused)
         me->unit = &me->atomic_unit;
     }
     me->in_atomic = true;
+    gpy__limit_atomic_begin(me);
     return Py_NewRef(self);
 }
 
 static void atomic_leave(struct gpy_thread *me)
 {
     me->in_atomic = false;
+    gpy__limit_atomic_end(me);
     if (!me->atomic_owns) return;
     me->atomic_owns = false;
     me->unit = NULL;

@@ -118,18 +118,31 @@ PyObject *gpy__from_tape(const struct tape *t, size_t *pos)
 
 struct writer {
     struct tape *out;
-    size_t max_bytes; /* of the whole tape; 0: any */
+    const struct gpy_form *form;
     unsigned nodes;
 };
 
 static bool to_tape(struct writer *w, PyObject *o, int depth);
 
+static void raise_too_large(const struct writer *w)
+{
+    if (!w->form->own_limit) {
+        PyErr_SetString(gpy__names.error, "the results are larger than gears-max-memory");
+        return;
+    }
+    struct buf text = {0};
+    buf_append_cstr(&text, "Limit met: ");
+    glimit_text(GLIMIT_RESULT_BYTES, (int64_t)w->form->max_bytes, &text);
+    PyErr_SetString(gpy__names.flat_error, buf_cstr(&text));
+    buf_release(&text);
+}
+
 /* A list that contains another twice, and so on, is small and its text is not: both size and a
  * stop are looked at on the way. */
 static bool may_go_on(struct writer *w)
 {
-    if (w->max_bytes && w->out->bytes.len > w->max_bytes) {
-        PyErr_SetString(gpy__names.error, "the results are larger than gears-max-memory");
+    if (w->form->max_bytes && w->out->bytes.len > w->form->max_bytes) {
+        raise_too_large(w);
         return false;
     }
     if (++w->nodes % STOP_LOOK_NODES) return true;
@@ -224,9 +237,9 @@ static bool to_tape(struct writer *w, PyObject *o, int depth)
     return true;
 }
 
-bool gpy__to_tape(PyObject *o, struct tape *out, size_t max_bytes)
+bool gpy__to_tape(PyObject *o, struct tape *out, const struct gpy_form *form)
 {
-    struct writer w = {.out = out, .max_bytes = max_bytes};
+    struct writer w = {.out = out, .form = form};
     size_t start = out->bytes.len;
     if (to_tape(&w, o, 0)) return true;
     out->bytes.len = start;

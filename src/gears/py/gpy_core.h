@@ -43,6 +43,13 @@ struct gpy_thread {
     struct kv_unit atomic_unit;
     unsigned depth; /* of events: what execute() passes on */
     bool answers_event; /* a registration's execution runs */
+    const struct glimits *limits; /* of what runs; NULL: none */
+    struct gmeter *meter;         /* the same */
+    int64_t mem_used; /* what this thread allocated and didn't free, in all; */
+    int64_t mem_base; /* what it was when what runs began, */
+    int64_t mem_most; /* and what it may become; INT64_MAX: anything */
+    enum { MEM_NOT_MET, MEM_OWN_MET, MEM_ALL_MET } mem_met; /* a limit that was met since then */
+    struct gwatch *atomic_watch; /* of the block that is open; NULL: its time isn't limited */
     struct tape tape; /* scratch of execute() */
 };
 
@@ -102,6 +109,31 @@ void gpy__stop_end(struct gpy_thread *me);
  * what stop_since_us was: who is busy with inner ones all the time is stopped nevertheless. */
 void gpy__stop_resume(struct gpy_thread *me, struct gstop *outer, int64_t since_us);
 
+/* ---- limits ---- */
+
+/* What was in force before, on the stack of who begins. */
+struct gpy_limited {
+    const struct glimits *limits;
+    struct gmeter *meter;
+    int64_t mem_base, mem_most;
+    bool metered;
+};
+
+/* From begin to end the limits are in force for what this thread runs, but for those of time, which
+ * gwatch_begin puts in force; and the meter counts: its Python time if `cpu`, or if that is
+ * limited. They nest. */
+void gpy__limit_begin(struct gpy_thread *me, struct gpy_limited *outer,
+                      const struct glimits *limits, struct gmeter *meter, bool cpu);
+void gpy__limit_end(struct gpy_thread *me, struct gpy_limited *outer);
+
+/* Appends "Limit met: … : " if the current exception, or the stop, comes of a limit. */
+void gpy__limit_say(struct gpy_thread *me, const struct gstop *stop, const struct glimits *limits,
+                    struct buf *out);
+
+/* An atomic block begins, and ends. */
+void gpy__limit_atomic_begin(struct gpy_thread *me);
+void gpy__limit_atomic_end(struct gpy_thread *me);
+
 /* ---- objects that the prelude and the modules give ---- */
 
 struct gpy_names {
@@ -160,9 +192,14 @@ void gpy__tidy(void);
 PyObject *gpy__text(struct view v);
 /* The object of the node at *pos of a tape. An error node raises gears.error. */
 PyObject *gpy__from_tape(const struct tape *t, size_t *pos);
+/* How results are written. */
+struct gpy_form {
+    size_t max_bytes; /* of the whole tape; 0: any */
+    bool own_limit;   /* that is gears-max-result-bytes */
+};
 /* Appends an object as RG.PYEXECUTE shows it. False with an exception (nested too deep, the tape
- * would exceed max_bytes, a stop is wanted): then nothing was appended. */
-bool gpy__to_tape(PyObject *o, struct tape *out, size_t max_bytes);
+ * would become too large, a stop is wanted): then nothing was appended. */
+bool gpy__to_tape(PyObject *o, struct tape *out, const struct gpy_form *form);
 /* The bytes of a str, lone surrogates included, as a bytes-like view: borrowed from *hold, a new
  * reference. False with an exception. */
 bool gpy__utf8(PyObject *str, PyObject **hold, struct view *out);

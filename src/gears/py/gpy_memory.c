@@ -7,7 +7,10 @@
  * Python is part of what the server says it uses. Above the limit both say no, and the script
  * gets MemoryError where it went too far, be it `[0] * 10**10` or an endless reader.
  *
- * Any thread; the counters are atomic.
+ * The same hooks count for the thread that calls, so that one execution can be bounded
+ * (gears/glimit.h): by what its thread takes from the system beyond what it gives back.
+ *
+ * Any thread; the counters are atomic, or the thread's own.
  */
 #include <stdatomic.h>
 
@@ -48,7 +51,7 @@ bool gpy__memory_is_high(void)
     return most > 0 && atomic_load_explicit(&used, memory_order_relaxed) > most / 2;
 }
 
-static bool would_exceed(size_t size)
+static bool all_would_exceed(size_t size)
 {
     int64_t most = atomic_load_explicit(&limit, memory_order_relaxed);
     if (most <= 0) return false;
@@ -56,8 +59,30 @@ static bool would_exceed(size_t size)
            atomic_load_explicit(&used, memory_order_relaxed) > most - (int64_t)size;
 }
 
+/* A thread that was never attached has no limit, its mem_most being 0. */
+static bool own_would_exceed(const struct gpy_thread *me, size_t size)
+{
+    if (likely(me->mem_most == INT64_MAX) || !me->limits) return false;
+    return size > (size_t)me->mem_most ||
+           me->mem_used - me->mem_base > me->mem_most - (int64_t)size;
+}
+
+/* Also notes which limit it is. */
+static bool would_exceed(size_t size)
+{
+    struct gpy_thread *me = gpy__me();
+    if (unlikely(own_would_exceed(me, size))) {
+        me->mem_met = MEM_OWN_MET;
+        return true;
+    }
+    if (likely(!all_would_exceed(size))) return false;
+    me->mem_met = MEM_ALL_MET;
+    return true;
+}
+
 static void add(int64_t bytes)
 {
+    gpy__me()->mem_used += bytes;
     if (bytes > 0) atomic_fetch_add_explicit(&total, bytes, memory_order_relaxed);
     int64_t now = atomic_fetch_add_explicit(&used, bytes, memory_order_relaxed) + bytes;
     if (now > atomic_load_explicit(&peak, memory_order_relaxed))
@@ -85,7 +110,9 @@ static void raw_free(void *ctx, void *p)
 {
     UNUSED(ctx);
     if (!p) return;
-    atomic_fetch_sub_explicit(&used, (int64_t)mem_usable(p), memory_order_relaxed);
+    int64_t size = (int64_t)mem_usable(p);
+    atomic_fetch_sub_explicit(&used, size, memory_order_relaxed);
+    gpy__me()->mem_used -= size;
     mem_free(p);
 }
 
@@ -102,7 +129,8 @@ static void *raw_realloc(void *ctx, void *p, size_t size)
 static void *arena_alloc(void *ctx, size_t size)
 {
     UNUSED(ctx);
-    if (would_exceed(size)) return NULL;
+    /* Without an arena, small objects come from the raw allocator. */
+    if (own_would_exceed(gpy__me(), size) || all_would_exceed(size)) return NULL;
     void *p = mem_try_alloc_aligned(ARENA_ALIGN, size);
     if (p) add((int64_t)size);
     return p;
@@ -112,6 +140,7 @@ static void arena_free(void *ctx, void *p, size_t size)
 {
     UNUSED(ctx);
     atomic_fetch_sub_explicit(&used, (int64_t)size, memory_order_relaxed);
+    gpy__me()->mem_used -= (int64_t)size;
     mem_free(p);
 }
 

@@ -391,6 +391,14 @@ void gpy_stop(struct gstop *stop)
     serve_wake();
 }
 
+void gpy_stop_for(struct gstop *stop, enum glimit limit)
+{
+    int none = 0;
+    if (!atomic_load(&stop->wanted))
+        atomic_compare_exchange_strong(&stop->met, &none, (int)limit + 1);
+    gpy_stop(stop);
+}
+
 /* Raises where it is wanted; true if there is such a thread, which will be looked at again. */
 static bool stop_threads(int64_t now_us)
 {
@@ -424,7 +432,8 @@ void gpy_serve(void)
             gpy__leave(me);
         }
         bool sync = gsync_watch(), reaps = reap_watch();
-        int64_t sleep_ns = sync || reaps ? WATCH_NS : -1;
+        int64_t sleep_ns = gwatch_look();
+        if (sync || reaps) sleep_ns = sleep_ns < 0 ? WATCH_NS : MIN(sleep_ns, WATCH_NS);
         atomic_store(&serve_sleeps, true);
         futex_wait(&serve_word, seen, again ? STOP_AGAIN_NS : sleep_ns);
         atomic_store(&serve_sleeps, false);

@@ -38,7 +38,8 @@ struct runner {
     struct cell *cells;
     size_t count;
     size_t closed;  /* cells below this index get no records any more */
-    uint64_t given; /* records of a PythonReader */
+    uint64_t given; /* records of the reader */
+    uint64_t most;  /* how many of them may be; UINT64_MAX: any */
 };
 
 static inline bool stop_wanted(const struct runner *r)
@@ -62,7 +63,9 @@ static void add_error(struct runner *r, struct view text)
     if (most && errors->tape.bytes.len + text.len > most) {
         if (r->closed > r->count) return;
         r->closed = r->count + 1;
-        text = VIEW_LIT("the errors are larger than gears-max-memory");
+        text = r->exec->limits.own.v[GLIMIT_RESULT_BYTES]
+                   ? VIEW_LIT("Limit met: its errors take more than gears-max-result-bytes")
+                   : VIEW_LIT("the errors are larger than gears-max-memory");
     }
     tape_bytes(&errors->tape, TAPE_BULK, text.ptr, text.len);
     errors->count++;
@@ -72,6 +75,8 @@ static void add_error(struct runner *r, struct view text)
  * off first: formatting runs Python. */
 static void record_error(struct runner *r)
 {
+    struct buf text = {0};
+    gpy__limit_say(r->me, &r->exec->stop, &r->exec->limits.own, &text);
     if (stop_wanted(r)) {
         PyObject *type, *value, *trace;
         r->closed = r->count + 1;
@@ -80,7 +85,6 @@ static void record_error(struct runner *r)
         gpy__stop_end(r->me);
         PyErr_Restore(type, value, trace);
     }
-    struct buf text = {0};
     gpy__error_text(r->exec->limits.traceback, &text);
     add_error(r, buf_view(&text));
     buf_release(&text);
@@ -89,16 +93,33 @@ static void record_error(struct runner *r)
 /* Reading ends with it, as with any error; what was read goes its way. */
 static void too_many_records(struct runner *r)
 {
-    char text[128];
-    int len = snprintf(text, sizeof(text), "the reader gave more than %llu records "
-                       "(gears-max-records)", (unsigned long long)r->exec->limits.max_records);
-    add_error(r, view_of(text, (size_t)len));
+    struct buf text = {0};
+    int64_t own = r->exec->limits.own.v[GLIMIT_RECORDS];
+    buf_append_cstr(&text, "Limit met: ");
+    if (own && (uint64_t)own == r->most)
+        glimit_text(GLIMIT_RECORDS, own, &text);
+    else
+        buf_printf(&text, "the reader gave more than %llu records (gears-max-generated-records)",
+                   (unsigned long long)r->most);
+    add_error(r, buf_view(&text));
+    buf_release(&text);
+}
+
+/* How many records its reader may give. */
+static uint64_t records_allowed(const struct gexec *e)
+{
+    uint64_t own = (uint64_t)e->limits.own.v[GLIMIT_RECORDS];
+    if (own) return own;
+    if (e->plan->reader != GREADER_PYTHON || !e->limits.max_generated) return UINT64_MAX;
+    return e->limits.max_generated;
 }
 
 static void sink(struct runner *r, PyObject *take_record)
 {
     struct gtally *results = &r->exec->results;
-    if (gpy__to_tape(take_record, &results->tape, r->exec->limits.max_bytes))
+    struct gpy_form form = {.max_bytes = r->exec->limits.max_bytes,
+                            .own_limit = r->exec->limits.own.v[GLIMIT_RESULT_BYTES] > 0};
+    if (gpy__to_tape(take_record, &results->tape, &form))
         results->count++;
     else
         record_error(r);
@@ -546,26 +567,70 @@ static void user_is_gone(struct runner *r, const struct exec_user *user)
     record_error(r);
 }
 
-/* Runs a native read without the GIL. */
+/* A native read, without the GIL: its time is the reader's, not Python's. */
+struct native_read {
+    int64_t start_us, cpu_ns;
+    PyThreadState *state;
+};
+
+static int64_t thread_cpu_ns(void)
+{
+    return clock_cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static void native_begin(struct runner *r, struct native_read *t)
+{
+    t->start_us = clock_mono_us();
+    t->state = gpy__release_gil(r->me);
+    t->cpu_ns = atomic_load(&r->me->meter->running) ? thread_cpu_ns() : -1;
+}
+
+static void native_end(struct runner *r, struct native_read *t)
+{
+    if (t->cpu_ns >= 0)
+        atomic_fetch_add(&r->me->meter->native_cpu_ns, thread_cpu_ns() - t->cpu_ns);
+    gpy__retake_gil(r->me, t->state);
+    r->exec->read_us += clock_mono_us() - t->start_us;
+}
+
 static enum status read_batch(struct runner *r, struct gread *g, struct gread_batch *b,
                               uint64_t *count)
 {
     const struct gstop *stop = &r->exec->stop;
-    int64_t start = clock_mono_us();
-    PyThreadState *state = gpy__release_gil(r->me);
+    struct native_read t;
+    native_begin(r, &t);
     enum status st = b ? gread_next(g, b, stop, token_is_mine())
                        : gread_count_next(g, count, stop, token_is_mine());
-    gpy__retake_gil(r->me, state);
-    r->exec->read_us += clock_mono_us() - start;
+    native_end(r, &t);
     if (st == STATUS_NOT_FOUND) user_is_gone(r, g->user);
     return st;
+}
+
+/* A record of the reader's begins its way; NULL: there is an exception instead. */
+static void give(struct runner *r, PyObject *take_record)
+{
+    if (unlikely(!take_record)) {
+        record_error(r);
+        return;
+    }
+    if (unlikely(r->given++ >= r->most)) {
+        Py_DECREF(take_record);
+        too_many_records(r);
+        return;
+    }
+    push(r, 0, take_record);
 }
 
 /* The first step only counts: no record is made at all. */
 static void count_keys(struct runner *r, struct gread *g)
 {
-    while (!g->done && reading(r))
+    while (!g->done && reading(r)) {
         if (read_batch(r, g, NULL, &r->cells[0].count)) return;
+        r->given = r->cells[0].count;
+        if (r->given <= r->most) continue;
+        r->cells[0].count = r->given = r->most;
+        too_many_records(r);
+    }
 }
 
 static PyObject *make_record(struct runner *r, const struct gread_batch *b, size_t i)
@@ -584,13 +649,7 @@ static void read_keys(struct runner *r, struct gread *g)
     struct gread_batch b = {0};
     while (!g->done && reading(r)) {
         if (read_batch(r, g, &b, NULL)) break;
-        for (size_t i = b.count; i-- > 0 && reading(r);) {
-            PyObject *record = make_record(r, &b, i);
-            if (record)
-                push(r, 0, record);
-            else
-                record_error(r);
-        }
+        for (size_t i = b.count; i-- > 0 && reading(r);) give(r, make_record(r, &b, i));
     }
     gread_batch_release(&b);
 }
@@ -635,11 +694,10 @@ static void run_keys_reader(struct runner *r)
 /* Runs a native read of a stream without the GIL. */
 static enum status read_entries(struct runner *r, struct gread_entries *g, struct gread_batch *b)
 {
-    int64_t start = clock_mono_us();
-    PyThreadState *state = gpy__release_gil(r->me);
+    struct native_read t;
+    native_begin(r, &t);
     enum status st = gread_entries_next(g, b, &r->exec->stop, token_is_mine());
-    gpy__retake_gil(r->me, state);
-    r->exec->read_us += clock_mono_us() - start;
+    native_end(r, &t);
     return st;
 }
 
@@ -660,26 +718,9 @@ static void run_stream_reader(struct runner *r)
             user_is_gone(r, g.user);
         }
         if (st) break;
-        for (size_t i = 0; i < b.count && reading(r); i++) {
-            PyObject *record = gpy__entry_record(&b, i);
-            if (record)
-                push(r, 0, record);
-            else
-                record_error(r);
-        }
+        for (size_t i = 0; i < b.count && reading(r); i++) give(r, gpy__entry_record(&b, i));
     }
     gread_batch_release(&b);
-}
-
-static void push_given(struct runner *r, PyObject *take_record)
-{
-    uint64_t most = r->exec->limits.max_records;
-    if (most && r->given++ >= most) {
-        Py_DECREF(take_record);
-        too_many_records(r);
-        return;
-    }
-    push(r, 0, take_record);
 }
 
 /* A function that returns a generator gives what that gives; any other is called again and again
@@ -692,11 +733,11 @@ static void run_python_reader(struct runner *r)
         given = PyObject_CallNoArgs(fn);
         if (!given) break;
         generator = PyGen_Check(given);
-        if (!generator) push_given(r, given);
+        if (!generator) give(r, given);
     } while (!generator && reading(r));
     if (generator) {
         PyObject *it = given;
-        while (reading(r) && (given = PyIter_Next(it))) push_given(r, given);
+        while (reading(r) && (given = PyIter_Next(it))) give(r, given);
         if (PyErr_Occurred()) record_error(r);
         Py_DECREF(it);
     }
@@ -744,8 +785,11 @@ bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     struct gpy_thread *me = gpy__me();
     struct gpy_thread outer = *me; /* an event inside of a script's command: restored below */
     bool had_gil = me->has_gil;
+    struct gpy_limited before;
     if (!had_gil) gpy__enter(me);
     gpy__stop_begin(me, &e->stop);
+    gpy__limit_begin(me, &before, &e->limits.own, &e->meter,
+                     !e->registered || e->limits.profile);
     me->script = NULL;
     me->session = e->plan->session;
     me->in_atomic = false;
@@ -753,12 +797,13 @@ bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     me->depth = depth;
     me->answers_event = e->registered;
 
-    struct runner r = {.exec = e, .me = me};
+    struct runner r = {.exec = e, .me = me, .most = records_allowed(e)};
     run(&r, input);
     free_cells(&r);
 
     gpy__atomic_abandon(me);
     me->in_atomic = outer.in_atomic;
+    gpy__limit_end(me, &before);
     gpy__stop_end(me);
     gpy__stop_resume(me, outer.stop, outer.stop_since_us);
     me->script = outer.script;

@@ -22,6 +22,7 @@ TEST(cpu_of_a_thread)
     int64_t before = clock_thread_cpu_us();
     while (clock_thread_cpu_us() < before + 2000) continue;
     CHECK(clock_thread_cpu_us() >= before + 2000);
+    CHECK(clock_cpu_ns(clock_cpu_of_thread()) >= (before + 2000) * 1000);
 }
 
 TEST(virtual_clock)
