@@ -199,6 +199,11 @@ static int64_t metric_registrations(void)
     return (int64_t)greg_count();
 }
 
+static int64_t metric_time_events(void)
+{
+    return (int64_t)gtime_event_count();
+}
+
 static int64_t metric_wedged(void)
 {
     return (int64_t)gpool_wedged_count();
@@ -249,6 +254,7 @@ static const struct metric_row metrics[] = {
     {METRIC_GEARS, "gears_python_memory_peak", METRIC_INT_FN, .int_fn = metric_memory_peak},
     {METRIC_GEARS, "gears_executions", METRIC_INT_FN, .int_fn = metric_executions},
     {METRIC_GEARS, "gears_registrations", METRIC_INT_FN, .int_fn = metric_registrations},
+    {METRIC_GEARS, "gears_time_events", METRIC_INT_FN, .int_fn = metric_time_events},
     {METRIC_GEARS, "gears_scripts", METRIC_INT_FN, .int_fn = metric_scripts},
     {METRIC_GEARS, "gears_queued", METRIC_INT_FN, .int_fn = metric_queued},
     {METRIC_GEARS, "gears_threads_wedged", METRIC_INT_FN, .int_fn = metric_wedged},

@@ -55,7 +55,7 @@ static const char *const kind_names[GSTEP_KIND_COUNT] = {
 
 static const char *const reader_names[GREADER_COUNT] = {
     "KeysReader",     "KeysOnlyReader", "PythonReader",
-    "ShardsIDReader", "StreamReader",   "CommandReader"};
+    "ShardsIDReader", "StreamReader",   "CommandReader", "TimeReader"};
 
 static atomic_uint_fast64_t next_number;
 

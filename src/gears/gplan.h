@@ -101,6 +101,7 @@ enum greader {
     GREADER_SHARDS_ID,
     GREADER_STREAM,
     GREADER_COMMAND,
+    GREADER_TIME,
     GREADER_COUNT
 };
 

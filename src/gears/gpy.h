@@ -64,7 +64,7 @@ void gpy_run_script(struct gscript *script);
 /* Where an execution's record comes from, if not from its plan's reader: the words of a trigger, or
  * a keyspace event. */
 struct gpy_input {
-    const struct arg *words; /* the record is the list of them; NULL: an event */
+    const struct arg *words; /* the record is the list of them; NULL: an event, or a time */
     int word_count;
     /* The four parts of a KeysReader's record. */
     struct view event, key;
@@ -73,6 +73,7 @@ struct gpy_input {
     bool has_value;   /* read_value */
     /* Somebody waits for the end who can't be made to wait longer: no record may wait at a step. */
     bool must_end;
+    int64_t time_ms;  /* not 0: a TimeReader's record, the moment that it is about */
 };
 
 /*

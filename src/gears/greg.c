@@ -39,6 +39,7 @@ void greg_request_free(struct greg_request *r)
     for (size_t i = 0; i < r->event_type_count; i++) mem_free(r->event_types[i]);
     mem_free(r->event_types);
     mem_free(r->trigger);
+    mem_free(r->time);
     mem_free(r->prefix);
     mem_free(r);
 }
@@ -93,6 +94,7 @@ static void link_last(struct greg *g)
     atomic_fetch_add(&regs.count, 1);
     gsession_link(g->plan->session, g);
     if (g->plan->reader == GREADER_COMMAND) gtrigger_add(g);
+    if (g->plan->reader == GREADER_TIME) gtime_add(g);
 }
 
 static void on_event(void *ctx, const struct exec_event *e);
@@ -137,6 +139,7 @@ static void remove_at(struct greg **at, bool pending_too)
     g->removed = true;
     gsession_unlink(g->plan->session, g);
     if (g->plan->reader == GREADER_COMMAND) gtrigger_remove(g);
+    if (g->plan->reader == GREADER_TIME) gtime_remove(g);
     atomic_fetch_sub(&regs.count, 1);
     update_mask();
     if (pending_too) drop_pending(g);
@@ -167,6 +170,7 @@ static void replace_session(const char *id)
         if ((*at)->plan->session == s) remove_at(at, true);
         else at = &(*at)->next;
     }
+    gtime_end(s, false);
     gsession_unref(s);
 }
 
@@ -569,6 +573,14 @@ void greg__triggered(struct greg *g)
     pthread_mutex_unlock(&g->mutex);
 }
 
+bool greg__in_flight(struct greg *g)
+{
+    pthread_mutex_lock(&g->mutex);
+    bool yes = g->triggered > g->succeeded + g->failed + g->aborted;
+    pthread_mutex_unlock(&g->mutex);
+    return yes;
+}
+
 static void trigger(struct greg *g, const struct exec_event *e)
 {
     greg__triggered(g);
@@ -663,7 +675,8 @@ static bool run_event(struct greg *g, struct greg_event *ev)
                               .value = &ev->value,
                               .has_value = g->plan->read_value,
                               .words = ev->words,
-                              .word_count = ev->word_count};
+                              .word_count = ev->word_count,
+                              .time_ms = ev->time_ms};
     ev->g = g;
     ev->exec->then = event_ended;
     ev->exec->then_ctx = ev;

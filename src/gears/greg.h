@@ -20,6 +20,7 @@
 #include "base/arg.h"
 #include "base/buf.h"
 #include "gears/gplan.h"
+#include "gears/gtime.h"
 
 #define GREG_DEPTH_MAX 32
 
@@ -32,7 +33,7 @@
 /* What register() asked for. Owned by the script until it is registered. */
 struct greg_request {
     struct greg_request *next;
-    struct gplan *plan; /* of KeysReader or CommandReader; its number is the registration's */
+    struct gplan *plan; /* its number is the registration's */
     char *prefix;
     size_t prefix_len;
     char **event_types; /* lower case; NULL: all */
@@ -41,6 +42,7 @@ struct greg_request {
     char *trigger;       /* CommandReader: the name for RG.TRIGGER; else NULL */
     size_t trigger_len;
     bool in_order;       /* CommandReader: one execution after the other */
+    struct gtime_spec *time; /* TimeReader: when; else NULL */
     void *on_registered; /* a Python function or NULL */
 };
 

@@ -70,6 +70,23 @@ static void reply_trigger_args(struct exec_ctx *ctx, const struct greg_request *
     reply_pair(ctx, "inorder", r->in_order);
 }
 
+static void reply_time_args(struct exec_ctx *ctx, const struct greg *g)
+{
+    const struct gtime_spec *spec = g->request->time;
+    int64_t next_ms;
+    uint64_t skipped;
+    gtime_state(g, &next_ms, &skipped);
+    reply_array(ctx, 8);
+    reply_bulk_cstr(ctx, "every");
+    if (spec->every_ms) reply_int(ctx, spec->every_ms);
+    else reply_null(ctx);
+    reply_bulk_cstr(ctx, "cron");
+    if (spec->every_ms) reply_null(ctx);
+    else reply_bulk_cstr(ctx, spec->text);
+    reply_pair(ctx, "next", next_ms);
+    reply_pair(ctx, "skipped", (int64_t)skipped);
+}
+
 static void reply_data(struct exec_ctx *ctx, struct greg *g)
 {
     const struct greg_request *r = g->request;
@@ -93,6 +110,8 @@ static void reply_data(struct exec_ctx *ctx, struct greg *g)
     reply_bulk_cstr(ctx, "args");
     if (g->plan->reader == GREADER_COMMAND)
         reply_trigger_args(ctx, r);
+    else if (g->plan->reader == GREADER_TIME)
+        reply_time_args(ctx, g);
     else
         reply_event_args(ctx, r);
 }

@@ -22,10 +22,13 @@ struct greg_event {
     struct gread_batch value;
     struct arg *words; /* of a trigger; NULL: an event */
     int word_count;
+    int64_t time_ms; /* of a TimeReader: the moment that it is about; else 0 */
     unsigned depth;
     struct greg *g; /* whose it is, and a reference while it is run */
     bool in_turn;   /* the next of this registration waits for its end */
 };
+
+struct gtimer;
 
 struct greg {
     struct greg *next; /* guard: the token */
@@ -33,7 +36,8 @@ struct greg {
     struct greg_request *request; /* its plan is the one above */
     atomic_uint refs;             /* the list, and the job while events wait */
     struct gjob job;
-    bool removed; /* guard: the token */
+    bool removed;                 /* guard: the token */
+    struct gtimer *timer;         /* of a TimeReader, while it is listed; guard: the token */
 
     pthread_mutex_t mutex; /* guards all below */
     struct greg_event *first, *last;
@@ -55,6 +59,9 @@ void greg__unref(struct greg *g);
 
 /* Counts that something set it off. Any thread. */
 void greg__triggered(struct greg *g);
+
+/* Something that set it off waits or runs. Any thread. */
+bool greg__in_flight(struct greg *g);
 
 /* Has a worker run the event, behind those of this registration that wait. Any thread. */
 void greg__queue(struct greg *g, struct greg_event *take_ev);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "exec/client.h"
+#include "exec/token.h"
 #include "gears/gconf.h"
 
 static struct {
@@ -147,11 +148,20 @@ static void answer_and_run(struct gscript *s)
     run_unanswered(e);
 }
 
+/* Of a script that failed nothing stays. */
+static void end_time_events(struct gscript *s)
+{
+    if (token_take(NULL)) return;
+    gtime_end(s->session, true);
+    token_give();
+}
+
 static void register_and_answer(struct gscript *s)
 {
     struct buf error = {0};
     struct gexec *e = s->exec;
     enum status st = greg_apply(s, &error);
+    if (st) end_time_events(s);
     unlink_script(s);
     gsession_unref(s->session); /* who sees the answer finds the registrations' references alone */
     s->session = NULL;
@@ -184,6 +194,7 @@ static void run_script(struct gjob *job, const char *failure)
         return;
     }
     gpy_run_script(s);
+    if (s->outcome != GSCRIPT_OK) end_time_events(s);
     if (s->outcome == GSCRIPT_OK && s->requests) {
         register_and_answer(s);
     } else if (s->outcome == GSCRIPT_OK && s->exec) {

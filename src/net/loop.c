@@ -101,6 +101,16 @@ void loop_timer_add(int64_t delay_ms, int (*fn)(void *ctx), void *ctx)
         (struct loop_timer){.due_ms = clock_mono_ms() + delay_ms, .fn = fn, .ctx = ctx};
 }
 
+void loop_timer_set(int64_t delay_ms, int (*fn)(void *ctx), void *ctx)
+{
+    for (int i = 0; i < loop.timer_count; i++) {
+        if (loop.timers[i].fn != fn || loop.timers[i].ctx != ctx) continue;
+        loop.timers[i].due_ms = clock_mono_ms() + delay_ms;
+        return;
+    }
+    loop_timer_add(delay_ms, fn, ctx);
+}
+
 void loop_wake(void)
 {
     uint64_t one = 1;

@@ -59,6 +59,10 @@ void loop_remove(struct loop_source *s);
 /* Calls fn in `delay_ms` and then as it says. At most 32 timers. */
 void loop_timer_add(int64_t delay_ms, int (*fn)(void *ctx), void *ctx);
 
+/* The same, but a timer of this fn and ctx that there is already is moved to then. Not from within
+ * fn, whose return value says it. */
+void loop_timer_set(int64_t delay_ms, int (*fn)(void *ctx), void *ctx);
+
 /* Makes the poll return at once, now or at its next call. Any thread, signal handlers too. */
 void loop_wake(void);
 

@@ -176,8 +176,7 @@ static PyObject *do_function(PyObject *self, PyObject *const *args, Py_ssize_t n
 
 /* ---- making a plan ---- */
 
-/* Pickles o into pickle_out, and returns what loading it gives; NULL with gears.error raised. */
-static PyObject *own_copy(PyObject *o, struct buf *pickle_out)
+PyObject *gpy__own_copy(PyObject *o, struct buf *pickle_out)
 {
     PyObject *bytes = PyObject_CallOneArg(gpy__names.pack, o);
     PyObject *copy = bytes ? PyObject_CallOneArg(gpy__names.unpack, bytes) : NULL;
@@ -198,7 +197,7 @@ static PyObject *own_copy(PyObject *o, struct buf *pickle_out)
     return NULL;
 }
 
-static char *str_of(PyObject *o)
+char *gpy__str_of(PyObject *o)
 {
     PyObject *s = PyObject_Str(o);
     const char *p = s ? PyUnicode_AsUTF8(s) : NULL;
@@ -213,11 +212,11 @@ static bool fill_step(struct gstep *s, const struct built_step *from)
     s->op = from->op;
     s->a = from->a;
     s->b = from->b;
-    s->arg_text = from->fn ? str_of(from->fn) : mem_dup("", 0);
+    s->arg_text = from->fn ? gpy__str_of(from->fn) : mem_dup("", 0);
     if (!from->fn) return true;
-    if (!from->zero) return (s->callable = own_copy(from->fn, &s->pickle)) != NULL;
+    if (!from->zero) return (s->callable = gpy__own_copy(from->fn, &s->pickle)) != NULL;
     PyObject *pair = PyTuple_Pack(2, from->fn, from->zero);
-    PyObject *copy = pair ? own_copy(pair, &s->pickle) : NULL;
+    PyObject *copy = pair ? gpy__own_copy(pair, &s->pickle) : NULL;
     s->callable = copy;
     Py_XDECREF(pair);
     if (!copy || (PyTuple_Check(copy) && PyTuple_GET_SIZE(copy) == 2)) return copy != NULL;
@@ -298,14 +297,14 @@ static struct gplan *make_plan(struct builder *b, bool to_str, bool collect)
     if (done && to_str) {
         done = fill_step(&plan->steps[i], &str);
         mem_free(plan->steps[i].arg_text);
-        plan->steps[i++].arg_text = str_of((PyObject *)&PyUnicode_Type);
+        plan->steps[i++].arg_text = gpy__str_of((PyObject *)&PyUnicode_Type);
     }
     if (done && collect) done = fill_step(&plan->steps[i++], &last);
     if (!done) {
         gplan_unref(plan);
         return NULL;
     }
-    if (b->desc != Py_None) plan->desc = str_of(b->desc);
+    if (b->desc != Py_None) plan->desc = gpy__str_of(b->desc);
     return plan;
 }
 
@@ -405,7 +404,7 @@ static bool read_keys_only_args(struct gplan *plan, PyObject *arg, PyObject *kwa
     if (!generator || generator == Py_None)
         return take_text(arg, "regex argument must be a string", &plan->arg, &plan->arg_len);
     if (!need_function(generator, "patternGenerator")) return false;
-    plan->source = own_copy(generator, &plan->source_pickle);
+    plan->source = gpy__own_copy(generator, &plan->source_pickle);
     return plan->source != NULL;
 }
 
@@ -443,10 +442,11 @@ static bool read_args(struct gplan *plan, PyObject *arg, PyObject *kwargs)
             PyErr_SetString(gpy__names.error, "pyreader argument must be a function");
             return false;
         }
-        plan->source = own_copy(arg, &plan->source_pickle);
+        plan->source = gpy__own_copy(arg, &plan->source_pickle);
         return plan->source != NULL;
     case GREADER_STREAM: return read_stream_args(plan, arg, kwargs);
     case GREADER_COMMAND:
+    case GREADER_TIME:
         PyErr_SetString(gpy__names.error, "Given reader do not support run or not exists");
         return false;
     default: return true;
@@ -557,7 +557,7 @@ static bool take_on_registered(PyObject *kwargs, struct greg_request *r)
         return false;
     }
     struct buf pickle = {0};
-    r->on_registered = own_copy(o, &pickle);
+    r->on_registered = gpy__own_copy(o, &pickle);
     buf_release(&pickle);
     return r->on_registered != NULL;
 }
@@ -618,6 +618,9 @@ static bool fill_request(struct greg_request *r, PyObject *prefix, PyObject *kwa
 {
     struct gplan *plan = r->plan;
     if (plan->reader == GREADER_COMMAND) return fill_trigger(r, kwargs);
+    if (plan->reader == GREADER_TIME)
+        return take_mode(kwargs, true, &plan->mode) && take_on_registered(kwargs, r) &&
+               (r->time = gpy__time_spec(kwargs));
     if (plan->reader != GREADER_KEYS) {
         PyErr_SetString(gpy__names.error,
                         "given reader does not exists or does not support register");

@@ -340,6 +340,7 @@ static PyObject *words_record(const struct gpy_input *input)
 PyObject *gpy__event_record(const struct gpy_input *input)
 {
     if (input->words) return words_record(input);
+    if (input->time_ms) return Py_BuildValue("{s:L}", "time", (long long)input->time_ms);
     bool with_value = input->has_value && input->value && input->value->count;
     PyObject *dict = PyDict_Copy(with_value ? gpy__names.one_record : gpy__names.one_key);
     if (!dict) return NULL;

@@ -163,6 +163,17 @@ extern PyTypeObject gpy__log_file_type;
 /* The module's functions of gpy_call.c. */
 PyObject *gpy__execute(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
 
+/* registerTE(); gpy_time.c. */
+PyObject *gpy__register_time_event(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
+/* When a TimeReader's registration runs, from its keywords. NULL with an exception. */
+struct gtime_spec *gpy__time_spec(PyObject *kwargs);
+
+/* Of gpy_builder.c. Pickles o into pickle_out, and returns what loading it gives; NULL with
+ * gears.error raised. */
+PyObject *gpy__own_copy(PyObject *o, struct buf *pickle_out);
+/* str(o), for people: "" if that fails. */
+char *gpy__str_of(PyObject *o);
+
 /* Puts away what an atomic block left open: the body ended inside of it. */
 void gpy__atomic_abandon(struct gpy_thread *me);
 

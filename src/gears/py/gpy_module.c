@@ -120,6 +120,11 @@ static PyMethodDef functions[] = {
     {"isInAtomicBlock", fn_is_in_atomic, METH_NOARGS, "Whether an atomic block is open here."},
     {"isAsyncAllow", fn_is_async_allowed, METH_NOARGS,
      "False in a callback whose caller can't wait."},
+    {"registerTimeEvent", (PyCFunction)(void (*)(void))gpy__register_time_event, METH_FASTCALL,
+     "registerTimeEvent(seconds, function, key): calls the function every `seconds`.\n\n"
+     "It runs on a worker, and ends when the function raises, and, if it was given a key,\n"
+     "when that is deleted. "
+     "Returns False if the key exists, else True. Any thread of a session's."},
     {"gearsCtx", fn_builder, METH_VARARGS, "gearsCtx(reader, desc): a new PyFlatExecution."},
     {NULL, NULL, 0, NULL}};
 

@@ -28,6 +28,7 @@ from redisgears import gearsCtx
 from redisgears import getMyHashTag as hashtag
 from redisgears import isAsyncAllow
 from redisgears import isInAtomicBlock
+from redisgears import registerTimeEvent as registerTE
 
 # Readers that RG.GETEXECUTION's users know as a PythonReader with a function of ours.
 _BUILT_ON_PYTHON = ('KeysOnlyReader', 'ShardsIDReader')
