@@ -21,4 +21,11 @@ bool gcmd_may_block(const struct exec_ctx *ctx);
 /* Replies an error without a code word, which most of RG.*'s are. */
 enum status gcmd_error(struct exec_ctx *ctx, const char *text);
 
+/* The execution that argument 1 names, with a reference; NULL after the reply of `missing`. */
+struct gexec *gcmd_named(struct exec_ctx *ctx, const char *missing);
+#define GCMD_NO_PLAN "execution plan does not exist"
+
+/* It has ended: its results don't change any more. */
+bool gcmd_is_over(struct gexec *e);
+
 #endif

@@ -8,19 +8,21 @@
 #include "gears/gcmd.h"
 #include "gears/greg.h"
 
-/* The execution that argument 1 names; NULL after the reply of `missing`. */
-static struct gexec *named(struct exec_ctx *ctx, const char *missing)
+struct gexec *gcmd_named(struct exec_ctx *ctx, const char *missing)
 {
     struct gexec *e = grun_find(arg_view(&ctx->argv[1]));
     if (!e) gcmd_error(ctx, missing);
     return e;
 }
 
-static const char no_plan[] = "execution plan does not exist";
-
 static bool is_over(enum gexec_status status)
 {
     return status == GEXEC_DONE || status == GEXEC_ABORTED;
+}
+
+bool gcmd_is_over(struct gexec *e)
+{
+    return is_over(grun_status(e));
 }
 
 /* ---- RG.DUMPEXECUTIONS ---- */
@@ -56,58 +58,6 @@ enum status cmd_rg_dumpexecutions(struct exec_ctx *ctx)
     tape_reply(&d.tape, ctx);
     tape_release(&d.tape);
     return STATUS_OK;
-}
-
-/* ---- RG.GETRESULTS ---- */
-
-static void reply_results(struct exec_ctx *ctx, const struct gexec *e)
-{
-    reply_array(ctx, 2);
-    reply_array(ctx, e->results.count);
-    tape_reply(&e->results.tape, ctx);
-    reply_array(ctx, e->errors.count);
-    tape_reply(&e->errors.tape, ctx);
-}
-
-enum status cmd_rg_getresults(struct exec_ctx *ctx)
-{
-    if (!gcmd_allowed(ctx)) return STATUS_ERR;
-    struct gexec *e = named(ctx, no_plan);
-    if (!e) return STATUS_ERR;
-    enum status st = STATUS_OK;
-    if (is_over(grun_status(e)))
-        reply_results(ctx, e);
-    else
-        st = gcmd_error(ctx, "execution is still running");
-    grun_exec_unref(e);
-    return st;
-}
-
-enum status cmd_rg_getresultsblocking(struct exec_ctx *ctx)
-{
-    if (!gcmd_allowed(ctx)) return STATUS_ERR;
-    struct gexec *e = named(ctx, no_plan);
-    if (!e) return STATUS_ERR;
-    enum status st = STATUS_OK;
-    if (is_over(grun_status(e))) {
-        reply_results(ctx, e);
-    } else if (!gcmd_may_block(ctx)) {
-        st = gcmd_error(ctx, "execution is still running");
-    } else {
-        struct gwaiter *w = mem_zalloc(sizeof(*w));
-        w->client_id = client_id(ctx->client);
-        w->what = GWAIT_RESULTS;
-        client_block(ctx, NULL, NULL);
-        st = STATUS_BLOCKED;
-        if (!grun_wait(e, w)) { /* it has ended in between */
-            struct tape reply = {0};
-            grun_results(e, &reply);
-            client_unblock_post(w->client_id, &reply);
-            mem_free(w);
-        }
-    }
-    grun_exec_unref(e);
-    return st;
 }
 
 /* ---- RG.GETEXECUTION ---- */
@@ -174,7 +124,7 @@ enum status cmd_rg_getexecution(struct exec_ctx *ctx)
 {
     if (!gcmd_allowed(ctx)) return STATUS_ERR;
     if (ctx->argc > 3) return reply_arity(ctx);
-    struct gexec *e = named(ctx, no_plan);
+    struct gexec *e = gcmd_named(ctx, GCMD_NO_PLAN);
     if (!e) return STATUS_ERR;
     enum status st = STATUS_OK;
     if (ctx->argc == 3 && arg_is(&ctx->argv[2], "CLUSTER"))
@@ -192,10 +142,10 @@ enum status cmd_rg_getexecution(struct exec_ctx *ctx)
 enum status cmd_rg_dropexecution(struct exec_ctx *ctx)
 {
     if (!gcmd_allowed(ctx)) return STATUS_ERR;
-    struct gexec *e = named(ctx, no_plan);
+    struct gexec *e = gcmd_named(ctx, GCMD_NO_PLAN);
     if (!e) return STATUS_ERR;
     enum status st = STATUS_OK;
-    if (!is_over(grun_status(e))) {
+    if (!gcmd_is_over(e)) {
         st = gcmd_error(ctx, "can not drop a not yet finished execution, abort it first.");
     } else {
         grun_unlist(e);
@@ -210,11 +160,11 @@ enum status cmd_rg_dropexecution(struct exec_ctx *ctx)
 enum status cmd_rg_abortexecution(struct exec_ctx *ctx)
 {
     if (!gcmd_allowed(ctx)) return STATUS_ERR;
-    struct gexec *e = named(ctx, "execution does not exist");
+    struct gexec *e = gcmd_named(ctx, "execution does not exist");
     if (!e) return STATUS_ERR;
     enum status st = STATUS_OK;
     grun_abort(e);
-    if (is_over(grun_status(e)) || !gcmd_may_block(ctx) || !token_is_mine()) {
+    if (gcmd_is_over(e) || !gcmd_may_block(ctx) || !token_is_mine()) {
         reply_ok(ctx);
     } else {
         uint64_t id = client_id(ctx->client);

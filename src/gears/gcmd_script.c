@@ -97,6 +97,8 @@ static enum status parse_option(struct exec_ctx *ctx, int *i, struct gscript_opt
         return option_value(ctx, i, "REPLACE_WITH", &o->replace_with);
     } else if (arg_is(word, "DESCRIPTION")) {
         return option_value(ctx, i, "DESCRIPTION", &o->desc);
+    } else if (arg_is(word, "NATIVE")) {
+        o->native = true;
     } else if (arg_is(word, "LIMITS")) {
         return parse_limits(ctx, i, o);
     } else if (arg_is(word, "ID")) {

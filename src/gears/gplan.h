@@ -134,6 +134,7 @@ struct gplan {
 
     char *arg; /* glob or key name; owned; NULL if the reader takes none */
     size_t arg_len;
+    bool native; /* results reach clients as the types of RESP3 */
     bool no_scan;
     bool read_value;
     uint64_t from_ms, from_seq; /* StreamReader's run(): entries behind this id */

@@ -56,6 +56,13 @@ struct gtally {
     uint64_t count;
 };
 
+/* A place in a tally: where its value `index` begins. */
+struct gpage {
+    const struct gtally *tally;
+    uint64_t index;
+    size_t pos;
+};
+
 /* A client that waits for the end. */
 struct gwaiter {
     struct gwaiter *next;
@@ -115,6 +122,7 @@ struct gexec {
     /* The worker's until the end. */
     struct gtally results, errors;
     int64_t total_us, read_us;
+    struct gpage page; /* where the last page of results ended; guard: the token */
     _Atomic int64_t *step_ns; /* one a step, also read while it runs; NULL unless profiled */
     _Atomic uint64_t *step_records; /* the same: those that reached it, and behind them those that
                                        were read; NULL for events, unless profiled */

@@ -208,11 +208,13 @@ static void run_script(struct gjob *job, const char *failure)
     }
 }
 
-static void set_limits(struct gscript *s, const struct gscript_options *options)
+/* What the call says of limits and results. */
+static void set_form(struct gscript *s, const struct gscript_options *options)
 {
     struct gexec_limits now;
     gconf_limits(&now);
     s->limits = now.own;
+    s->session->native = options->native;
     if (!options->limited) return;
     glimits_override(&s->limits, &options->limits);
     s->session->limits = mem_alloc(sizeof(options->limits));
@@ -239,7 +241,7 @@ void gscript_start(uint64_t client_id, const struct gscript_options *options)
         s->replace_with = mem_dup(options->replace_with.ptr, options->replace_with.len);
     s->session = gsession_new(id, options->desc, options->user);
     s->requests_tail = &s->requests;
-    set_limits(s, options);
+    set_form(s, options);
     link_script(s);
     grun_submit(&s->job);
 }

@@ -47,6 +47,7 @@ struct gscript_options {
     bool unblocking, upgrade;
     struct view id, desc, replace_with; /* ptr NULL: not given */
     struct exec_user *user;             /* who submits it */
+    bool native;                        /* results have types */
     bool limited;
     struct glimits limits;              /* if so: what LIMITS sets */
 };

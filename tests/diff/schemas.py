@@ -348,6 +348,7 @@ def run_dependent(connection, holder, protocol):
     ask(b"CLIENT", b"TRACKING", b"off")
     other.close()
     ask(b"RG.PYEXECUTE", b"x=1", b"LIMITS", b"time", b"1000", b"memory", b"10mb")
+    ask(b"RG.PYEXECUTE", b"GB().map(lambda r: {1: {r['key']}, 2.5: None}).run()", b"NATIVE")
     for get in (b"RG.GETRESULTS", b"RG.GETRESULTSBLOCKING", b"RG.ABORTEXECUTION"):
         started = ask(b"RG.PYEXECUTE", b"GB('KeysReader').run()", b"UNBLOCKING")
         if started[0] != b"$":
@@ -355,6 +356,7 @@ def run_dependent(connection, holder, protocol):
         if get != b"RG.ABORTEXECUTION":
             ask(b"RG.GETRESULTSBLOCKING", started[1])
         ask(get, started[1])
+        ask(b"RG.GETRESULTS", started[1], b"CURSOR", b"0", b"COUNT", b"1")
         ask(b"RG.GETEXECUTION", started[1])
         ask(b"RG.DROPEXECUTION", started[1])
     for registration in ask(b"RG.DUMPREGISTRATIONS")[1]:

@@ -304,6 +304,7 @@ static struct gplan *make_plan(struct builder *b, bool to_str, bool collect)
         gplan_unref(plan);
         return NULL;
     }
+    plan->native = plan->session->native;
     if (b->desc != Py_None) plan->desc = gpy__str_of(b->desc);
     return plan;
 }
@@ -453,6 +454,14 @@ static bool read_args(struct gplan *plan, PyObject *arg, PyObject *kwargs)
     }
 }
 
+/* convertToStr: whether records become str at the end. None, the default: unless results are to
+ * have types. -1 with an exception. */
+static int wants_text(PyObject *o)
+{
+    const struct gsession *session = gpy__me()->session;
+    return o == Py_None ? !session || !session->native : PyObject_IsTrue(o);
+}
+
 /* ---- run ---- */
 
 /* A script may run once, and what it runs begins when its body has ended. A step's run begins at
@@ -474,9 +483,10 @@ static PyObject *do_run(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     struct builder *b = (struct builder *)self;
     struct gpy_thread *me = gpy__me();
-    PyObject *arg = Py_None;
-    int to_str = 1, collect = 1;
-    if (!PyArg_ParseTuple(args, "|Opp:run", &arg, &to_str, &collect)) return NULL;
+    PyObject *arg = Py_None, *text = Py_None;
+    int collect = 1, to_str;
+    if (!PyArg_ParseTuple(args, "|OOp:run", &arg, &text, &collect)) return NULL;
+    if ((to_str = wants_text(text)) < 0) return NULL;
     if (me->script && me->script->exec) {
         PyErr_SetString(gpy__names.error, "Can not run more then 1 executions in a single script");
         return NULL;
@@ -672,9 +682,10 @@ static bool hand_over(struct greg_request *take_r)
 
 static PyObject *do_register(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    PyObject *prefix = Py_None;
-    int to_str = 1, collect = 1;
-    if (!PyArg_ParseTuple(args, "|Opp:register", &prefix, &to_str, &collect)) return NULL;
+    PyObject *prefix = Py_None, *text = Py_None;
+    int collect = 1, to_str;
+    if (!PyArg_ParseTuple(args, "|OOp:register", &prefix, &text, &collect)) return NULL;
+    if ((to_str = wants_text(text)) < 0) return NULL;
     struct gplan *plan = make_plan((struct builder *)self, to_str, collect);
     if (!plan) return NULL;
     struct greg_request *r = mem_zalloc(sizeof(*r));

@@ -123,6 +123,7 @@ struct writer {
 };
 
 static bool to_tape(struct writer *w, PyObject *o, int depth);
+static bool native_to_tape(struct writer *w, PyObject *o, int depth);
 
 static void raise_too_large(const struct writer *w)
 {
@@ -193,8 +194,8 @@ static bool str_to_tape(PyObject *s, struct tape *out)
     return true;
 }
 
-/* An integer beyond 64 bits has no RESP2 type: its digits go as a string. */
-static bool int_to_tape(PyObject *o, struct tape *out)
+/* An integer beyond 64 bits has no RESP2 type: its digits go as a string, or as a big number. */
+static bool int_to_tape(PyObject *o, struct tape *out, enum tape_type big)
 {
     int overflow;
     long long n = PyLong_AsLongLongAndOverflow(o, &overflow);
@@ -207,7 +208,7 @@ static bool int_to_tape(PyObject *o, struct tape *out)
     if (!digits) return false;
     Py_ssize_t len;
     const char *p = PyUnicode_AsUTF8AndSize(digits, &len);
-    if (p) tape_bytes(out, TAPE_BULK, p, (size_t)len);
+    if (p) tape_bytes(out, big, p, (size_t)len);
     Py_DECREF(digits);
     return p != NULL;
 }
@@ -222,16 +223,112 @@ static bool float_to_tape(double d, struct tape *out)
     return true;
 }
 
+static void bytes_to_tape(const char *ptr, Py_ssize_t len, struct tape *out)
+{
+    tape_bytes(out, TAPE_BULK, ptr, (size_t)len);
+}
+
 static bool to_tape(struct writer *w, PyObject *o, int depth)
 {
     struct tape *out = w->out;
     if (!may_go_on(w)) return false;
+    if (w->form->native) return native_to_tape(w, o, depth);
     if (PyUnicode_Check(o)) return str_to_tape(o, out);
-    if (PyLong_Check(o)) return int_to_tape(o, out);
+    if (PyLong_Check(o)) return int_to_tape(o, out, TAPE_BULK);
     if (PyList_Check(o)) return list_to_tape(w, o, depth);
     if (PyFloat_Check(o)) return float_to_tape(PyFloat_AS_DOUBLE(o), out);
     if (PyBytes_Check(o))
-        tape_bytes(out, TAPE_BULK, PyBytes_AS_STRING(o), (size_t)PyBytes_GET_SIZE(o));
+        bytes_to_tape(PyBytes_AS_STRING(o), PyBytes_GET_SIZE(o), out);
+    else
+        tape_bytes(out, TAPE_BULK, "PY RECORD", 9);
+    return true;
+}
+
+/* ---- NATIVE: each type as RESP3 has it ---- */
+
+static bool nests_too_deep(int depth)
+{
+    if (depth < NESTING_MAX) return false;
+    PyErr_Format(gpy__names.error, "the result is nested more than %d deep", NESTING_MAX);
+    return true;
+}
+
+/* What is in a dictionary may go while its neighbours are written, for memory that is asked for may
+ * have garbage collected: so references of our own, and PyDict_Next, which looks anew each time. */
+static bool dict_to_tape(struct writer *w, PyObject *dict, int depth)
+{
+    size_t head = tape_aggregate(w->out, TAPE_MAP, 0);
+    uint64_t count = 0;
+    Py_ssize_t at = 0;
+    PyObject *key, *value;
+    for (; PyDict_Next(dict, &at, &key, &value); count++) {
+        Py_INCREF(key);
+        Py_INCREF(value);
+        bool done = to_tape(w, key, depth + 1) && to_tape(w, value, depth + 1);
+        Py_DECREF(key);
+        Py_DECREF(value);
+        if (!done) return false;
+    }
+    tape_patch(w->out, head, TAPE_MAP, count);
+    return true;
+}
+
+/* The iterator is that of set and frozenset themselves, whatever a subclass says. */
+static bool set_to_tape(struct writer *w, PyObject *set, int depth)
+{
+    PyObject *it = PySet_Type.tp_iter(set), *item;
+    size_t head = tape_aggregate(w->out, TAPE_SET, 0);
+    uint64_t count = 0;
+    bool done = it != NULL;
+    for (; done && (item = PyIter_Next(it)); count++) {
+        done = to_tape(w, item, depth + 1);
+        Py_DECREF(item);
+    }
+    Py_XDECREF(it);
+    tape_patch(w->out, head, TAPE_SET, count);
+    return done && !PyErr_Occurred();
+}
+
+static bool tuple_to_tape(struct writer *w, PyObject *tuple, int depth)
+{
+    tape_aggregate(w->out, TAPE_ARRAY, (uint64_t)PyTuple_GET_SIZE(tuple));
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple); i++)
+        if (!to_tape(w, PyTuple_GET_ITEM(tuple, i), depth + 1)) return false;
+    return true;
+}
+
+/* No first character of a string means anything. */
+static bool text_as_it_is(PyObject *s, struct tape *out)
+{
+    PyObject *hold;
+    struct view v;
+    if (!gpy__utf8(s, &hold, &v)) return false;
+    tape_bytes(out, TAPE_BULK, v.ptr, v.len);
+    Py_XDECREF(hold);
+    return true;
+}
+
+static bool native_to_tape(struct writer *w, PyObject *o, int depth)
+{
+    struct tape *out = w->out;
+    if (PyUnicode_Check(o)) return text_as_it_is(o, out);
+    if (PyLong_Check(o) && !PyBool_Check(o)) return int_to_tape(o, out, TAPE_BIGNUM);
+    if (PyList_Check(o)) return list_to_tape(w, o, depth);
+    bool dict = PyDict_Check(o), set = PyAnySet_Check(o), tuple = PyTuple_Check(o);
+    if ((dict || set || tuple) && nests_too_deep(depth)) return false;
+    if (dict) return dict_to_tape(w, o, depth);
+    if (set) return set_to_tape(w, o, depth);
+    if (tuple) return tuple_to_tape(w, o, depth);
+    if (PyFloat_Check(o))
+        tape_double(out, PyFloat_AS_DOUBLE(o));
+    else if (PyBool_Check(o))
+        tape_bool(out, o == Py_True);
+    else if (o == Py_None)
+        tape_plain(out, TAPE_NULL);
+    else if (PyBytes_Check(o))
+        bytes_to_tape(PyBytes_AS_STRING(o), PyBytes_GET_SIZE(o), out);
+    else if (PyByteArray_Check(o))
+        bytes_to_tape(PyByteArray_AS_STRING(o), PyByteArray_GET_SIZE(o), out);
     else
         tape_bytes(out, TAPE_BULK, "PY RECORD", 9);
     return true;

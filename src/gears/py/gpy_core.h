@@ -207,6 +207,7 @@ PyObject *gpy__from_tape(const struct tape *t, size_t *pos);
 struct gpy_form {
     size_t max_bytes; /* of the whole tape; 0: any */
     bool own_limit;   /* that is gears-max-result-bytes */
+    bool native;      /* as the types of RESP3, not as RedisGears does */
 };
 /* Appends an object as RG.PYEXECUTE shows it. False with an exception (nested too deep, the tape
  * would become too large, a stop is wanted): then nothing was appended. */

@@ -118,7 +118,8 @@ static void sink(struct runner *r, PyObject *take_record)
 {
     struct gtally *results = &r->exec->results;
     struct gpy_form form = {.max_bytes = r->exec->limits.max_bytes,
-                            .own_limit = r->exec->limits.own.v[GLIMIT_RESULT_BYTES] > 0};
+                            .own_limit = r->exec->limits.own.v[GLIMIT_RESULT_BYTES] > 0,
+                            .native = r->exec->plan->native};
     if (gpy__to_tape(take_record, &results->tape, &form))
         results->count++;
     else

@@ -262,11 +262,14 @@ class GearsBuilder(metaclass=_Sealed):
 
     # ---- the end ----
 
-    def run(self, arg=None, convertToStr=True, collect=True, **kargs):
-        """Runs the pipeline once; a script may do so once."""
+    def run(self, arg=None, convertToStr=None, collect=True, **kargs):
+        """Runs the pipeline once; a script may do so once.
+
+        Results pass through str() unless convertToStr=False, or the script was sent as NATIVE.
+        """
         return self.gearsCtx.run(arg if arg else self.defaultArg, convertToStr, collect, **kargs)
 
-    def register(self, prefix='*', convertToStr=True, collect=True, **kargs):
+    def register(self, prefix='*', convertToStr=None, collect=True, **kargs):
         """Runs the pipeline for each event from now on; returns the registration's id."""
         if 'regex' in kargs:
             redisgears.log('The regex argument is deprecated, use prefix instead', 'warning')
