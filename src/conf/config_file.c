@@ -20,7 +20,7 @@
 #include "base/quote.h"
 #include "conf/option.h"
 
-#define DIRECTIVES_MAX 4
+#define DIRECTIVES_MAX 8
 
 static struct {
     struct {

@@ -25,7 +25,7 @@
 #define CONF_FILE_BYTES_MAX ((size_t)16 << 20)
 
 /* Adds a directive that is no option: `set` takes the words behind `name`, and says what is wrong
- * with them. The name is borrowed for good; at most 4. */
+ * with them. The name is borrowed for good; at most 8. */
 void conf_directive_add(const char *name, enum status (*set)(const struct view *argv, size_t argc,
                                                              struct opt_error *err));
 

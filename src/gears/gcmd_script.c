@@ -113,9 +113,9 @@ static enum status parse_option(struct exec_ctx *ctx, int *i, struct gscript_opt
 }
 
 /* REQUIREMENTS swallows the rest; none is legal. */
-static enum status parse_options(struct exec_ctx *ctx, struct gscript_options *o)
+static enum status parse_options(struct exec_ctx *ctx, int at, struct gscript_options *o)
 {
-    for (int i = 2; i < ctx->argc; i++) {
+    for (int i = at; i < ctx->argc; i++) {
         if (arg_is(&ctx->argv[i], "REQUIREMENTS")) {
             if (i + 1 == ctx->argc) return STATUS_OK;
             return gcmd_error(ctx, "Could not satisfy requirements: this server installs none, "
@@ -146,18 +146,32 @@ static enum status check_sessions(struct exec_ctx *ctx, const struct gscript_opt
     return STATUS_OK;
 }
 
-enum status cmd_rg_pyexecute(struct exec_ctx *ctx)
+/* The text is argument `at`, its options stand behind it. */
+static enum status execute(struct exec_ctx *ctx, int at, const struct gears_language *language)
 {
-    struct gscript_options o = {0};
-    if (!gcmd_allowed(ctx)) return STATUS_ERR;
+    struct gscript_options o = {.language = language, .code = arg_view(&ctx->argv[at])};
     if (!gcmd_may_block(ctx)) return gcmd_error(ctx, no_blocking);
-    o.code = arg_view(&ctx->argv[1]);
-    if (parse_options(ctx, &o) || check_sessions(ctx, &o)) return STATUS_ERR;
+    if (parse_options(ctx, at + 1, &o) || check_sessions(ctx, &o)) return STATUS_ERR;
     uint64_t id = client_id(ctx->client);
     o.user = client_user(ctx->client);
     client_block(ctx, gscript_gone, NULL);
     gscript_start(id, &o);
     return STATUS_BLOCKED;
+}
+
+enum status cmd_rg_pyexecute(struct exec_ctx *ctx)
+{
+    return gcmd_allowed(ctx) ? execute(ctx, 1, NULL) : STATUS_ERR;
+}
+
+enum status cmd_rg_execute(struct exec_ctx *ctx)
+{
+    if (!gcmd_allowed(ctx)) return STATUS_ERR;
+    struct view name = arg_view(&ctx->argv[1]);
+    const struct gears_language *language = gext_language(name);
+    bool python = view_eq_nocase(name, "python");
+    if (!language && !python) return error_of(ctx, "ERR no extension has the language ", name, "");
+    return execute(ctx, 2, language);
 }
 
 /* ---- the engine ---- */

@@ -6,6 +6,7 @@
 #include "gears/gears.h"
 
 #include "gears/gconf.h"
+#include "gears/gext.h"
 #include "gears/gpy.h"
 #include "gears/greg.h"
 #include "gears/grun.h"
@@ -13,12 +14,14 @@
 void gears_options_register(void)
 {
     gconf_register();
+    gext_register();
 }
 
-void gears_setup(void)
+enum status gears_setup(void)
 {
     gconf_publish();
     greg_setup();
+    return gext_load();
 }
 
 void gears_cron(void)

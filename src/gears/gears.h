@@ -8,12 +8,15 @@
 
 #include <stddef.h>
 
+#include "base/status.h"
+
 /* Registers the options gears-… and the section `gears` of INFO. Main, before options are read. */
 void gears_options_register(void);
 
-/* Makes settings known to threads and subscribes to keyspace events. Starts no thread and no
- * Python: the first script does. Main, after exec is set up. */
-void gears_setup(void);
+/* Makes settings known to threads, subscribes to keyspace events and loads extensions. Starts no
+ * thread and no Python: the first script does. A failure has been logged. Main, after exec is set
+ * up. */
+enum status gears_setup(void) MUST_CHECK;
 
 /* Answers clients whose wait for an abort was in vain. Main, some times a second. */
 void gears_cron(void);

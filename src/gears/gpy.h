@@ -21,6 +21,7 @@
 #include "gears/glimit.h"
 #include "gears/gplan.h"
 
+struct gears_api;
 struct gexec;
 struct gscript;
 
@@ -111,6 +112,9 @@ void gpy_thread_is_first(void);
 void gpy_call_logged(void *function, struct gsession *session, struct gstop *stop);
 
 /* ---- any thread ---- */
+
+/* Fills the members of an api for extensions that deal with values; false without Python. */
+bool gpy_fill_api(struct gears_api *api);
 
 /* Stops what runs under `stop`, soon: sets the flag and has the interpreter thread raise
  * gears.forcestopped there until it has ended. */

@@ -56,6 +56,12 @@ void gpy_thread_is_first(void)
 {
 }
 
+bool gpy_fill_api(struct gears_api *api)
+{
+    UNUSED(api);
+    return false;
+}
+
 void gpy_run_script(struct gscript *script)
 {
     UNUSED(script);

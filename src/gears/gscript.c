@@ -234,6 +234,7 @@ void gscript_start(uint64_t client_id, const struct gscript_options *options)
     s->client_id = client_id;
     s->code = mem_dup(options->code.ptr, options->code.len);
     s->code_len = options->code.len;
+    s->language = options->language;
     s->unblocking = options->unblocking;
     s->upgrade = options->upgrade;
     s->traceback = gconf.traceback;

@@ -12,6 +12,7 @@
 #ifndef GEARS_GSCRIPT_H
 #define GEARS_GSCRIPT_H
 
+#include "gears/gext.h"
 #include "gears/greg.h"
 #include "gears/grun.h"
 
@@ -23,6 +24,7 @@ struct gscript {
     uint64_t client_id;
     char *code;
     size_t code_len;
+    const struct gears_language *language; /* of an extension; NULL: Python */
     bool unblocking;
     bool traceback;
     bool upgrade;       /* replaces the registrations of the session of the same id */
@@ -44,6 +46,7 @@ struct gscript {
 /* What RG.PYEXECUTE's words say. Bytes are borrowed. */
 struct gscript_options {
     struct view code;
+    const struct gears_language *language; /* NULL: Python */
     bool unblocking, upgrade;
     struct view id, desc, replace_with; /* ptr NULL: not given */
     struct exec_user *user;             /* who submits it */

@@ -77,8 +77,7 @@ static enum status wire_services(void)
     pause_setup(); /* likewise: what it holds back isn't queued */
     txn_setup();
     tracking_setup(); /* last: it marks the commands that run */
-    gears_setup();
-    return STATUS_OK;
+    return gears_setup();
 }
 
 enum status server_wire(void)

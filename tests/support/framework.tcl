@@ -204,6 +204,17 @@ proc srv {field} {
     server::get [srv_id] $field
 }
 
+# Runs the server to its end. Returns its exit code and output; a server that starts is ended.
+proc run_server {args} {
+    set code 0
+    if {[catch {exec timeout 20 $::server::binary {*}$args < /dev/null 2>@1} output info]} {
+        set code [lindex [dict get $info -errorcode] end]
+        # Tcl adds a line of its own to what the program printed.
+        regsub {\n?child process exited abnormally$} $output {} output
+    }
+    return [list $code $output]
+}
+
 # A new client of the innermost server; closed when the test ends. Options as client::open's.
 proc client {args} {
     set id [srv_id]

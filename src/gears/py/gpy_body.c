@@ -27,6 +27,8 @@ static PyObject *new_globals(void)
 
 static bool run_code(struct gscript *script, PyObject *globals)
 {
+    if (script->language)
+        return gpy__run_language(script->language, view_of(script->code, script->code_len));
     if (memchr(script->code, 0, script->code_len)) {
         PyErr_SetString(PyExc_ValueError, "source code string cannot contain null bytes");
         return false;

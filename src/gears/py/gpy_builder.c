@@ -87,6 +87,7 @@ static bool op_calls(enum gstep_op op)
 
 static bool need_function(PyObject *fn, const char *what)
 {
+    if (gpy__is_native(fn)) return true;
     if (PyFunction_Check(fn)) {
         PyCodeObject *code = (PyCodeObject *)PyFunction_GET_CODE(fn);
         if (!(code->co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR))) return true;
@@ -242,7 +243,7 @@ static bool step_fits(const struct builder *b, size_t i, bool *has_key)
     const struct built_step *s = &b->steps[i];
     enum gstep_op before = i ? b->steps[i - 1].op : GOP_TO_PY;
     if ((op_calls(s->op) || folds(s->op)) != (s->fn != NULL)) return false;
-    if (s->fn && !PyFunction_Check(s->fn)) return false;
+    if (s->fn && !PyFunction_Check(s->fn) && !gpy__is_native(s->fn)) return false;
     if (folds(s->op) != (s->zero != NULL)) return false;
     if (is_by_key(s->op) && !*has_key) return false;
     if ((s->op == GOP_REDUCE) != (i > 0 && before == GOP_GROUP)) return false;

@@ -159,6 +159,8 @@ bool gpy__names_fill(PyObject *prelude);
 extern PyTypeObject gpy__builder_type;
 extern PyTypeObject gpy__atomic_type;
 extern PyTypeObject gpy__log_file_type;
+extern PyTypeObject gpy__native_type;
+extern PyTypeObject gpy__rows_type;
 
 /* The module's functions of gpy_call.c. */
 PyObject *gpy__execute(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
@@ -173,6 +175,18 @@ struct gtime_spec *gpy__time_spec(PyObject *kwargs);
 PyObject *gpy__own_copy(PyObject *o, struct buf *pickle_out);
 /* str(o), for people: "" if that fails. */
 char *gpy__str_of(PyObject *o);
+
+/* The module's functions of gpy_ext.c: whether an extension has a reader of this name, and an
+ * iterator over its records. */
+PyObject *gpy__is_native_reader(PyObject *self, PyObject *name);
+PyObject *gpy__open_native_reader(PyObject *self, PyObject *args);
+/* Has a language run a text. False with an exception. */
+bool gpy__run_language(const struct gears_language *language, struct view text);
+
+static inline bool gpy__is_native(PyObject *o)
+{
+    return Py_IS_TYPE(o, &gpy__native_type);
+}
 
 /* Puts away what an atomic block left open: the body ended inside of it. */
 void gpy__atomic_abandon(struct gpy_thread *me);

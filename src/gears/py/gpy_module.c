@@ -125,6 +125,10 @@ static PyMethodDef functions[] = {
      "It runs on a worker, and ends when the function raises, and, if it was given a key,\n"
      "when that is deleted. "
      "Returns False if the key exists, else True. Any thread of a session's."},
+    {"_is_native_reader", gpy__is_native_reader, METH_O,
+     "Whether an extension has a reader of this name."},
+    {"_open_native_reader", gpy__open_native_reader, METH_VARARGS,
+     "_open_native_reader(name, argument): an iterator over its records."},
     {"gearsCtx", fn_builder, METH_VARARGS, "gearsCtx(reader, desc): a new PyFlatExecution."},
     {NULL, NULL, 0, NULL}};
 
@@ -262,10 +266,12 @@ bool gpy__module_create(void)
     gpy__names.module = module;
     if (!module || !make_exceptions(module)) return false;
     if (PyType_Ready(&gpy__builder_type) || PyType_Ready(&gpy__atomic_type) ||
-        PyType_Ready(&gpy__log_file_type))
+        PyType_Ready(&gpy__log_file_type) || PyType_Ready(&gpy__native_type) ||
+        PyType_Ready(&gpy__rows_type))
         return false;
     if (!add(module, "PyFlatExecution", (PyObject *)&gpy__builder_type) ||
         !add(module, "PyAtomic", (PyObject *)&gpy__atomic_type) ||
+        !add(module, "native", (PyObject *)&gpy__native_type) ||
         !add(module, "_LogFile", (PyObject *)&gpy__log_file_type))
         return false;
     return PyDict_SetItemString(PyImport_GetModuleDict(), "redisgears", module) == 0;

@@ -28,6 +28,7 @@ from redisgears import gearsCtx
 from redisgears import getMyHashTag as hashtag
 from redisgears import isAsyncAllow
 from redisgears import isInAtomicBlock
+from redisgears import native
 from redisgears import registerTimeEvent as registerTE
 
 # Readers that RG.GETEXECUTION's users know as a PythonReader with a function of ours.
@@ -86,6 +87,13 @@ def _join_means(acc, record):
     return (acc[0] + record[0], acc[1] + record[1])
 
 
+def _rows_of(reader, arg):
+    """What a PythonReader calls for the records of an extension's reader."""
+    def rows():
+        yield from redisgears._open_native_reader(reader, arg)
+    return rows
+
+
 class _Sealed(type):
     """Of classes that scripts share: what one of them changed, all would meet."""
 
@@ -108,9 +116,10 @@ class GearsBuilder(metaclass=_Sealed):
     """
 
     def __init__(self, reader='KeysReader', defaultArg='*', desc=None):
-        self.gearsCtx = gearsCtx(reader, desc)
+        self._native = redisgears._is_native_reader(reader)
+        self.gearsCtx = gearsCtx('PythonReader' if self._native else reader, desc)
         self.realReader = reader
-        self.reader = 'PythonReader' if reader in _BUILT_ON_PYTHON else reader
+        self.reader = 'PythonReader' if self._native or reader in _BUILT_ON_PYTHON else reader
         self.defaultArg = defaultArg
 
     # ---- one to one, one to few ----
@@ -262,6 +271,12 @@ class GearsBuilder(metaclass=_Sealed):
 
     # ---- the end ----
 
+    def run(self, arg=None, convertToStr=True, collect=True, **kargs):
+        """Runs the pipeline once; a script may do so once."""
+        arg = arg if arg else self.defaultArg
+        if self._native:
+            arg = _rows_of(self.realReader, arg)
+        return self.gearsCtx.run(arg, convertToStr, collect, **kargs)
     def run(self, arg=None, convertToStr=None, collect=True, **kargs):
         """Runs the pipeline once; a script may do so once.
 

@@ -8,17 +8,6 @@ set folder [file join $::server::root start]
 file delete -force $folder
 file mkdir $folder
 
-# Runs the server to its end. Returns its exit code and output; a server that starts is ended.
-proc run_server {args} {
-    set code 0
-    if {[catch {exec timeout 20 $::server::binary {*}$args < /dev/null 2>@1} output info]} {
-        set code [lindex [dict get $info -errorcode] end]
-        # Tcl adds a line of its own to what the program printed.
-        regsub {\n?child process exited abnormally$} $output {} output
-    }
-    return [list $code $output]
-}
-
 proc config_file {name text} {
     set path [file join $::folder $name]
     set file [open $path wb]
