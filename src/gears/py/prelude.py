@@ -271,18 +271,15 @@ class GearsBuilder(metaclass=_Sealed):
 
     # ---- the end ----
 
-    def run(self, arg=None, convertToStr=True, collect=True, **kargs):
-        """Runs the pipeline once; a script may do so once."""
-        arg = arg if arg else self.defaultArg
-        if self._native:
-            arg = _rows_of(self.realReader, arg)
-        return self.gearsCtx.run(arg, convertToStr, collect, **kargs)
     def run(self, arg=None, convertToStr=None, collect=True, **kargs):
         """Runs the pipeline once; a script may do so once.
 
         Results pass through str() unless convertToStr=False, or the script was sent as NATIVE.
         """
-        return self.gearsCtx.run(arg if arg else self.defaultArg, convertToStr, collect, **kargs)
+        arg = arg if arg else self.defaultArg
+        if self._native:
+            arg = _rows_of(self.realReader, arg)
+        return self.gearsCtx.run(arg, convertToStr, collect, **kargs)
 
     def register(self, prefix='*', convertToStr=None, collect=True, **kargs):
         """Runs the pipeline for each event from now on; returns the registration's id."""
