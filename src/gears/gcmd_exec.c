@@ -25,41 +25,6 @@ bool gcmd_is_over(struct gexec *e)
     return is_over(grun_status(e));
 }
 
-/* ---- RG.DUMPEXECUTIONS ---- */
-
-/* The list is copied under its mutex and replied from the copy. */
-struct dump {
-    struct tape tape;
-    size_t count;
-};
-
-static void dump_one(void *ctx, const struct gexec *e)
-{
-    struct dump *d = ctx;
-    char id[GEARS_ID_SIZE];
-    const char *status = gexec_status_name(e->status);
-    grun_format_id(id, e->number);
-    tape_aggregate(&d->tape, TAPE_ARRAY, 6);
-    tape_bytes(&d->tape, TAPE_BULK, "executionId", 11);
-    tape_bytes(&d->tape, TAPE_BULK, id, strlen(id));
-    tape_bytes(&d->tape, TAPE_BULK, "status", 6);
-    tape_bytes(&d->tape, TAPE_BULK, status, strlen(status));
-    tape_bytes(&d->tape, TAPE_BULK, "registered", 10);
-    tape_int(&d->tape, e->registered);
-    d->count++;
-}
-
-enum status cmd_rg_dumpexecutions(struct exec_ctx *ctx)
-{
-    struct dump d = {0};
-    if (!gcmd_allowed(ctx)) return STATUS_ERR;
-    grun_each(dump_one, &d);
-    reply_array(ctx, d.count);
-    tape_reply(&d.tape, ctx);
-    tape_release(&d.tape);
-    return STATUS_OK;
-}
-
 /* ---- RG.GETEXECUTION ---- */
 
 static int64_t shown_ms(const struct gexec *e, int64_t us)
@@ -115,7 +80,7 @@ static void reply_execution(struct exec_ctx *ctx, struct gexec *e)
     reply_bulk_cstr(ctx, "total_duration");
     reply_int(ctx, over ? shown_ms(e, e->total_us) : 0);
     reply_bulk_cstr(ctx, "read_duration");
-    reply_int(ctx, over ? shown_ms(e, e->read_us) : 0);
+    reply_int(ctx, over ? shown_ms(e, atomic_load(&e->meter.read_us)) : 0);
     reply_bulk_cstr(ctx, "steps");
     reply_steps(ctx, e);
 }

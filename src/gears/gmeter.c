@@ -27,3 +27,10 @@ int64_t gmeter_python_ns(struct gmeter *m)
         ns += clock_cpu_ns(atomic_load(&m->clock)) - atomic_load(&m->stretch_from_ns);
     return MAX(ns, (int64_t)0);
 }
+
+int64_t gmeter_elapsed_us(struct gmeter *m)
+{
+    int64_t began_us = atomic_load(&m->began_us), ended_us = atomic_load(&m->ended_us);
+    if (!began_us) return 0;
+    return (ended_us ? ended_us : clock_mono_us()) - began_us;
+}

@@ -20,7 +20,8 @@ struct gmeter {
     _Atomic int64_t began_us;      /* monotonic clock; 0: not begun */
     _Atomic int64_t ended_us;      /* 0: not ended */
     _Atomic uint64_t token_ticks;  /* how long it held the data token */
-    _Atomic int64_t native_cpu_ns; /* CPU time of native reads */
+    _Atomic int64_t read_us;       /* how long native reads took, waiting for the token too */
+    _Atomic int64_t native_cpu_ns; /* their CPU time */
     _Atomic int64_t cpu_ns;        /* CPU time of stretches that are over */
     atomic_bool running;           /* a stretch is under way: */
     _Atomic int64_t stretch_from_ns;
@@ -30,6 +31,9 @@ struct gmeter {
 /* A stretch of work begins and ends, on the thread that calls. */
 void gmeter_begin(struct gmeter *m);
 void gmeter_end(struct gmeter *m);
+
+/* How long ago it began, or how long it took; any thread. */
+int64_t gmeter_elapsed_us(struct gmeter *m);
 
 /* Python time so far, 0 if it wasn't measured; any thread. */
 int64_t gmeter_python_ns(struct gmeter *m);

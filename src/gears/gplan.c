@@ -100,6 +100,15 @@ uint64_t gplan_next_number(void)
     return atomic_fetch_add(&next_number, 1);
 }
 
+/* Sums of counts by key are such, for there is one count for each key. */
+bool gplan_left_out(const struct gplan *plan, size_t i)
+{
+    enum gstep_op op = plan->steps[i].op;
+    if (op == GOP_EXTRACT_KEY)
+        return i + 2 < plan->step_count && plan->steps[i + 2].op == GOP_SUM_BY_KEY;
+    return op == GOP_TO_PY || op == GOP_COLLECT || op == GOP_REPARTITION || op == GOP_SUM_BY_KEY;
+}
+
 struct gplan *gplan_new(enum greader reader, size_t steps, struct gsession *session)
 {
     struct gplan *plan = mem_zalloc(sizeof(*plan));

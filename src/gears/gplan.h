@@ -159,6 +159,9 @@ struct gplan *gplan_ref(struct gplan *plan);
  * soon as a thread that has it comes by. Any thread, with or without the GIL or the token. */
 void gplan_unref(struct gplan *plan);
 
+/* Whether one shard alone has no use for step i, so that it isn't run. */
+bool gplan_left_out(const struct gplan *plan, size_t i);
+
 /* Takes the next plan id. A builder takes one, and a registration takes another. */
 uint64_t gplan_next_number(void);
 

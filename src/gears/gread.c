@@ -6,6 +6,7 @@
 #include "gears/gread.h"
 
 #include "base/clock.h"
+#include "base/ticks.h"
 #include "base/glob.h"
 #include "exec/token.h"
 #include "types/hash.h"
@@ -190,8 +191,16 @@ static void read_exact(const struct scan *s, struct gread_batch *b)
         gread_key(b, r->pattern, now_ms, r->values);
 }
 
+static _Thread_local uint64_t held_since, held_for; /* ticks */
+
+uint64_t gread_held_ticks(void)
+{
+    return held_for;
+}
+
 static void end(bool held)
 {
+    held_for = held ? 0 : ticks_now() - held_since;
     if (!held) token_give();
 }
 
@@ -202,6 +211,8 @@ static enum status begin(struct exec_user *user, const struct exec_user **asked_
 {
     enum status st = held ? STATUS_OK : token_take(stop ? &stop->wanted : NULL);
     *asked_out = NULL;
+    held_since = ticks_now();
+    held_for = 0;
     if (st || !user) return st;
     const struct exec_user *now = exec_user_now(user);
     if (now) {

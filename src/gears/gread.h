@@ -78,6 +78,10 @@ enum status gread_next(struct gread *r, struct gread_batch *b, const struct gsto
 enum status gread_count_next(struct gread *r, uint64_t *count, const struct gstop *stop,
                              bool held) MUST_CHECK;
 
+/* For how long the calling thread's last read held the token; 0 if the caller had it already. In
+ * ticks (base/ticks.h). */
+uint64_t gread_held_ticks(void);
+
 /* Entries of a stream, those that are there when it is first looked at. Borrowed key. */
 struct gread_entries {
     struct view key;

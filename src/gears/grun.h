@@ -121,7 +121,7 @@ struct gexec {
 
     /* The worker's until the end. */
     struct gtally results, errors;
-    int64_t total_us, read_us;
+    int64_t total_us;
     struct gpage page; /* where the last page of results ended; guard: the token */
     _Atomic int64_t *step_ns; /* one a step, also read while it runs; NULL unless profiled */
     _Atomic uint64_t *step_records; /* the same: those that reached it, and behind them those that

@@ -12,6 +12,7 @@
  * even if the block's body was ended by a stop between two instructions.
  */
 #include "base/log.h"
+#include "base/ticks.h"
 #include "exec/client.h"
 #include "exec/command.h"
 #include "exec/token.h"
@@ -91,6 +92,16 @@ static enum call_end run_held(const struct gpy_thread *me, struct exec_call *cal
     return CALL_DONE;
 }
 
+/* The token was taken for this command. */
+static enum call_end run_timed(const struct gpy_thread *me, struct exec_call *call,
+                               struct arg *argv, int argc, struct tape *tape)
+{
+    uint64_t start = ticks_now();
+    enum call_end end = run_held(me, call, argv, argc, tape);
+    if (likely(me->meter)) gmeter_token(me->meter, ticks_now() - start);
+    return end;
+}
+
 /* Runs the command into the tape. */
 static enum call_end run_command(struct gpy_thread *me, struct arg *argv, int argc,
                                  struct tape *tape)
@@ -104,13 +115,13 @@ static enum call_end run_command(struct gpy_thread *me, struct arg *argv, int ar
     gpy__pass_gate(me);
     if (me->unit) return run_held(me, &call, argv, argc, tape);
     if (token_try()) {
-        end = run_held(me, &call, argv, argc, tape);
+        end = run_timed(me, &call, argv, argc, tape);
         token_give();
         return end;
     }
     PyThreadState *state = gpy__release_gil(me);
     if (token_take(stop_flag(me)) == STATUS_OK) {
-        end = run_held(me, &call, argv, argc, tape);
+        end = run_timed(me, &call, argv, argc, tape);
         token_give();
     }
     gpy__retake_gil(me, state);
@@ -191,6 +202,7 @@ static PyObject *atomic_enter(PyObject *self, PyObject *unused)
     if (!me->unit) {
         if (!take_token(me)) return NULL;
         me->atomic_owns = true;
+        me->atomic_since = ticks_now();
         memset(&me->atomic_unit, 0, sizeof(me->atomic_unit));
         exec_unit_begin(&me->atomic_unit);
         me->unit = &me->atomic_unit;
@@ -198,6 +210,12 @@ static PyObject *atomic_enter(PyObject *self, PyObject *unused)
     me->in_atomic = true;
     gpy__limit_atomic_begin(me);
     return Py_NewRef(self);
+}
+
+static void atomic_give(struct gpy_thread *me)
+{
+    if (me->meter) gmeter_token(me->meter, ticks_now() - me->atomic_since);
+    token_give();
 }
 
 static void atomic_leave(struct gpy_thread *me)
@@ -209,13 +227,13 @@ static void atomic_leave(struct gpy_thread *me)
     me->unit = NULL;
     if (me->atomic_unit.event_count == 0) {
         exec_unit_end(&me->atomic_unit, me->depth + 1);
-        token_give();
+        atomic_give(me);
         return;
     }
     /* Subscribers are told: that may take its time, and needs no GIL. */
     PyThreadState *state = gpy__release_gil(me);
     exec_unit_end(&me->atomic_unit, me->depth + 1);
-    token_give();
+    atomic_give(me);
     gpy__retake_gil(me, state);
 }
 

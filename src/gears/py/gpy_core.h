@@ -40,6 +40,7 @@ struct gpy_thread {
     struct kv_unit *unit;      /* what commands join: a sync callback's or an atomic block's */
     bool in_atomic;
     bool atomic_owns; /* the block took the token, and gives it back */
+    uint64_t atomic_since; /* when, in ticks */
     struct kv_unit atomic_unit;
     unsigned depth; /* of events: what execute() passes on */
     bool answers_event; /* a registration's execution runs */

@@ -17,6 +17,7 @@
  * Everything here runs with the GIL, on one thread.
  */
 #include "base/clock.h"
+#include "base/ticks.h"
 #include "exec/token.h"
 #include "gears/py/gpy_core.h"
 
@@ -406,13 +407,23 @@ static inline enum fate timed_step(struct runner *r, size_t i, PyObject **record
     return fate;
 }
 
+/* This thread alone counts. */
+static inline void count_one(_Atomic uint64_t *n, uint64_t more)
+{
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + more,
+                          memory_order_relaxed);
+}
+
 static void push(struct runner *r, size_t i, PyObject *take_record)
 {
     PyObject *record = take_record, *key = NULL;
     enum fate fate = FATE_PASS;
     bool timed = r->exec->step_ns != NULL;
-    for (; i < r->count && fate == FATE_PASS; i++)
+    _Atomic uint64_t *counts = r->exec->step_records;
+    for (; i < r->count && fate == FATE_PASS; i++) {
+        if (counts) count_one(&counts[r->cells[i].step], 1);
         fate = unlikely(timed) ? timed_step(r, i, &record, &key) : step(r, i, &record, &key);
+    }
     if (fate == FATE_PASS) {
         Py_XDECREF(key);
         sink(r, record);
@@ -517,16 +528,6 @@ static bool by_key(enum gstep_op op)
            op == GOP_MERGE_BY_KEY || op == GOP_COUNT_BY_KEY;
 }
 
-/* Steps that one shard alone has no use for; sums of counts by key are such, for there is one
- * count for each key. */
-static bool left_out(const struct gplan *plan, size_t i)
-{
-    enum gstep_op op = plan->steps[i].op;
-    if (op == GOP_EXTRACT_KEY)
-        return i + 2 < plan->step_count && plan->steps[i + 2].op == GOP_SUM_BY_KEY;
-    return op == GOP_TO_PY || op == GOP_COLLECT || op == GOP_REPARTITION || op == GOP_SUM_BY_KEY;
-}
-
 static bool make_cells(struct runner *r)
 {
     const struct gplan *plan = r->exec->plan;
@@ -537,7 +538,7 @@ static bool make_cells(struct runner *r)
             r->cells[r->count - 1].fn = s->callable; /* of the group before it */
             continue;
         }
-        if (left_out(plan, i)) continue;
+        if (gplan_left_out(plan, i)) continue;
         struct cell *c = &r->cells[r->count++];
         *c = (struct cell){.op = s->op, .step = i, .a = s->a, .b = s->b, .fn = s->callable};
         if (s->op == GOP_FOLD || s->op == GOP_FOLD_BY_KEY || s->op == GOP_MERGE_BY_KEY) {
@@ -590,8 +591,9 @@ static void native_end(struct runner *r, struct native_read *t)
 {
     if (t->cpu_ns >= 0)
         atomic_fetch_add(&r->me->meter->native_cpu_ns, thread_cpu_ns() - t->cpu_ns);
+    gmeter_token(r->me->meter, gread_held_ticks());
     gpy__retake_gil(r->me, t->state);
-    r->exec->read_us += clock_mono_us() - t->start_us;
+    atomic_fetch_add(&r->me->meter->read_us, clock_mono_us() - t->start_us);
 }
 
 static enum status read_batch(struct runner *r, struct gread *g, struct gread_batch *b,
@@ -607,6 +609,12 @@ static enum status read_batch(struct runner *r, struct gread *g, struct gread_ba
     return st;
 }
 
+static void note_read(struct runner *r, uint64_t more)
+{
+    const struct gexec *e = r->exec;
+    if (e->step_records) count_one(&e->step_records[e->plan->step_count], more);
+}
+
 /* A record of the reader's begins its way; NULL: there is an exception instead. */
 static void give(struct runner *r, PyObject *take_record)
 {
@@ -619,6 +627,7 @@ static void give(struct runner *r, PyObject *take_record)
         too_many_records(r);
         return;
     }
+    note_read(r, 1);
     push(r, 0, take_record);
 }
 
@@ -627,6 +636,9 @@ static void count_keys(struct runner *r, struct gread *g)
 {
     while (!g->done && reading(r)) {
         if (read_batch(r, g, NULL, &r->cells[0].count)) return;
+        note_read(r, r->cells[0].count - r->given);
+        if (r->exec->step_records)
+            count_one(&r->exec->step_records[r->cells[0].step], r->cells[0].count - r->given);
         r->given = r->cells[0].count;
         if (r->given <= r->most) continue;
         r->cells[0].count = r->given = r->most;
@@ -766,6 +778,7 @@ static void run(struct runner *r, const struct gpy_input *input)
     }
     if (input) {
         PyObject *record = gpy__event_record(input);
+        note_read(r, 1);
         if (record)
             push(r, 0, record);
         else
@@ -798,12 +811,14 @@ bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     me->depth = depth;
     me->answers_event = e->registered;
 
+    uint64_t held_since = unit ? ticks_now() : 0;
     struct runner r = {.exec = e, .me = me, .most = records_allowed(e)};
     run(&r, input);
     free_cells(&r);
 
     gpy__atomic_abandon(me);
     me->in_atomic = outer.in_atomic;
+    if (unit) gmeter_token(&e->meter, ticks_now() - held_since);
     gpy__limit_end(me, &before);
     gpy__stop_end(me);
     gpy__stop_resume(me, outer.stop, outer.stop_since_us);
