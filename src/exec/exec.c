@@ -12,7 +12,9 @@
 #include "exec/client.h"
 #include "exec/command.h"
 #include "exec/effects.h"
+#include "exec/hook.h"
 #include "exec/latency.h"
+#include "exec/pause.h"
 #include "exec/reply.h"
 #include "exec/token.h"
 
@@ -198,7 +200,8 @@ static COLD void deliver(struct kv_unit *unit, unsigned depth, uint32_t flags)
 
 void exec_unit_begin(struct kv_unit *unit)
 {
-    *unit = (struct kv_unit){.now_ms = clock_wall_ms()};
+    *unit = (struct kv_unit){.now_ms = clock_wall_ms(),
+                             .flags = pause_is_on() ? KV_UNIT_NO_EXPIRE : 0};
 }
 
 /* Delivers a unit's events. What subscribers did belongs to what they were told of. `flags` of the
@@ -224,14 +227,14 @@ static void count_call(struct command_stats *stats)
     exec.commands++;
 }
 
-enum status exec_call(struct exec_ctx *ctx)
+ALWAYS_INLINE enum status call(struct exec_ctx *ctx, exec_handler *handler)
 {
     const struct command *cmd = ctx->cmd, *outer = current_command;
     struct command_stats *stats = command_stats_of(cmd);
     uint64_t start = ticks_now();
     current_command = cmd;
     ctx->unit->flags &= ~(uint32_t)(KV_UNIT_REWRITTEN | KV_UNIT_LOOSE);
-    enum status st = cmd->handler(ctx);
+    enum status st = handler(ctx);
     current_command = outer;
     if (unlikely(kv_effect_mask)) effects_after_handler(ctx);
     ctx->ended_ticks = ticks_now();
@@ -254,6 +257,17 @@ enum status exec_call(struct exec_ctx *ctx)
     if (unlikely(ctx->unit->effects.count) && !(ctx->flags & (EXEC_IN_EVENT | EXEC_IN_MULTI)))
         effects_commit(ctx->unit);
     return st;
+}
+
+enum status exec_call(struct exec_ctx *ctx)
+{
+    if (unlikely(exec__hooks)) return exec__call_hooked(ctx);
+    return call(ctx, ctx->cmd->handler);
+}
+
+enum status exec_call_as(struct exec_ctx *ctx, exec_handler *handler)
+{
+    return call(ctx, handler);
 }
 
 static enum status run_refused(struct exec_ctx *ctx, enum status resolved)
@@ -295,7 +309,8 @@ enum status exec_run(const struct exec_call *call, struct arg *argv, int argc, s
                            .flags = call->flags | EXEC_DENY_BLOCKING,
                            .sink = &sink,
                            .unit = call->unit,
-                           .event_depth = call->event_depth};
+                           .event_depth = call->event_depth,
+                           .hooks_below = call->hooks_below};
     enum status st = command_resolve(argv, argc, &ctx.cmd);
     if (run_refused(&ctx, st)) return STATUS_ERR;
     if (call->user && !(ctx.user = exec_user_now(call->user))) return refuse_gone(&ctx, call->user);

@@ -43,6 +43,7 @@ struct exec_ctx {
     unsigned event_depth; /* how many deliveries of events this command is inside of */
     uint64_t ended_ticks; /* exec_call: when the handler returned */
     struct exec_user *user; /* for whom a context without a client acts; NULL: the server */
+    uint64_t hooks_below; /* only older hooks than this one run; 0: all. exec/hook.h */
 };
 
 /* A handler: replies through exec/reply.h and returns STATUS_OK, STATUS_ERR (an error was
@@ -57,6 +58,7 @@ struct exec_call {
     struct kv_unit *unit;    /* the unit to join (atomic blocks, sync callbacks), or NULL: own */
     uint8_t resp;            /* shape of the reply: 2 or 3 */
     struct exec_user *user;  /* with whose rights, as they are now; NULL: the server's. Borrowed */
+    uint64_t hooks_below;    /* as in exec_ctx */
 };
 
 /* Runs argv on behalf of the server itself and writes the reply, or the error, to `tape` as one

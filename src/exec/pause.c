@@ -5,19 +5,25 @@
  * any more); its client then waits like one that blocks. When the pause ends the copies run from
  * a post, between the waves, so that nothing runs within UNPAUSE.
  *
- * Main, under the token.
+ * Main, under the token; others wait for the word to be 0.
  */
 #include "exec/pause.h"
 
 #include "base/clock.h"
+#include "base/futex.h"
 #include "exec/admit.h"
 #include "exec/client_impl.h"
 #include "exec/command.h"
+#include "exec/hook.h"
+#include "exec/token.h"
+
+#define ABORT_LOOK_NS 5000000
 
 static struct {
     bool on, all;
     int64_t end_ms;        /* monotonic */
     struct list_node held; /* struct client.ready, first come first */
+    _Atomic uint32_t word; /* 1: on */
 } paused;
 
 /* ---- holding ---- */
@@ -73,12 +79,13 @@ static void hold(struct exec_ctx *ctx)
 
 /* ---- the filter ---- */
 
+#define WRITES (COMMAND_WRITE | COMMAND_MAY_REPLICATE)
+
 static bool writes(const struct exec_ctx *ctx)
 {
-    const uint32_t any = COMMAND_WRITE | COMMAND_MAY_REPLICATE;
-    if (ctx->cmd->flags & any) return true;
+    if (ctx->cmd->flags & WRITES || exec_is_hooked(ctx->cmd)) return true;
     const struct client_txn *txn = ctx->client->txn;
-    return txn && txn->flags & any && !strcmp(ctx->cmd->fullname, "exec");
+    return txn && (txn->flags & WRITES || exec__hooks) && !strcmp(ctx->cmd->fullname, "exec");
 }
 
 static bool applies(const struct exec_ctx *ctx)
@@ -98,6 +105,8 @@ static enum admit_verdict filter(struct exec_ctx *ctx)
 static void set(bool on)
 {
     paused.on = on;
+    atomic_store(&paused.word, on);
+    if (!on) futex_wake(&paused.word, INT32_MAX);
     admit_set(ADMIT_PAUSE, on);
     driver__hold_expiry(on);
 }
@@ -153,6 +162,21 @@ int pause__expire(void)
 bool pause_is_on(void)
 {
     return paused.on;
+}
+
+bool pause_holds(const struct command *cmd)
+{
+    return unlikely(paused.on) && (paused.all || !cmd || cmd->flags & WRITES);
+}
+
+enum status pause_wait(const atomic_bool *abort_flag)
+{
+    ASSERT(!exec_is_main() && !token_is_mine());
+    while (atomic_load(&paused.word)) {
+        if (abort_flag && atomic_load(abort_flag)) return STATUS_ABORTED;
+        futex_wait(&paused.word, 1, ABORT_LOOK_NS);
+    }
+    return STATUS_OK;
 }
 
 void pause_setup(void)

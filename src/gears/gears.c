@@ -7,6 +7,7 @@
 
 #include "gears/gconf.h"
 #include "gears/gext.h"
+#include "gears/ghook.h"
 #include "gears/gpy.h"
 #include "gears/greg.h"
 #include "gears/grun.h"
@@ -21,6 +22,7 @@ enum status gears_setup(void)
 {
     gconf_publish();
     greg_setup();
+    ghook_setup();
     return gext_load();
 }
 

@@ -23,6 +23,8 @@
 
 struct gears_api;
 struct gexec;
+struct ghold;
+struct ghook_place;
 struct gscript;
 
 /* The stack of every thread that runs Python: recursion is bounded with it in mind. */
@@ -75,6 +77,9 @@ struct gpy_input {
     /* Somebody waits for the end who can't be made to wait longer: no record may wait at a step. */
     bool must_end;
     int64_t time_ms;  /* not 0: a TimeReader's record, the moment that it is about */
+    /* What it runs for; an execution that is made beforehand has got them already. */
+    const struct ghook_place *hook; /* in the place of a command, or NULL */
+    struct ghold *hold;             /* the command that waits for it, or NULL */
 };
 
 /*

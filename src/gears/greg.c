@@ -40,6 +40,7 @@ void greg_request_free(struct greg_request *r)
     mem_free(r->event_types);
     mem_free(r->trigger);
     mem_free(r->time);
+    ghook_request_release(&r->hook);
     mem_free(r->prefix);
     mem_free(r);
 }
@@ -93,8 +94,9 @@ static void link_last(struct greg *g)
     *at = g;
     atomic_fetch_add(&regs.count, 1);
     gsession_link(g->plan->session, g);
-    if (g->plan->reader == GREADER_COMMAND) gtrigger_add(g);
+    if (g->request->trigger) gtrigger_add(g);
     if (g->plan->reader == GREADER_TIME) gtime_add(g);
+    ghook_add(g);
 }
 
 static void on_event(void *ctx, const struct exec_event *e);
@@ -138,8 +140,9 @@ static void remove_at(struct greg **at, bool pending_too)
     g->next = NULL;
     g->removed = true;
     gsession_unlink(g->plan->session, g);
-    if (g->plan->reader == GREADER_COMMAND) gtrigger_remove(g);
+    if (g->request->trigger) gtrigger_remove(g);
     if (g->plan->reader == GREADER_TIME) gtime_remove(g);
+    ghook_remove(g);
     atomic_fetch_sub(&regs.count, 1);
     update_mask();
     if (pending_too) drop_pending(g);
@@ -252,6 +255,12 @@ static enum status check_sessions(const struct gscript *s, size_t *going_out, st
     return error->len ? STATUS_EXISTS : STATUS_OK;
 }
 
+const char *greg_refuses(const struct greg_request *list, const char *going, const char *going_too)
+{
+    if (gtrigger_any_taken(list, going, going_too)) return "trigger already registered";
+    return ghook_refuses_list(list, going, going_too);
+}
+
 static enum status apply_under_token(struct gscript *s, struct buf *error)
 {
     size_t going;
@@ -263,8 +272,10 @@ static enum status apply_under_token(struct gscript *s, struct buf *error)
         return STATUS_LIMIT;
     }
     /* Those that the script's own session, or the one it replaces, has now don't count. */
-    if (gtrigger_any_taken(s->requests, s->upgrade ? s->session->id : NULL, s->replace_with)) {
-        buf_append_cstr(error, "ERR shard-" GEARS_SHARD_ID ": trigger already registered");
+    const char *refusal =
+        greg_refuses(s->requests, s->upgrade ? s->session->id : NULL, s->replace_with);
+    if (refusal) {
+        buf_printf(error, "ERR shard-" GEARS_SHARD_ID ": %s", refusal);
         return STATUS_EXISTS;
     }
     /* From here on nothing fails: whoever comes after us meets the new ones alone. */
@@ -335,8 +346,7 @@ static const char *refusal(const struct greg_request *r)
     if (session->replaced) return "the session of this code has been replaced";
     if (same && same != session) return "another session of this id exists";
     if (greg_count() >= GREG_COUNT_MAX) return "there are too many registrations";
-    if (gtrigger_any_taken(r, NULL, NULL)) return "trigger already registered";
-    return NULL;
+    return greg_refuses(r, NULL, NULL);
 }
 
 enum status greg_apply_one(struct greg_request *take_request, const char **why_out)
@@ -495,6 +505,8 @@ struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, stru
     c.exec->drop_when_done = g->plan->reader == GREADER_COMMAND;
     c.exec->then = sync_ended;
     c.exec->then_ctx = g;
+    if (input->hook) c.exec->hook = *input->hook;
+    c.exec->hold = input->hold;
     grun_list(c.exec);
     if (gsync_run(run_sync, &c) == STATUS_OK) {
         if (c.ended) note_end(g, c.exec);
@@ -514,7 +526,8 @@ static void trigger_sync(struct greg *g, const struct exec_event *e)
                               .key = e->key,
                               .value = &value,
                               .has_value = g->plan->read_value,
-                              .must_end = e->in_multi};
+                              .must_end = e->in_multi,
+                              .hold = ghold_join(g, e)};
     if (g->plan->read_value) gread_key(&value, e->key, e->unit->now_ms, true);
     grun_exec_unref(greg__run_sync(g, &input, e->unit, e->depth));
     gread_batch_release(&value);
@@ -542,6 +555,7 @@ static void trigger_async(struct greg *g, const struct exec_event *e)
     ev->key = mem_dup(e->key.ptr, e->key.len);
     ev->key_len = e->key.len;
     ev->depth = e->depth;
+    ev->exec->hold = ghold_join(g, e);
     if (g->plan->read_value) gread_key(&ev->value, e->key, e->unit->now_ms, true);
     grun_list(ev->exec);
 

@@ -19,6 +19,7 @@
 
 #include "base/arg.h"
 #include "base/buf.h"
+#include "gears/ghook.h"
 #include "gears/gplan.h"
 #include "gears/gtime.h"
 
@@ -43,6 +44,7 @@ struct greg_request {
     size_t trigger_len;
     bool in_order;       /* CommandReader: one execution after the other */
     struct gtime_spec *time; /* TimeReader: when; else NULL */
+    struct ghook_request hook;
     void *on_registered; /* a Python function or NULL */
 };
 
@@ -63,6 +65,11 @@ enum status greg_apply(struct gscript *script, struct buf *error_out) MUST_CHECK
 /* Registers one request at once: register() called by a step. As greg_apply; why_out is the reason
  * of a failure, a static text. */
 enum status greg_apply_one(struct greg_request *take_request, const char **why_out) MUST_CHECK;
+
+/* Why the requests can't be registered beside what is there, less what the two sessions have (NULL:
+ * none), which are about to go; NULL: nothing is in their way. Under the token. */
+const char *greg_refuses(const struct greg_request *list, const char *going,
+                         const char *going_too);
 
 /* A session of this id has registrations. Under the token. */
 bool greg_session_exists(struct view id);

@@ -59,14 +59,15 @@ static void reply_event_args(struct exec_ctx *ctx, const struct greg_request *r)
     reply_bulk_cstr(ctx, "keyTypes");
     reply_key_types(ctx, r->key_types);
     reply_bulk_cstr(ctx, "hookCommands");
-    reply_null(ctx);
+    reply_names(ctx, r->hook.held_names, r->hook.held_count);
 }
 
 static void reply_trigger_args(struct exec_ctx *ctx, const struct greg_request *r)
 {
     reply_array(ctx, 4);
     reply_bulk_cstr(ctx, "trigger");
-    reply_bulk(ctx, r->trigger, r->trigger_len);
+    if (r->trigger) reply_bulk(ctx, r->trigger, r->trigger_len);
+    else reply_bulk(ctx, r->hook.name, r->hook.name_len);
     reply_pair(ctx, "inorder", r->in_order);
 }
 

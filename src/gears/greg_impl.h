@@ -38,6 +38,8 @@ struct greg {
     struct gjob job;
     bool removed;                 /* guard: the token */
     struct gtimer *timer;         /* of a TimeReader, while it is listed; guard: the token */
+    struct greg *hook_next;       /* an older hook of the same command; guard: the token */
+    uint64_t hook_number;         /* grows with each hook */
 
     pthread_mutex_t mutex; /* guards all below */
     struct greg_event *first, *last;

@@ -91,7 +91,7 @@ struct gexec *grun_exec_ref(struct gexec *e)
 void grun_exec_unref(struct gexec *e)
 {
     if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1) return;
-    ASSERT(!e->listed && !e->waiters);
+    ASSERT(!e->listed && !e->waiters && !e->hold);
     tape_release(&e->results.tape);
     tape_release(&e->errors.tape);
     mem_free(e->step_ns);
@@ -216,20 +216,31 @@ void grun_results(const struct gexec *e, struct tape *out)
     buf_append(&out->bytes, e->errors.tape.bytes.ptr, e->errors.tape.bytes.len);
 }
 
-/* The results alone, or the first error as one. */
-static void trigger_outcome(const struct gexec *e, struct tape *out)
+/* The error that an execution answers with; false: none. */
+static bool outcome_error(const struct gexec *e, enum gwait what, struct view *text_out)
 {
-    static const char aborted[] = "ERR the execution was aborted";
     struct tape_node node;
     size_t pos = 0;
-    if (e->errors.count && tape_next(&e->errors.tape, &pos, &node)) {
-        tape_bytes(out, TAPE_ERROR, node.u.bytes.ptr, node.u.bytes.len);
-    } else if (e->status == GEXEC_ABORTED) {
-        tape_bytes(out, TAPE_ERROR, aborted, sizeof(aborted) - 1);
-    } else {
-        tape_aggregate(out, TAPE_ARRAY, e->results.count);
-        buf_append(&out->bytes, e->results.tape.bytes.ptr, e->results.tape.bytes.len);
+    if (e->errors.count && tape_next(&e->errors.tape, &pos, &node))
+        *text_out = node.u.bytes;
+    else if (e->status == GEXEC_ABORTED)
+        *text_out = VIEW_LIT("ERR the execution was aborted");
+    else if (what == GWAIT_HOOK && e->results.count != 1)
+        *text_out = VIEW_LIT("Command hook must return exactly one result");
+    else
+        return false;
+    return true;
+}
+
+void grun_outcome(const struct gexec *e, enum gwait what, struct tape *out)
+{
+    struct view error;
+    if (outcome_error(e, what, &error)) {
+        tape_bytes(out, TAPE_ERROR, error.ptr, error.len);
+        return;
     }
+    if (what == GWAIT_TRIGGER) tape_aggregate(out, TAPE_ARRAY, e->results.count);
+    buf_append(&out->bytes, e->results.tape.bytes.ptr, e->results.tape.bytes.len);
 }
 
 void grun_answer(const struct gexec *e, struct gwaiter *w)
@@ -237,10 +248,10 @@ void grun_answer(const struct gexec *e, struct gwaiter *w)
     struct tape reply = {0};
     if (w->what == GWAIT_RESULTS)
         grun_results(e, &reply);
-    else if (w->what == GWAIT_TRIGGER)
-        trigger_outcome(e, &reply);
-    else
+    else if (w->what == GWAIT_ABORT)
         tape_bytes(&reply, TAPE_STATUS, "OK", 2);
+    else
+        grun_outcome(e, w->what, &reply);
     client_unblock_post(w->client_id, &reply);
     mem_free(w);
 }
@@ -254,6 +265,8 @@ static void finish(struct gexec *e, enum gexec_status status)
     pthread_mutex_unlock(&run.mutex);
     /* Before anybody is told, who may look at once. */
     if (e->drop_when_done) grun_unlist(e);
+    ghold_leave(e->hold);
+    e->hold = NULL;
     for (struct gwaiter *w = waiters, *next; w; w = next) {
         next = w->next;
         grun_answer(e, w);

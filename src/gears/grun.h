@@ -21,6 +21,7 @@
 #ifndef GEARS_GRUN_H
 #define GEARS_GRUN_H
 
+#include "gears/ghook.h"
 #include "gears/gplan.h"
 #include "gears/gpy.h"
 
@@ -63,11 +64,14 @@ struct gpage {
     size_t pos;
 };
 
+/* What a client waits for: [results, errors]; OK; the results alone, or one result, or an error. */
+enum gwait { GWAIT_RESULTS, GWAIT_ABORT, GWAIT_TRIGGER, GWAIT_HOOK };
+
 /* A client that waits for the end. */
 struct gwaiter {
     struct gwaiter *next;
     uint64_t client_id;
-    enum { GWAIT_RESULTS, GWAIT_ABORT, GWAIT_TRIGGER } what;
+    enum gwait what;
     int64_t deadline_us; /* of GWAIT_ABORT */
 };
 
@@ -118,6 +122,8 @@ struct gexec {
     void *runner;        /* the interpreter's; guard: the GIL */
     struct gjob job;     /* to go on */
     int64_t began_us;
+    struct ghook_place hook; /* where call_next() goes on */
+    struct ghold *hold;      /* the command that waits for it, until the end; NULL: none */
 
     /* The worker's until the end. */
     struct gtally results, errors;
@@ -182,6 +188,8 @@ size_t grun_count(void);
 
 /* Appends the reply [results, errors] to a tape. The execution has ended. */
 void grun_results(const struct gexec *e, struct tape *out);
+/* As that, what GWAIT_TRIGGER and GWAIT_HOOK wait for. */
+void grun_outcome(const struct gexec *e, enum gwait what, struct tape *out);
 
 /* ---- workers ---- */
 

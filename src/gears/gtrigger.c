@@ -87,12 +87,17 @@ static bool ended(struct gexec *e)
     return status == GEXEC_DONE || status == GEXEC_ABORTED;
 }
 
+static enum gwait waits_for(const struct gexec *e)
+{
+    return e->hook.command ? GWAIT_HOOK : GWAIT_TRIGGER;
+}
+
 /* The client of ctx gets the outcome of e when there is one. */
 static enum status wait_for(struct exec_ctx *ctx, struct gexec *e)
 {
     struct gwaiter *w = mem_zalloc(sizeof(*w));
     w->client_id = client_id(ctx->client);
-    w->what = GWAIT_TRIGGER;
+    w->what = waits_for(e);
     client_block(ctx, gone, (void *)(uintptr_t)e->number);
     if (!grun_wait(e, w)) grun_answer(e, w); /* it has ended in between */
     return STATUS_BLOCKED;
@@ -102,21 +107,22 @@ static enum status wait_for(struct exec_ctx *ctx, struct gexec *e)
 
 static enum status reply_outcome(struct exec_ctx *ctx, const struct gexec *e)
 {
-    if (e->errors.count) {
-        struct view text = greg__first_error(e);
-        return reply_error_raw(ctx, text.ptr, text.len);
-    }
-    reply_array(ctx, e->results.count);
-    tape_reply(&e->results.tape, ctx);
-    return STATUS_OK;
+    struct tape reply = {0};
+    uint64_t errors = ctx->sink->errors;
+    grun_outcome(e, waits_for(e), &reply);
+    tape_reply(&reply, ctx);
+    tape_release(&reply);
+    return ctx->sink->errors == errors ? STATUS_OK : STATUS_ERR;
 }
 
-static enum status trigger_sync(struct exec_ctx *ctx, struct greg *g)
+static enum status trigger_sync(struct exec_ctx *ctx, struct greg *g, int first,
+                                const struct ghook_place *hook)
 {
-    struct gpy_input input = {.words = ctx->argv + 1,
-                              .word_count = ctx->argc - 1,
-                              .must_end = !gcmd_may_block(ctx)};
-    struct gexec *e = greg__run_sync(g, &input, ctx->unit, ctx->event_depth + 1);
+    struct gpy_input input = {.words = ctx->argv + first,
+                              .word_count = ctx->argc - first,
+                              .must_end = !gcmd_may_block(ctx),
+                              .hook = hook};
+    struct gexec *e = greg__run_sync(g, &input, ctx->unit, ctx->event_depth);
     if (!e) return reply_error(ctx, GREG_LATE);
     enum status st = ended(e) ? reply_outcome(ctx, e) : wait_for(ctx, e);
     grun_exec_unref(e);
@@ -140,17 +146,17 @@ static void run_loose(struct gjob *job, const char *failure)
     mem_free(c);
 }
 
-static struct greg_event *copy_words(struct exec_ctx *ctx)
+static struct greg_event *copy_words(struct exec_ctx *ctx, int first)
 {
     struct greg_event *ev = mem_zalloc(sizeof(*ev));
-    int count = ctx->argc - 1;
+    int count = ctx->argc - first;
     size_t bytes = 0, at = 0;
-    for (int i = 1; i <= count; i++) bytes += ctx->argv[i].len;
+    for (int i = first; i < ctx->argc; i++) bytes += ctx->argv[i].len;
     ev->words = mem_alloc((size_t)count * sizeof(*ev->words));
     ev->word_count = count;
     ev->key = mem_alloc(bytes + 1);
     for (int i = 0; i < count; i++) {
-        const struct arg *a = &ctx->argv[i + 1];
+        const struct arg *a = &ctx->argv[i + first];
         if (a->len) memcpy(ev->key + at, a->ptr, a->len);
         ev->words[i] = arg_of(ev->key + at, a->len);
         at += a->len;
@@ -158,12 +164,14 @@ static struct greg_event *copy_words(struct exec_ctx *ctx)
     return ev;
 }
 
-static enum status trigger_async(struct exec_ctx *ctx, struct greg *g)
+static enum status trigger_async(struct exec_ctx *ctx, struct greg *g, int first,
+                                 const struct ghook_place *hook)
 {
-    struct greg_event *ev = copy_words(ctx);
-    ev->depth = ctx->event_depth + 1;
+    struct greg_event *ev = copy_words(ctx, first);
+    ev->depth = ctx->event_depth;
     ev->exec = grun_exec_new(g->plan, true);
     ev->exec->drop_when_done = true;
+    if (hook) ev->exec->hook = *hook;
     wait_for(ctx, ev->exec);
     grun_list(ev->exec);
     if (g->request->in_order) {
@@ -179,13 +187,9 @@ static enum status trigger_async(struct exec_ctx *ctx, struct greg *g)
     return STATUS_BLOCKED;
 }
 
-/* ---- the commands ---- */
-
-enum status cmd_rg_trigger(struct exec_ctx *ctx)
+enum status gtrigger__run(struct exec_ctx *ctx, struct greg *g, int first,
+                          const struct ghook_place *hook)
 {
-    if (!gcmd_allowed(ctx)) return STATUS_ERR;
-    struct greg *g = find(arg_view(&ctx->argv[1]));
-    if (!g) return reply_error(ctx, "subcommand not found");
     if (g->plan->mode != GMODE_SYNC && !gcmd_may_block(ctx))
         return reply_error(ctx, "can not run a non-sync execution inside a MULTI/LUA (blocking is "
                                 "not allowed) or on loading.");
@@ -193,10 +197,20 @@ enum status cmd_rg_trigger(struct exec_ctx *ctx)
         return reply_error(ctx, "registrations set each other off without end");
     greg__ref(g); /* a callback may unregister it */
     greg__triggered(g);
-    enum status st =
-        g->plan->mode == GMODE_SYNC ? trigger_sync(ctx, g) : trigger_async(ctx, g);
+    enum status st = g->plan->mode == GMODE_SYNC ? trigger_sync(ctx, g, first, hook)
+                                                 : trigger_async(ctx, g, first, hook);
     greg__unref(g);
     return st;
+}
+
+/* ---- the commands ---- */
+
+enum status cmd_rg_trigger(struct exec_ctx *ctx)
+{
+    if (!gcmd_allowed(ctx)) return STATUS_ERR;
+    struct greg *g = find(arg_view(&ctx->argv[1]));
+    if (!g) return reply_error(ctx, "subcommand not found");
+    return gtrigger__run(ctx, g, 1, NULL);
 }
 
 enum status cmd_rg_triggeronkey(struct exec_ctx *ctx)

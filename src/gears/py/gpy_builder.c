@@ -370,8 +370,7 @@ static bool take_limits(PyObject *kwargs, struct gplan *plan)
     return true;
 }
 
-/* A str's bytes into memory of ours. */
-static bool take_text(PyObject *o, const char *error, char **out, size_t *len_out)
+bool gpy__take_text(PyObject *o, const char *error, char **out, size_t *len_out)
 {
     if (!PyUnicode_Check(o)) {
         PyErr_SetString(gpy__names.error, error);
@@ -388,7 +387,7 @@ static bool take_text(PyObject *o, const char *error, char **out, size_t *len_ou
 
 static bool read_keys_args(struct gplan *plan, PyObject *arg, PyObject *kwargs)
 {
-    return take_text(arg, "regex argument must be a string", &plan->arg, &plan->arg_len) &&
+    return gpy__take_text(arg, "regex argument must be a string", &plan->arg, &plan->arg_len) &&
            take_bool(kwargs, "noScan", "exactMatch value is not boolean", &plan->no_scan) &&
            take_bool(kwargs, "readValue", "readValue value is not boolean", &plan->read_value);
 }
@@ -404,7 +403,7 @@ static bool read_keys_only_args(struct gplan *plan, PyObject *arg, PyObject *kwa
         plan->no_scan = yes;
     }
     if (!generator || generator == Py_None)
-        return take_text(arg, "regex argument must be a string", &plan->arg, &plan->arg_len);
+        return gpy__take_text(arg, "regex argument must be a string", &plan->arg, &plan->arg_len);
     if (!need_function(generator, "patternGenerator")) return false;
     plan->source = gpy__own_copy(generator, &plan->source_pickle);
     return plan->source != NULL;
@@ -413,7 +412,7 @@ static bool read_keys_only_args(struct gplan *plan, PyObject *arg, PyObject *kwa
 static bool read_stream_args(struct gplan *plan, PyObject *arg, PyObject *kwargs)
 {
     PyObject *from = kwargs ? PyDict_GetItemString(kwargs, "fromId") : NULL;
-    if (!take_text(arg, "regex argument must be a string", &plan->arg, &plan->arg_len))
+    if (!gpy__take_text(arg, "regex argument must be a string", &plan->arg, &plan->arg_len))
         return false;
     if (!from) return true;
     if (!PyUnicode_Check(from)) {
@@ -578,57 +577,79 @@ static bool trigger_is_free(const struct greg_request *r)
 {
     struct gscript *script = gpy__me()->script;
     for (const struct greg_request *o = script ? script->requests : NULL; o; o = o->next) {
-        if (!o->trigger || o->trigger_len != r->trigger_len ||
+        if (!r->trigger || !o->trigger || o->trigger_len != r->trigger_len ||
             memcmp(o->trigger, r->trigger, r->trigger_len) != 0)
             continue;
         PyErr_SetString(gpy__names.error, "trigger already registered in this session");
         return false;
     }
-    /* What the script's upgrade will remove doesn't count. It is looked at again when all is
-     * registered: this is for the error, which should come where its cause is. */
-    struct gpy_thread *me = gpy__me();
-    bool held = token_is_mine();
-    PyThreadState *state = held ? NULL : gpy__release_gil(me);
-    bool taken = false;
-    if (held || token_take(me->stop ? &me->stop->wanted : NULL) == STATUS_OK) {
-        bool upgrade = script && script->upgrade;
-        taken = gtrigger_any_taken(r, upgrade ? script->session->id : NULL,
-                                   script ? script->replace_with : NULL);
-        if (!held) token_give();
-    }
-    if (!held) gpy__retake_gil(me, state);
-    if (taken) PyErr_SetString(gpy__names.error, "trigger already registered");
-    return !taken;
+    return true;
 }
 
-/* A trigger's arguments. */
-static bool fill_trigger(struct greg_request *r, PyObject *kwargs)
+struct place_question {
+    struct greg_request *request;
+    struct gscript *script; /* NULL: none */
+    const char *refusal;
+};
+
+/* As what the script has asked for so far, with this at its end. */
+static void ask_place(void *ctx)
 {
-    PyObject *name = kwargs ? PyDict_GetItemString(kwargs, "trigger") : NULL;
-    PyObject *hook = kwargs ? PyDict_GetItemString(kwargs, "hook") : NULL;
-    PyObject *prefix = kwargs ? PyDict_GetItemString(kwargs, "keyprefix") : NULL;
+    struct place_question *q = ctx;
+    struct gscript *script = q->script;
+    if (!script) {
+        q->refusal = greg_refuses(q->request, NULL, NULL);
+        return;
+    }
+    *script->requests_tail = q->request;
+    q->refusal = greg_refuses(script->requests, script->upgrade ? script->session->id : NULL,
+                              script->replace_with);
+    *script->requests_tail = NULL;
+}
+
+/* It is looked at again when all is registered: this is for the error, which should come where its
+ * cause is. */
+static bool place_is_free(struct greg_request *r)
+{
+    struct place_question q = {.request = r, .script = gpy__me()->script};
+    if (!trigger_is_free(r) || !gpy__with_token(ask_place, &q)) return false;
+    if (q.refusal) PyErr_SetString(gpy__names.error, q.refusal);
+    return !q.refusal;
+}
+
+static PyObject *given(PyObject *kwargs, const char *name)
+{
+    PyObject *o = kwargs ? PyDict_GetItemString(kwargs, name) : NULL;
+    return o == Py_None ? NULL : o;
+}
+
+/* The arguments of a trigger or a hook. */
+static bool fill_command(struct greg_request *r, PyObject *kwargs)
+{
+    PyObject *name = given(kwargs, "trigger"), *hook = given(kwargs, "hook");
+    PyObject *prefix = given(kwargs, "keyprefix");
     if (!take_mode(kwargs, true, &r->plan->mode) || !take_on_registered(kwargs, r) ||
         !take_bool(kwargs, "inorder", "inorder argument is be boolean", &r->in_order))
         return false;
     const char *error = NULL;
-    if (name && ((hook && hook != Py_None) || (prefix && prefix != Py_None)))
+    if (name && (hook || prefix))
         error = "trigger argument can not be given with keyprefix or hook";
-    else if (hook && hook != Py_None)
-        error = "the hook argument is not supported";
-    else if (!name || name == Py_None)
+    else if (!name && !hook)
         error = "no trigger or hook argument was given";
     if (error) {
         PyErr_SetString(gpy__names.error, error);
         return false;
     }
-    return take_text(name, "trigger argument is not string", &r->trigger, &r->trigger_len) &&
-           trigger_is_free(r);
+    bool done = hook ? gpy__fill_hook(r, hook, prefix)
+                     : gpy__take_text(name, "trigger argument is not string", &r->trigger,
+                                      &r->trigger_len);
+    return done && place_is_free(r);
 }
 
 static bool fill_request(struct greg_request *r, PyObject *prefix, PyObject *kwargs)
 {
     struct gplan *plan = r->plan;
-    if (plan->reader == GREADER_COMMAND) return fill_trigger(r, kwargs);
+    if (plan->reader == GREADER_COMMAND) return fill_command(r, kwargs);
     if (plan->reader == GREADER_TIME)
         return take_mode(kwargs, true, &plan->mode) && take_on_registered(kwargs, r) &&
                (r->time = gpy__time_spec(kwargs));
@@ -638,7 +659,7 @@ static bool fill_request(struct greg_request *r, PyObject *prefix, PyObject *kwa
         return false;
     }
     if (!take_mode(kwargs, true, &plan->mode) ||
-        !take_text(prefix, "regex argument must be a string", &r->prefix, &r->prefix_len) ||
+        !gpy__take_text(prefix, "regex argument must be a string", &r->prefix, &r->prefix_len) ||
         !take_bool(kwargs, "readValue", "readValue is not boolean", &plan->read_value) ||
         !take_strings(kwargs, "eventTypes", "given eventTypes is not iterable",
                       "given event type is not string", add_event_type, r) ||
@@ -647,15 +668,13 @@ static bool fill_request(struct greg_request *r, PyObject *prefix, PyObject *kwa
         !take_on_registered(kwargs, r))
         return false;
     if (r->prefix_len == 0) {
-        PyErr_SetString(gpy__names.error, "the prefix must not be empty");
+        PyErr_SetString(gpy__names.error, given(kwargs, "commands")
+                                              ? "Empty perfix given to command hooker"
+                                              : "the prefix must not be empty");
         return false;
     }
-    PyObject *commands = kwargs ? PyDict_GetItemString(kwargs, "commands") : NULL;
-    if (commands && commands != Py_None) {
-        PyErr_SetString(gpy__names.error, "the commands argument is not supported");
-        return false;
-    }
-    return true;
+    return take_strings(kwargs, "commands", "given commands is not iterable",
+                        "given command type is not string", gpy__add_held, r);
 }
 
 /* Inside of a step the registration takes effect at once. */

@@ -7,6 +7,9 @@
  * tape, and objects are made of it when the token has been given back, since making objects may
  * run any code of the script's (the garbage collector calls __del__).
  *
+ * While the server is paused, what a client would have to wait with waits here, too, without the
+ * GIL; an atomic block doesn't begin. What runs within a command, or within a block, has begun.
+ *
  * atomic() holds the token over Python code: nobody else touches the data meanwhile. It is the
  * one place that does, so it keeps its own account of what the thread holds, and gives it back
  * even if the block's body was ended by a stop between two instructions.
@@ -15,6 +18,7 @@
 #include "base/ticks.h"
 #include "exec/client.h"
 #include "exec/command.h"
+#include "exec/pause.h"
 #include "exec/token.h"
 #include "gears/py/gpy_core.h"
 
@@ -26,12 +30,27 @@ static const atomic_bool *stop_flag(const struct gpy_thread *me)
     return me->stop ? &me->stop->wanted : NULL;
 }
 
-/* Waits for the token, without the GIL meanwhile. False with gears.forcestopped raised. */
+/* Takes the token when there's no pause. */
+static enum status take_unpaused(const atomic_bool *stop)
+{
+    for (;;) {
+        enum status st = token_take(stop);
+        if (st || !pause_holds(NULL)) return st;
+        token_give();
+        if ((st = pause_wait(stop))) return st;
+    }
+}
+
+/* Waits for the token, and for the end of a pause, without the GIL meanwhile. False with
+ * gears.forcestopped raised. */
 static bool take_token(struct gpy_thread *me)
 {
-    if (token_try()) return true;
+    if (token_try()) {
+        if (!pause_holds(NULL)) return true;
+        token_give();
+    }
     PyThreadState *state = gpy__release_gil(me);
-    enum status st = token_take(stop_flag(me));
+    enum status st = take_unpaused(stop_flag(me));
     gpy__retake_gil(me, state);
     if (st == STATUS_OK) return true;
     PyErr_SetNone(gpy__names.force_stopped);
@@ -69,7 +88,7 @@ static bool argument(PyObject *o, PyObject **hold, struct arg *out)
     return true;
 }
 
-enum call_end { CALL_DONE, CALL_UNKNOWN, CALL_ARITY, CALL_STOPPED };
+enum call_end { CALL_DONE, CALL_UNKNOWN, CALL_ARITY, CALL_STOPPED, CALL_PAUSED };
 
 /* For whom the calling code acts. What ends an object of nobody knows which script, or runs in a
  * thread that no script began, is a connection that hasn't said who it is. */
@@ -87,6 +106,7 @@ static enum call_end run_held(const struct gpy_thread *me, struct exec_call *cal
     enum status st = command_resolve(argv, argc, &cmd);
     if (st && !cmd) return CALL_UNKNOWN; /* an unknown subcommand is its container's to answer */
     if (!st && !command_arity_ok(cmd, argc)) return CALL_ARITY;
+    if (!call->unit && !st && pause_holds(cmd)) return CALL_PAUSED;
     call->user = acts_for(me);
     exec_run(call, argv, argc, tape);
     return CALL_DONE;
@@ -102,28 +122,38 @@ static enum call_end run_timed(const struct gpy_thread *me, struct exec_call *ca
     return end;
 }
 
-/* Runs the command into the tape. */
-static enum call_end run_command(struct gpy_thread *me, struct arg *argv, int argc,
-                                 struct tape *tape)
+/* Takes the token and runs the command, without the GIL; again after each pause that held it. */
+static enum call_end run_waiting(struct gpy_thread *me, struct exec_call *call, struct arg *argv,
+                                 int argc, struct tape *tape)
 {
-    struct exec_call call = {.flags = EXEC_FROM_GEARS | EXEC_DENY_BLOCKING |
-                                      (me->answers_event ? EXEC_ANSWERS_EVENT : 0),
-                             .event_depth = me->depth + 1,
-                             .unit = me->unit,
-                             .resp = 2};
-    enum call_end end = CALL_STOPPED;
+    enum call_end end;
+    do {
+        if (token_take(stop_flag(me))) return CALL_STOPPED;
+        end = run_timed(me, call, argv, argc, tape);
+        token_give();
+    } while (end == CALL_PAUSED && pause_wait(stop_flag(me)) == STATUS_OK);
+    return end == CALL_PAUSED ? CALL_STOPPED : end;
+}
+
+/* Runs the command into the tape. `base` says what is special about the call. */
+static enum call_end run_command(struct gpy_thread *me, const struct exec_call *base,
+                                 struct arg *argv, int argc, struct tape *tape)
+{
+    struct exec_call call = *base;
+    enum call_end end = CALL_PAUSED;
+    call.flags |= EXEC_FROM_GEARS | EXEC_DENY_BLOCKING;
+    call.event_depth = me->depth + 1;
+    call.unit = me->unit;
+    call.resp = 2;
     gpy__pass_gate(me);
     if (me->unit) return run_held(me, &call, argv, argc, tape);
     if (token_try()) {
         end = run_timed(me, &call, argv, argc, tape);
         token_give();
-        return end;
     }
+    if (end != CALL_PAUSED) return end;
     PyThreadState *state = gpy__release_gil(me);
-    if (token_take(stop_flag(me)) == STATUS_OK) {
-        end = run_timed(me, &call, argv, argc, tape);
-        token_give();
-    }
+    end = run_waiting(me, &call, argv, argc, tape);
     gpy__retake_gil(me, state);
     return end;
 }
@@ -137,22 +167,48 @@ static PyObject *reply_of(enum call_end end, const struct tape *tape)
     case CALL_DONE: return gpy__from_tape(tape, &pos);
     case CALL_UNKNOWN: PyErr_SetString(gpy__names.error, "No such file or directory"); break;
     case CALL_ARITY: PyErr_SetString(gpy__names.error, "Invalid argument"); break;
-    case CALL_STOPPED: PyErr_SetNone(gpy__names.force_stopped); break;
+    case CALL_STOPPED:
+    case CALL_PAUSED: PyErr_SetNone(gpy__names.force_stopped); break;
     }
     return NULL;
 }
 
-static PyObject *execute_words(struct gpy_thread *me, struct arg *argv, int argc)
+static PyObject *execute_words(struct gpy_thread *me, const struct exec_call *base,
+                               struct arg *argv, int argc)
 {
     /* The scratch tape is taken: making objects of it may come back here. */
     struct tape tape = me->tape;
     me->tape = (struct tape){0};
     tape_clear(&tape);
-    PyObject *reply = reply_of(run_command(me, argv, argc, &tape), &tape);
+    PyObject *reply = reply_of(run_command(me, base, argv, argc, &tape), &tape);
     if (me->attached && tape.bytes.cap <= TAPE_KEEP_BYTES && !me->tape.bytes.ptr)
         me->tape = tape;
     else
         tape_release(&tape);
+    return reply;
+}
+
+PyObject *gpy__run_words(const struct exec_call *base, const char *first, PyObject *const *args,
+                         Py_ssize_t nargs)
+{
+    struct arg argv_stack[ARGS_ON_STACK], *argv = argv_stack;
+    PyObject *hold_stack[ARGS_ON_STACK], **hold = hold_stack;
+    int at = first ? 1 : 0;
+    if (nargs > INT32_MAX - 1) return PyErr_NoMemory();
+    if (nargs + at > ARGS_ON_STACK) {
+        argv = mem_alloc(sizeof(*argv) * (size_t)(nargs + at));
+        hold = mem_alloc(sizeof(*hold) * (size_t)nargs);
+    }
+    if (first) argv[0] = arg_of_view(view_cstr(first));
+    PyObject *reply = NULL;
+    Py_ssize_t n = 0;
+    while (n < nargs && argument(args[n], &hold[n], &argv[n + at])) n++;
+    if (n == nargs) reply = execute_words(gpy__here(), base, argv, (int)nargs + at);
+    while (n > 0) Py_DECREF(hold[--n]);
+    if (argv != argv_stack) {
+        mem_free(argv);
+        mem_free(hold);
+    }
     return reply;
 }
 
@@ -164,23 +220,8 @@ PyObject *gpy__execute(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
         PyErr_SetString(gpy__names.error, "the given command must be a string");
         return NULL;
     }
-    if (nargs > INT32_MAX) return PyErr_NoMemory();
-    struct arg argv_stack[ARGS_ON_STACK], *argv = argv_stack;
-    PyObject *hold_stack[ARGS_ON_STACK], **hold = hold_stack;
-    if (nargs > ARGS_ON_STACK) {
-        argv = mem_alloc(sizeof(*argv) * (size_t)nargs);
-        hold = mem_alloc(sizeof(*hold) * (size_t)nargs);
-    }
-    PyObject *reply = NULL;
-    Py_ssize_t n = 0;
-    while (n < nargs && argument(args[n], &hold[n], &argv[n])) n++;
-    if (n == nargs) reply = execute_words(gpy__here(), argv, (int)nargs);
-    while (n > 0) Py_DECREF(hold[--n]);
-    if (argv != argv_stack) {
-        mem_free(argv);
-        mem_free(hold);
-    }
-    return reply;
+    const struct exec_call base = {.flags = gpy__me()->answers_event ? EXEC_ANSWERS_EVENT : 0};
+    return gpy__run_words(&base, NULL, args, nargs);
 }
 
 /* ---- atomic ---- */

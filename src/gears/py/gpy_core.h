@@ -37,6 +37,7 @@ struct gpy_thread {
     struct gscript *script;    /* its body runs: run() and register() collect here */
     struct gsession *session;  /* whose code runs */
     struct exec_user *user;    /* for whom a thread of a script's own acts; borrowed */
+    struct gexec *exec;        /* it runs */
     struct kv_unit *unit;      /* what commands join: a sync callback's or an atomic block's */
     bool in_atomic;
     bool atomic_owns; /* the block took the token, and gives it back */
@@ -165,6 +166,26 @@ extern PyTypeObject gpy__rows_type;
 
 /* The module's functions of gpy_call.c. */
 PyObject *gpy__execute(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
+/* Runs a command of these words, `first` before them unless it is NULL, and returns its reply.
+ * `base` says what is special about the call. */
+PyObject *gpy__run_words(const struct exec_call *base, const char *first, PyObject *const *args,
+                         Py_ssize_t nargs);
+/* The module's functions of gpy_hook.c. */
+PyObject *gpy__call_next(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
+PyObject *gpy__get_command(PyObject *self, PyObject *unused);
+PyObject *gpy__override_reply(PyObject *self, PyObject *value);
+
+/* ---- arguments of register() ---- */
+
+/* A str's bytes into memory of ours; false with an exception, with `error` if it's no str. */
+bool gpy__take_text(PyObject *o, const char *error, char **out, size_t *len_out);
+/* hook= and keyprefix= (NULL: not given). False with an exception. */
+bool gpy__fill_hook(struct greg_request *r, PyObject *hook, PyObject *prefix);
+/* One name of commands=. False with an exception. */
+bool gpy__add_held(struct greg_request *r, const char *name);
+/* Calls fn(ctx), which knows nothing of Python, under the token. False with gears.forcestopped
+ * raised: it wasn't called. */
+bool gpy__with_token(void (*fn)(void *ctx), void *ctx);
 
 /* registerTE(); gpy_time.c. */
 PyObject *gpy__register_time_event(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
@@ -224,6 +245,13 @@ struct gpy_form {
     bool own_limit;   /* that is gears-max-result-bytes */
     bool native;      /* as the types of RESP3, not as RedisGears does */
 };
+/* Those of an execution. */
+static inline struct gpy_form gpy__form_of(const struct gexec *e)
+{
+    return (struct gpy_form){.max_bytes = e->limits.max_bytes,
+                             .own_limit = e->limits.own.v[GLIMIT_RESULT_BYTES] > 0,
+                             .native = e->plan->native};
+}
 /* Appends an object as RG.PYEXECUTE shows it. False with an exception (nested too deep, the tape
  * would become too large, a stop is wanted): then nothing was appended. */
 bool gpy__to_tape(PyObject *o, struct tape *out, const struct gpy_form *form);

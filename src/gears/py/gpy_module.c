@@ -108,6 +108,14 @@ static PyMethodDef functions[] = {
      "execute(command, *args): runs a command in database 0 and returns its reply.\n\n"
      "Bytes go as they are, anything else as str(). Strings that are no UTF-8 come back as\n"
      "bytearray, nil as None; an error reply raises gears.error. Any thread."},
+    {"callNext", (PyCFunction)(void (*)(void))gpy__call_next, METH_FASTCALL,
+     "call_next(*args): in a command's hook, runs the hook before it, or the command, with these\n"
+     "words behind its name, and returns the reply as execute() does."},
+    {"getCommand", gpy__get_command, METH_NOARGS,
+     "get_command(): the words of the command that waits for this execution."},
+    {"overrideReply", gpy__override_reply, METH_O,
+     "override_reply(value): what the command that waits for this execution replies in the place\n"
+     "of its own reply. Once."},
     {"log", fn_log, METH_VARARGS, "log(message, level): writes a line to the server's log."},
     {"getMyHashTag", fn_hashtag, METH_NOARGS,
      "A short text that hashes to the first slot of this shard."},

@@ -118,9 +118,7 @@ static uint64_t records_allowed(const struct gexec *e)
 static void sink(struct runner *r, PyObject *take_record)
 {
     struct gtally *results = &r->exec->results;
-    struct gpy_form form = {.max_bytes = r->exec->limits.max_bytes,
-                            .own_limit = r->exec->limits.own.v[GLIMIT_RESULT_BYTES] > 0,
-                            .native = r->exec->plan->native};
+    struct gpy_form form = gpy__form_of(r->exec);
     if (gpy__to_tape(take_record, &results->tape, &form))
         results->count++;
     else
@@ -806,6 +804,7 @@ bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
                      !e->registered || e->limits.profile);
     me->script = NULL;
     me->session = e->plan->session;
+    me->exec = e;
     me->in_atomic = false;
     if (unit) me->unit = unit;
     me->depth = depth;
@@ -824,6 +823,7 @@ bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     gpy__stop_resume(me, outer.stop, outer.stop_since_us);
     me->script = outer.script;
     me->session = outer.session;
+    me->exec = outer.exec;
     me->unit = outer.unit;
     me->depth = outer.depth;
     me->answers_event = outer.answers_event;

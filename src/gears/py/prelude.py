@@ -21,15 +21,18 @@ import redisgears
 import redisgears as rg
 from redisgears import PyFlatExecution
 from redisgears import atomicCtx as atomic
+from redisgears import callNext as call_next
 from redisgears import config_get as configGet
 from redisgears import executeCommand as execute
 from redisgears import flatError as flat_error
 from redisgears import gearsCtx
+from redisgears import getCommand as get_command
 from redisgears import getMyHashTag as hashtag
 from redisgears import isAsyncAllow
 from redisgears import isInAtomicBlock
 from redisgears import native
 from redisgears import registerTimeEvent as registerTE
+from redisgears import overrideReply as override_reply
 
 # Readers that RG.GETEXECUTION's users know as a PythonReader with a function of ours.
 _BUILT_ON_PYTHON = ('KeysOnlyReader', 'ShardsIDReader')

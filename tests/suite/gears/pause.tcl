@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Programs while clients are paused: what a client would have to wait with waits.
+
+tags quick
+
+proc begin {args} {
+    set c [client]
+    client::send $c {*}$args
+    client::flush $c
+    return $c
+}
+
+proc finish {c} {
+    set reply [client::receive $c]
+    client::close $c
+    return $reply
+}
+
+# What programs said so far.
+proc said {} {
+    regexp -all -inline {GEARS: at \S+} [srv log]
+}
+
+with_server {} {
+    test "a program's writes wait for the end of a pause, its reads don't" -needs python {
+        r SET k v
+        r CLIENT PAUSE 100000 WRITE
+        set c [begin RG.PYEXECUTE {
+log('at ' + execute('GET', 'k'))
+execute('SET', 'k', 'w')
+log('at end')
+        }]
+        wait_for {[llength [said]] == 1}
+        expect [r GET k] v
+        expect [said] {{GEARS: at v}}
+        r CLIENT UNPAUSE
+        expect [finish $c] OK
+        expect [r GET k] w
+    }
+
+    test "a pause of all holds reads, too" -needs python {
+        r SET k v
+        r CLIENT PAUSE 300 ALL
+        set start [clock milliseconds]
+        # Sent in the pause, so it waits as a client's command; the next begins before it.
+        set c [begin RG.PYEXECUTE "execute('GET', 'k')"]
+        expect [finish $c] OK
+        expect_true {[clock milliseconds] - $start >= 290}
+        set c [begin RG.PYEXECUTE {
+import time
+execute('SET', 'here', 1)
+while execute('EXISTS', 'here'): time.sleep(0.0005)
+        }]
+        wait_for {[r EXISTS here]}
+        r CLIENT PAUSE 300 ALL
+        set start [clock milliseconds]
+        r DEL here
+        finish $c
+        expect_true {[clock milliseconds] - $start >= 290}
+    }
+
+    test "an atomic block doesn't begin in a pause" -needs python {
+        set n [llength [said]]
+        r CLIENT PAUSE 100000 WRITE
+        set c [begin RG.PYEXECUTE {
+log('at first')
+with atomic():
+    log('at block')
+    execute('SET', 'k', 'atomic')
+        }]
+        wait_for {[llength [said]] == $n + 1}
+        expect [r EXISTS k] 0
+        r CLIENT UNPAUSE
+        expect [finish $c] OK
+        expect [r GET k] atomic
+        expect [llength [said]] [expr {$n + 2}]
+    }
+
+    test "who waits in a pause can be stopped" -needs python {
+        foreach body {"execute('SET', 'k', 1)" "with atomic(): execute('SET', 'k', 1)"} {
+            r CLIENT PAUSE 100000 WRITE
+            r RG.PYEXECUTE "
+def f(r):
+    $body
+GB('ShardsIDReader').foreach(f).run()" UNBLOCKING
+            wait_for {[dict get [lindex [r RG.DUMPEXECUTIONS] 0] status] eq "running"}
+            r RG.ABORTEXECUTION [dict get [lindex [r RG.DUMPEXECUTIONS] 0] executionId]
+            wait_for {[dict get [lindex [r RG.DUMPEXECUTIONS] 0] status] eq "done"}
+            r CLIENT UNPAUSE
+            expect [r EXISTS k] 0
+        }
+    }
+
+    test "what may write is held: triggers, hooked commands, transactions with such" -needs python {
+        r RG.PYEXECUTE {
+GB('CommandReader').map(lambda r: execute('SET', 'trigger', 1)).register(trigger='t', mode='sync')
+GB('CommandReader').map(lambda r: execute('SET', 'hook', 1)).register(hook='get', mode='sync')
+        }
+        set t [client]
+        set m [client]
+        $m MULTI
+        $m GET k
+        r CLIENT PAUSE 100000 WRITE
+        client::send $t RG.TRIGGER t
+        client::flush $t
+        client::send $m EXEC
+        client::flush $m
+        set g [begin GET k]
+        wait_for {[info_field blocked_clients] == 3}
+        expect [r EXISTS trigger hook] 0
+        expect [r STRLEN k] 0
+        r CLIENT UNPAUSE
+        expect [client::receive $t] OK
+        expect [client::receive $m] OK
+        expect [finish $g] OK
+        foreach reg [r RG.DUMPREGISTRATIONS] { r RG.UNREGISTER [lindex $reg 1] }
+        client::close $t
+        client::close $m
+    }
+
+    test "what has run out stays while clients are paused, though a program asks" -needs python {
+        r DEBUG EFFECTS ON
+        r SET k v PX 1
+        r CLIENT PAUSE 100000 WRITE
+        wait_for {[r EXISTS k] == 0}
+        r RG.PYEXECUTE "GB('ShardsIDReader').map(lambda r: execute('GET', 'k')).run()"
+        set effects [r DEBUG EFFECTS TAKE]
+        expect_true {![string match -nocase "*DEL*" $effects]}
+        r CLIENT UNPAUSE
+        expect [r GET k] (nil)
+        wait_for {[string match -nocase "*DEL*" [r DEBUG EFFECTS TAKE]]}
+        r DEBUG EFFECTS OFF
+    }
+}
