@@ -161,7 +161,8 @@ def shrink(kind, count):
 
 SHRINKING = ("keys", "list", "hash", "set", "zset", "stream")
 
-# Commands on a collection of a million elements, sent one by one, that needn't walk it.
+# Commands on a large collection, sent one by one, that needn't walk it. {…}: its size, less a
+# thousand or so.
 TURN_COMMANDS = {
     "keys": ["SCAN 0 COUNT 100", "RANDOMKEY", "DBSIZE",
              "EXPIRE key:000000000001 100", "FLUSHALL ASYNC"],
@@ -181,7 +182,7 @@ TURN_COMMANDS = {
                "XREAD COUNT 100 STREAMS big 0", "XGROUP CREATE big g 0",
                "XREADGROUP GROUP g c COUNT 100 STREAMS big >", "XPENDING big g",
                "XPENDING big g - + 100", "XAUTOCLAIM big g d 0 0 COUNT 100",
-               "XTRIM big MAXLEN ~ 999000", "XTRIM big MAXLEN 998990", "XINFO STREAM big",
+               "XTRIM big MAXLEN ~ {few_less}", "XTRIM big MAXLEN {more_less}", "XINFO STREAM big",
                "XGROUP DESTROY big g"],
     "hll": ["PFCOUNT big"],
     "bitmap": ["GETBIT big 100", "SETBIT big 100 1"],
