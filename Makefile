@@ -292,9 +292,11 @@ demo: deps
 	$(Q)utils/demo/run
 
 test: deps
+	$(Q)deps/install clients
 	$(Q)tests/all
 
 soak: deps
+	$(Q)deps/install clients
 	$(Q)tests/all --soak
 
 bench: deps

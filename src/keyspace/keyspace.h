@@ -91,6 +91,7 @@ struct kv_db {
 struct kv_stats {
     uint64_t evicted;
     uint64_t hits, misses, expired, expired_time_cap_reached;
+    uint64_t expire_cycle_us; /* spent looking for expired keys */
     double expired_stale_percent; /* running estimate: expired but not yet deleted */
 };
 

@@ -340,6 +340,11 @@ static int64_t expire_cap_reached(void)
     return (int64_t)kv_stats()->expired_time_cap_reached;
 }
 
+static int64_t expire_cycle_ms(void)
+{
+    return (int64_t)(kv_stats()->expire_cycle_us / 1000);
+}
+
 static int64_t hits(void)
 {
     return (int64_t)kv_stats()->hits;
@@ -364,6 +369,7 @@ static void reset_keyspace(void)
 {
     struct kv_stats *s = kv_stats();
     s->hits = s->misses = s->evicted = s->expired = s->expired_time_cap_reached = 0;
+    s->expire_cycle_us = 0;
 }
 
 static const struct metric_row stats_rows[] = {
@@ -384,6 +390,7 @@ static const struct metric_row stats_rows[] = {
     {METRIC_STATS, "expired_stale_perc", METRIC_TEXT_FN, {.text_fn = print_stale_percent}, 0},
     {METRIC_STATS, "expired_time_cap_reached_count", METRIC_INT_FN,
      {.int_fn = expire_cap_reached}, 0},
+    {METRIC_STATS, "expire_cycle_cpu_milliseconds", METRIC_INT_FN, {.int_fn = expire_cycle_ms}, 0},
     {METRIC_STATS, "evicted_keys", METRIC_INT_FN, {.int_fn = evicted_keys}, 0},
     {METRIC_STATS, "evicted_clients", METRIC_U64, {.u64 = &now.clients.evicted}, 0},
     {METRIC_STATS, "keyspace_hits", METRIC_INT_FN, {.int_fn = hits}, 0},
@@ -397,6 +404,36 @@ static const struct metric_row stats_rows[] = {
      {.u64 = &now.clients.output_limit_disconnections}, 0},
     {METRIC_STATS, "loop_longest_turn_usec", METRIC_INT_FN, {.int_fn = longest_turn_us}, 0},
     {METRIC_STATS, "loop_longest_turn_cpu_usec", METRIC_INT_FN, {.int_fn = longest_turn_cpu_us}, 0},
+};
+
+/* ---- what parts would say that aren't there ---- */
+
+static size_t nothing;
+
+/* Scripts, replication from a master, defragmentation; and reply buffers that change their size by
+ * what a client gets: ours are taken when there is something to send. */
+static const struct metric_row absent_rows[] = {
+    {METRIC_MEMORY, "used_memory_lua", METRIC_SIZE, {.size = &nothing}, METRIC_HUMAN},
+    {METRIC_MEMORY, "used_memory_vm_eval", METRIC_SIZE, {.size = &nothing}, 0},
+    {METRIC_MEMORY, "used_memory_scripts_eval", METRIC_SIZE, {.size = &nothing}, 0},
+    {METRIC_MEMORY, "number_of_cached_scripts", METRIC_SIZE, {.size = &nothing}, 0},
+    {METRIC_MEMORY, "number_of_functions", METRIC_SIZE, {.size = &nothing}, 0},
+    {METRIC_MEMORY, "number_of_libraries", METRIC_SIZE, {.size = &nothing}, 0},
+    {METRIC_MEMORY, "used_memory_vm_functions", METRIC_SIZE, {.size = &nothing}, 0},
+    {METRIC_MEMORY, "used_memory_vm_total", METRIC_SIZE, {.size = &nothing}, METRIC_HUMAN},
+    {METRIC_MEMORY, "used_memory_functions", METRIC_SIZE, {.size = &nothing}, 0},
+    {METRIC_MEMORY, "used_memory_scripts", METRIC_SIZE, {.size = &nothing}, METRIC_HUMAN},
+    {METRIC_STATS, "instantaneous_input_repl_kbps", METRIC_TEXT, {.text = "0.00"}, 0},
+    {METRIC_STATS, "instantaneous_output_repl_kbps", METRIC_TEXT, {.text = "0.00"}, 0},
+    {METRIC_STATS, "slave_expires_tracked_keys", METRIC_SIZE, {.size = &nothing}, 0},
+    {METRIC_STATS, "active_defrag_hits", METRIC_SIZE, {.size = &nothing}, 0},
+    {METRIC_STATS, "active_defrag_misses", METRIC_SIZE, {.size = &nothing}, 0},
+    {METRIC_STATS, "active_defrag_key_hits", METRIC_SIZE, {.size = &nothing}, 0},
+    {METRIC_STATS, "active_defrag_key_misses", METRIC_SIZE, {.size = &nothing}, 0},
+    {METRIC_STATS, "total_active_defrag_time", METRIC_SIZE, {.size = &nothing}, 0},
+    {METRIC_STATS, "current_active_defrag_time", METRIC_SIZE, {.size = &nothing}, 0},
+    {METRIC_STATS, "reply_buffer_shrinks", METRIC_SIZE, {.size = &nothing}, 0},
+    {METRIC_STATS, "reply_buffer_expands", METRIC_SIZE, {.size = &nothing}, 0},
 };
 
 /* ---- Replication, Cluster ---- */
@@ -541,6 +578,7 @@ void server_metrics_register(void)
     metric_register(memory_rows, ARRAY_COUNT(memory_rows));
     metric_register(persistence_rows, ARRAY_COUNT(persistence_rows));
     metric_register(stats_rows, ARRAY_COUNT(stats_rows));
+    metric_register(absent_rows, ARRAY_COUNT(absent_rows));
     metric_register(replication_rows, ARRAY_COUNT(replication_rows));
     metric_register(cpu_rows, ARRAY_COUNT(cpu_rows));
     metric_register(lines_rows, ARRAY_COUNT(lines_rows));
