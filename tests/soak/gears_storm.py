@@ -87,6 +87,16 @@ GB().foreach(lambda r: execute('incr', 'seen:sync')).register(
     'ev:*', mode='sync', eventTypes=['set'])
 GB().foreach(lambda r: execute('incr', 'seen:async')).register(
     'ev:*', mode='async_local', eventTypes=['set'])
+GB('TimeReader').foreach(lambda r: execute('incr', 'ticks')).register(every=20)
+def twice(r):
+    execute('incr', 'seen:hook')
+    return int(call_next(*r[1:])) * 2
+GB('CommandReader').map(twice).register(hook='incrby', keyprefix='hooked:', mode='sync')
+def answer(r):
+    execute('incr', 'seen:held')
+    override_reply('+' + get_command()[1])
+GB().foreach(answer).register(
+    'held:*', mode='async_local', eventTypes=['set'], commands=['setex'])
 """
 
 UPGRADED = """
@@ -181,6 +191,30 @@ class Storm:
                 if isinstance(reply, ReplyError):
                     raise reply
             self.count("events", events)
+            if self.stop.is_set():
+                break
+        client.close()
+
+    def hooked(self, dice):
+        """Commands that programs answer, pipelined and within transactions."""
+        client = self.client()
+        for _ in range(20):
+            commands, answers = [], []
+            for _ in range(dice.randint(1, 10)):
+                key = dice.choice(["hooked:%d", "held:%d"]) % dice.randint(0, 1 << 40)
+                by = dice.randint(1, 1000)
+                if key.startswith("hooked"):
+                    commands.append(("INCRBY", key, by))
+                    answers.append(str(2 * by))
+                else:
+                    commands.append(("SETEX", key, 1, "v"))
+                    answers.append(key)
+            self.count("hooked", sum(1 for c in commands if c[0] == "INCRBY"))
+            self.count("held", sum(1 for c in commands if c[0] == "SETEX"))
+            client.send(*commands)
+            got = [client.receive() for _ in commands]
+            if [str(reply) for reply in got] != answers:
+                self.fail("%s gave %s" % (commands, got))
             if self.stop.is_set():
                 break
         client.close()
@@ -281,13 +315,16 @@ class Storm:
 
     def check_end(self, client):
         deadline = time.monotonic() + DRAIN_S
-        events = self.counts.get("events", 0)
-        for what in ("seen:sync", "seen:async"):
+        for what in ("seen:sync", "seen:async", "seen:hook", "seen:held"):
+            events = self.counts.get({"seen:hook": "hooked", "seen:held": "held"}.get(
+                what, "events"), 0)
             while int(client.must("GET", what) or 0) < events and time.monotonic() < deadline:
                 time.sleep(0.05)
             seen = int(client.must("GET", what) or 0)
             if seen != events:
                 self.fail("%d events, but %s is %d" % (events, what, seen))
+        if int(client.must("GET", "ticks") or 0) < self.args.seconds:
+            self.fail("a clock of 20 ms ticked %s times" % client.must("GET", "ticks"))
         if client.must("GET", "atomic") != client.must("GET", "atomic:check"):
             self.fail("an atomic block was interleaved")
         for entry in client.must("RG.DUMPREGISTRATIONS"):
@@ -307,7 +344,7 @@ class Storm:
 
     def run(self):
         actors = [self.writes] * 3 + [self.runs] * 2 + [
-            self.aborts, self.leaves, self.upgrades, self.triggers, self.passes, self.looks]
+            self.hooked, self.aborts, self.leaves, self.upgrades, self.triggers, self.passes, self.looks]
         boss = self.client()
         try:
             for i in range(1000):
