@@ -107,11 +107,12 @@ enum status gsync_start(void)
 
 /* ---- main, or a worker that holds the token without the GIL ---- */
 
-/* True when the runner has begun. */
+/* True when the runner has begun. It doesn't wake us for that alone, but at its end. */
 static bool wait_for_begin(void)
 {
     int64_t end_us = clock_mono_us() + gconf.sync_wait_ms * 1000;
     if (spin(WANTED)) return true;
+    atomic_store(&sync.caller_sleeps, true);
     for (int64_t left_us; (left_us = end_us - clock_mono_us()) > 0;) {
         if (atomic_load(&sync.word) != WANTED) return true;
         futex_wait(&sync.word, WANTED, MIN(left_us, 1000) * 1000);
@@ -154,8 +155,8 @@ enum status gsync_run(void (*fn)(void *ctx), void *ctx)
     if (began && !spin(RUNNING)) {
         atomic_store(&sync.caller_sleeps, true);
         wait_for_end();
-        atomic_store(&sync.caller_sleeps, false);
     }
+    atomic_store(&sync.caller_sleeps, false);
     token_lend_end();
     if (began) {
         atomic_store(&sync.word, IDLE);

@@ -99,7 +99,8 @@ enum status server_wire(void)
 /*
  * What must be in order when the process ends: nobody's request hangs, no thread is in the middle
  * of a write. Memory goes with the process, so a release build doesn't walk a hundred million
- * keys to free them; debug builds do, for the leak checker.
+ * keys to free them; debug builds do, for the leak checker. The loop stays: threads that go on may
+ * wake it.
  */
 void server_unwire(void)
 {
@@ -113,7 +114,6 @@ void server_unwire(void)
     effects_tap(false);
     effects_teardown();
     kv_teardown();
-    loop_teardown();
     command_teardown();
     metric_teardown();
     opt_teardown();
