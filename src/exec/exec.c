@@ -5,6 +5,8 @@
  */
 #include "exec/exec.h"
 
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/ticks.h"
@@ -39,7 +41,9 @@ static struct {
     void (*on_done)(const struct exec_ctx *ctx, enum status st, uint64_t ns);
     void (*on_tracked)(struct exec_ctx *ctx, bool ran);
     uint64_t done_min_ticks; /* UINT64_MAX: nobody is told */
-} exec = {.done_min_ticks = UINT64_MAX};
+    void (*on_work)(const struct exec_work *w);
+    _Atomic uint64_t work_min_us; /* read by any thread */
+} exec = {.done_min_ticks = UINT64_MAX, .work_min_us = UINT64_MAX};
 
 static _Thread_local const struct command *current_command;
 
@@ -108,6 +112,27 @@ void exec_done_min(uint64_t min_ns)
 {
     double ticks = (double)min_ns / ticks_ns_per_tick;
     exec.done_min_ticks = ticks < (double)INT64_MAX ? (uint64_t)ticks : UINT64_MAX;
+}
+
+void exec_on_work(void (*fn)(const struct exec_work *w))
+{
+    ASSERT(!exec.on_work);
+    exec.on_work = fn;
+}
+
+void exec_work_done(const struct exec_work *w)
+{
+    if (exec.on_work) exec.on_work(w);
+}
+
+uint64_t exec_work_min_us(void)
+{
+    return atomic_load_explicit(&exec.work_min_us, memory_order_relaxed);
+}
+
+void exec_work_min_set(uint64_t us)
+{
+    atomic_store_explicit(&exec.work_min_us, us, memory_order_relaxed);
 }
 
 void exec_on_tracked(void (*fn)(struct exec_ctx *ctx, bool ran))

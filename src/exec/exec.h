@@ -89,6 +89,27 @@ enum status exec_call(struct exec_ctx *ctx);
 void exec_on_done(void (*fn)(const struct exec_ctx *ctx, enum status st, uint64_t ns));
 void exec_done_min(uint64_t min_ns);
 
+/* ---- work beside commands ---- */
+
+/* Something that took its time on another thread, for a command that had been answered or waits:
+ * what the slow log shows of it. Of a long word only the first 4096 bytes are there. */
+struct exec_work {
+    const struct arg *argv;
+    int argc;
+    uint64_t more;      /* words behind them */
+    uint64_t client_id; /* whose command it was; 0: nobody's */
+    uint64_t ns;
+};
+
+/* Tells the watcher of such work. Main, under the token. */
+void exec_on_work(void (*fn)(const struct exec_work *w));
+void exec_work_done(const struct exec_work *w);
+
+/* What is shorter needn't be told; UINT64_MAX: nothing need be. Any thread reads; under the token it
+ * is set. */
+uint64_t exec_work_min_us(void);
+void exec_work_min_set(uint64_t us);
+
 /* ---- clients that cache what they read ---- */
 
 /* Calls fn after each command with EXEC_TRACKED, before its events are delivered. Also, with `ran`

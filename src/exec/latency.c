@@ -23,6 +23,7 @@ static const char *const names[LATENCY_EVENT_COUNT] = {
     [LATENCY_FORK] = "fork",
     [LATENCY_EXPIRE_CYCLE] = "expire-cycle",
     [LATENCY_EVICTION_CYCLE] = "eviction-cycle",
+    [LATENCY_GEARS] = "gears",
 };
 
 static struct {

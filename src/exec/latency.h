@@ -19,6 +19,7 @@ enum latency_event {
     LATENCY_FORK,
     LATENCY_EXPIRE_CYCLE,
     LATENCY_EVICTION_CYCLE,
+    LATENCY_GEARS, /* a program of gears ran so long; on a thread of its own, clients went on */
     LATENCY_EVENT_COUNT
 };
 

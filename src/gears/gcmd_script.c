@@ -164,6 +164,19 @@ enum status cmd_rg_pyexecute(struct exec_ctx *ctx)
     return gcmd_allowed(ctx) ? execute(ctx, 1, NULL) : STATUS_ERR;
 }
 
+/* Without words: what would be done is the same, whatever they say. */
+enum status cmd_rg_explain(struct exec_ctx *ctx)
+{
+    if (!gcmd_allowed(ctx)) return STATUS_ERR;
+    if (!gcmd_may_block(ctx)) return gcmd_error(ctx, no_blocking);
+    struct gscript_options o = {.code = arg_view(&ctx->argv[1]),
+                                .explain = true,
+                                .user = client_user(ctx->client)};
+    client_block(ctx, gscript_gone, NULL);
+    gscript_start(client_id(ctx->client), &o);
+    return STATUS_BLOCKED;
+}
+
 enum status cmd_rg_execute(struct exec_ctx *ctx)
 {
     if (!gcmd_allowed(ctx)) return STATUS_ERR;

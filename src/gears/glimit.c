@@ -55,6 +55,11 @@ enum glimit glimit_of_word(struct view word)
     return GLIMIT_COUNT;
 }
 
+const char *glimit_word(enum glimit limit)
+{
+    return rows[limit].word;
+}
+
 const char *glimit_keyword(enum glimit limit)
 {
     return rows[limit].keyword;

@@ -51,7 +51,8 @@ void glimits_override(struct glimits *l, const struct glimits *over);
 /* The limit of a word behind LIMITS (case apart), or GLIMIT_COUNT. */
 enum glimit glimit_of_word(struct view word);
 
-/* The keyword of a limit, NULL if it has none. */
+/* The word and the keyword of a limit, NULL if it has none. */
+const char *glimit_word(enum glimit limit);
 const char *glimit_keyword(enum glimit limit);
 
 /* Reads a limit's value: milliseconds, records, or bytes as in redis.conf ("10mb").

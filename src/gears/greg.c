@@ -503,6 +503,7 @@ struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, stru
 {
     struct sync_call c = {g, grun_exec_new(g->plan, true), input, unit, depth, false};
     c.exec->drop_when_done = g->plan->reader == GREADER_COMMAND;
+    c.exec->slow.whose = GSLOW_SOMEONE_TELLS; /* its command */
     c.exec->then = sync_ended;
     c.exec->then_ctx = g;
     if (input->hook) c.exec->hook = *input->hook;

@@ -291,6 +291,7 @@ static void end(struct gexec *e, int64_t now_us)
     atomic_store_explicit(&e->meter.ended_us, now_us, memory_order_relaxed);
     atomic_fetch_add_explicit(e->errors.count ? &run.failed : &run.finished, 1,
                               memory_order_relaxed);
+    gslow_execution(e);
     finish(e, e->parked_abort ? GEXEC_ABORTED : GEXEC_DONE);
 }
 

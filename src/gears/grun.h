@@ -24,6 +24,7 @@
 #include "gears/ghook.h"
 #include "gears/gplan.h"
 #include "gears/gpy.h"
+#include "gears/gslow.h"
 
 /* "0000…0000": the id of the only shard. 40 characters. */
 #define GEARS_SHARD_ID "0000000000000000000000000000000000000000"
@@ -110,6 +111,7 @@ struct gexec {
     struct gexec_limits limits;
     struct gstop stop;
     struct gmeter meter;
+    struct gslow slow; /* set before it begins */
     struct gwatch *watch; /* of its time, from begin to end; NULL: that isn't limited */
 
     /* Called on the worker that brings a paused execution to its end, after the waiters have been

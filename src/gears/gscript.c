@@ -7,11 +7,13 @@
 
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "exec/client.h"
 #include "exec/token.h"
 #include "gears/gconf.h"
+#include "gears/gexplain.h"
 
 static struct {
     pthread_mutex_t mutex;
@@ -77,6 +79,18 @@ static void note_running(struct gscript *s, struct gexec *e)
     if (e && gone) grun_abort(e);
 }
 
+/* It is over, and told of before its client is answered. */
+static void note_slow(struct gscript *s)
+{
+    struct arg code = arg_of(s->code, s->code_len);
+    struct gslow slow = {.whose = GSLOW_CLIENT,
+                         .name = s->session->explained ? "rg.explain" : "rg.pyexecute",
+                         .words = &code,
+                         .word_count = 1,
+                         .client_id = s->client_id};
+    gslow_command(&slow, clock_mono_us() - s->began_us);
+}
+
 static void free_script(struct gscript *s)
 {
     mem_free(s->code);
@@ -122,6 +136,7 @@ static void answer_results(struct gexec *e, void *ctx)
     grun_unlist(e);
     grun_exec_unref(e);
     unlink_script(s);
+    note_slow(s);
     client_unblock_post(s->client_id, &reply);
     free_script(s);
 }
@@ -131,6 +146,7 @@ static void run_and_answer(struct gscript *s)
     struct gexec *e = s->exec;
     grun_list(e);
     note_running(s, e);
+    e->slow.whose = GSLOW_SOMEONE_TELLS;
     e->then = answer_results;
     e->then_ctx = s;
     if (grun_execute(e, NULL, NULL, 0)) answer_results(e, s);
@@ -143,6 +159,7 @@ static void answer_and_run(struct gscript *s)
     grun_format_id(id, e->number);
     grun_list(e);
     unlink_script(s);
+    note_slow(s);
     post(s, TAPE_BULK, id, strlen(id));
     free_script(s);
     run_unanswered(e);
@@ -163,6 +180,7 @@ static void register_and_answer(struct gscript *s)
     enum status st = greg_apply(s, &error);
     if (st) end_time_events(s);
     unlink_script(s);
+    note_slow(s);
     gsession_unref(s->session); /* who sees the answer finds the registrations' references alone */
     s->session = NULL;
     if (st) {
@@ -181,6 +199,21 @@ static void register_and_answer(struct gscript *s)
     if (e) run_unanswered(e);
 }
 
+static void explain_and_forget(struct gscript *s)
+{
+    struct tape reply = {0};
+    gexplain_reply(s, &reply);
+    grun_exec_unref(s->exec);
+    for (struct greg_request *r = s->requests, *next; r; r = next) {
+        next = r->next;
+        greg_request_free(r);
+    }
+    unlink_script(s);
+    note_slow(s);
+    client_unblock_post(s->client_id, &reply);
+    free_script(s);
+}
+
 static void run_script(struct gjob *job, const char *failure)
 {
     struct gscript *s = CONTAINER_OF(job, struct gscript, job);
@@ -193,15 +226,19 @@ static void run_script(struct gjob *job, const char *failure)
         free_script(s);
         return;
     }
+    s->began_us = clock_mono_us();
     gpy_run_script(s);
     if (s->outcome != GSCRIPT_OK) end_time_events(s);
-    if (s->outcome == GSCRIPT_OK && s->requests) {
+    if (s->outcome == GSCRIPT_OK && s->session->explained) {
+        explain_and_forget(s);
+    } else if (s->outcome == GSCRIPT_OK && s->requests) {
         register_and_answer(s);
     } else if (s->outcome == GSCRIPT_OK && s->exec) {
         if (s->unblocking) answer_and_run(s);
         else run_and_answer(s);
     } else {
         unlink_script(s);
+        note_slow(s);
         if (s->outcome == GSCRIPT_OK) post(s, TAPE_STATUS, "OK", 2);
         else post_error(s, buf_view(&s->error));
         free_script(s);
@@ -215,6 +252,7 @@ static void set_form(struct gscript *s, const struct gscript_options *options)
     gconf_limits(&now);
     s->limits = now.own;
     s->session->native = options->native;
+    s->session->explained = options->explain;
     if (!options->limited) return;
     glimits_override(&s->limits, &options->limits);
     s->session->limits = mem_alloc(sizeof(options->limits));

@@ -33,6 +33,7 @@ struct gscript {
     struct glimits limits; /* of the body */
     struct gstop stop;
     struct gmeter meter;
+    int64_t began_us; /* the worker took it */
 
     /* Filled by gpy_run_script. */
     enum gscript_outcome outcome;
@@ -50,6 +51,7 @@ struct gscript_options {
     bool unblocking, upgrade;
     struct view id, desc, replace_with; /* ptr NULL: not given */
     struct exec_user *user;             /* who submits it */
+    bool explain;                       /* show what would be done, instead of doing it */
     bool native;                        /* results have types */
     bool limited;
     struct glimits limits;              /* if so: what LIMITS sets */

@@ -31,6 +31,7 @@ struct gsession {
     char *desc;             /* NULL if none */
     void *globals;          /* dict of the script; a Python reference, NULL before the script ran */
     struct exec_user *user; /* who submitted it and with whose rights it acts; a reference */
+    bool explained;         /* its code may not reach the data: RG.EXPLAIN */
     bool native;            /* its results are to have the types of RESP3 */
     struct glimits *limits; /* what RG.PYEXECUTE sets of them; NULL: nothing. Owned */
 

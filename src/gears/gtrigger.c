@@ -7,6 +7,7 @@
 
 #include "ds/table.h"
 #include "exec/client.h"
+#include "exec/command.h"
 #include "gears/gcmd.h"
 #include "gears/gconf.h"
 #include "gears/greg_impl.h"
@@ -171,6 +172,11 @@ static enum status trigger_async(struct exec_ctx *ctx, struct greg *g, int first
     ev->depth = ctx->event_depth;
     ev->exec = grun_exec_new(g->plan, true);
     ev->exec->drop_when_done = true;
+    ev->exec->slow = (struct gslow){.whose = GSLOW_CLIENT,
+                                    .name = first ? ctx->cmd->fullname : NULL,
+                                    .words = ev->words,
+                                    .word_count = ev->word_count,
+                                    .client_id = client_id(ctx->client)};
     if (hook) ev->exec->hook = *hook;
     wait_for(ctx, ev->exec);
     grun_list(ev->exec);

@@ -22,10 +22,18 @@ static void command_done(const struct exec_ctx *ctx, enum status st, uint64_t ns
     if (monitor__on() && !(ctx->flags & EXEC_RETRY)) monitor__done(ctx);
 }
 
+static void work_done(const struct exec_work *w)
+{
+    slowlog__work(w);
+    latency_note(LATENCY_GEARS, w->ns / 1000);
+}
+
 void observe__update(void)
 {
     uint64_t slow_ns = latency__threshold_us;
     if (slow_ns != UINT64_MAX) slow_ns *= 1000;
+    exec_work_min_set(MIN(slowlog__min_ns() == UINT64_MAX ? UINT64_MAX : slowlog__min_ns() / 1000,
+                          latency__threshold_us));
     exec_done_min(monitor__on() ? 0 : MIN(slowlog__min_ns(), slow_ns));
 }
 
@@ -59,6 +67,7 @@ struct view observe__arg(const struct exec_ctx *ctx, int i)
 void observe_setup(void)
 {
     exec_on_done(command_done);
+    exec_on_work(work_done);
     monitor__setup();
     latency_on_change(observe__update);
 }

@@ -15,6 +15,9 @@ uint64_t slowlog__min_ns(void);
 /* A command has run; it may have been shorter than that. */
 void slowlog__done(const struct exec_ctx *ctx, uint64_t ns);
 
+/* The same for work beside commands. */
+void slowlog__work(const struct exec_work *w);
+
 /* Somebody monitors. */
 bool monitor__on(void);
 void monitor__done(const struct exec_ctx *ctx);

@@ -2,7 +2,8 @@
 /*
  * The slow log; see slowlog.h. A list, newest first; an entry is one allocation with copies of what
  * it tells. What a client's command waits for isn't counted: a command that blocks is told of when
- * it is served, with the time that serving it took.
+ * it is served, with the time that serving it took. Work for it on other threads has an entry of
+ * its own (struct exec_work).
  *
  * Whoever holds the token.
  */
@@ -73,25 +74,36 @@ static void put_arg(struct buf *out, struct view v)
     if (v.len > BYTES_MAX) buf_printf(out, "... (%zu more bytes)", v.len - BYTES_MAX);
 }
 
-/* The entry's texts go to `out`, their lengths to `e`. */
-static void collect(const struct exec_ctx *ctx, struct slow_entry *e, struct buf *out)
+static void put_word(struct slow_entry *e, struct buf *out, struct view v)
+{
+    size_t before = out->len;
+    put_arg(out, v);
+    e->lens[e->argc++] = out->len - before;
+}
+
+/* In the place of the last word that an entry has room for. */
+static void put_more(struct slow_entry *e, struct buf *out, uint64_t count)
+{
+    size_t before = out->len;
+    buf_printf(out, "... (%llu more arguments)", (unsigned long long)count);
+    e->lens[e->argc++] = out->len - before;
+}
+
+static void put_client(struct slow_entry *e, struct buf *out, const struct client *c)
 {
     char addr[160] = "?:0"; /* as stock's for a command without a connection */
-    e->argc = MIN(ctx->argc, ARGS_MAX);
-    for (int i = 0; i < e->argc; i++) {
-        size_t before = out->len;
-        if (i == ARGS_MAX - 1 && ctx->argc > ARGS_MAX)
-            buf_printf(out, "... (%d more arguments)", ctx->argc - ARGS_MAX + 1);
-        else
-            put_arg(out, observe__arg(ctx, i));
-        e->lens[i] = out->len - before;
-    }
-    if (ctx->client) client_addr(ctx->client, addr, sizeof(addr));
-    const char *name = ctx->client ? client_name(ctx->client) : NULL;
+    const char *name = c ? client_name(c) : NULL;
+    if (c) client_addr(c, addr, sizeof(addr));
     e->addr_len = strlen(addr);
     e->name_len = name ? strlen(name) : 0;
     buf_append_cstr(out, addr);
     if (name) buf_append_cstr(out, name);
+}
+
+/* How many words of so many stand in an entry as such. */
+static int words_shown(uint64_t count)
+{
+    return count > ARGS_MAX ? ARGS_MAX - 1 : (int)count;
 }
 
 static void drop(struct list_node *n)
@@ -106,23 +118,53 @@ static void trim(size_t most)
     while (slowlog.count > most) drop(slowlog.list.next);
 }
 
-void slowlog__done(const struct exec_ctx *ctx, uint64_t ns)
+static void add(const struct slow_entry *head, struct buf *take_text)
 {
-    if (ns < slowlog__min_ns() || slowlog__min_ns() == UINT64_MAX) return;
-    if (ctx->cmd->flags & COMMAND_SKIP_SLOWLOG) return;
-    struct slow_entry head = {.id = slowlog.next_id++,
-                              .time_s = clock_wall_ms() / 1000,
-                              .duration_us = (int64_t)(ns / 1000)};
-    struct buf text = {0};
-    collect(ctx, &head, &text);
-    struct slow_entry *e = mem_alloc(sizeof(*e) + text.len);
-    *e = head;
-    memcpy(e->bytes, text.ptr, text.len);
-    buf_release(&text);
+    struct slow_entry *e = mem_alloc(sizeof(*e) + take_text->len);
+    *e = *head;
+    memcpy(e->bytes, take_text->ptr, take_text->len);
+    buf_release(take_text);
     list_init(&e->node);
     list_push(&slowlog.list, &e->node); /* newest at the end */
     slowlog.count++;
     trim((size_t)slowlog.max_len);
+}
+
+static struct slow_entry new_head(uint64_t ns)
+{
+    return (struct slow_entry){.id = slowlog.next_id++,
+                               .time_s = clock_wall_ms() / 1000,
+                               .duration_us = (int64_t)(ns / 1000)};
+}
+
+static bool is_slow(uint64_t ns)
+{
+    return ns >= slowlog__min_ns() && slowlog__min_ns() != UINT64_MAX;
+}
+
+void slowlog__done(const struct exec_ctx *ctx, uint64_t ns)
+{
+    if (!is_slow(ns) || ctx->cmd->flags & COMMAND_SKIP_SLOWLOG) return;
+    struct slow_entry head = new_head(ns);
+    struct buf text = {0};
+    int shown = words_shown((uint64_t)ctx->argc);
+    for (int i = 0; i < shown; i++) put_word(&head, &text, observe__arg(ctx, i));
+    if (shown < ctx->argc) put_more(&head, &text, (uint64_t)(ctx->argc - shown));
+    put_client(&head, &text, ctx->client);
+    add(&head, &text);
+}
+
+void slowlog__work(const struct exec_work *w)
+{
+    if (!is_slow(w->ns)) return;
+    struct slow_entry head = new_head(w->ns);
+    struct buf text = {0};
+    uint64_t count = (uint64_t)w->argc + w->more;
+    int shown = MIN(words_shown(count), w->argc);
+    for (int i = 0; i < shown; i++) put_word(&head, &text, arg_view(&w->argv[i]));
+    if ((uint64_t)shown < count) put_more(&head, &text, count - (uint64_t)shown);
+    put_client(&head, &text, w->client_id ? client_find(w->client_id) : NULL);
+    add(&head, &text);
 }
 
 /* ---- showing ---- */

@@ -349,6 +349,7 @@ def run_dependent(connection, holder, protocol):
     ask(b"CLIENT", b"TRACKING", b"off")
     other.close()
     ask(b"RG.PYEXECUTE", b"x=1", b"LIMITS", b"time", b"1000", b"memory", b"10mb")
+    ask(b"RG.EXPLAIN", b"GB().count().run(); GB('CommandReader').register(trigger='explained')")
     ask(b"RG.PYEXECUTE", b"GB().map(lambda r: {1: {r['key']}, 2.5: None}).run()", b"NATIVE")
     for get in (b"RG.GETRESULTS", b"RG.GETRESULTSBLOCKING", b"RG.ABORTEXECUTION"):
         started = ask(b"RG.PYEXECUTE", b"GB('KeysReader').run()", b"UNBLOCKING")

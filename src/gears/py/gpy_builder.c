@@ -612,6 +612,8 @@ static void ask_place(void *ctx)
 static bool place_is_free(struct greg_request *r)
 {
     struct place_question q = {.request = r, .script = gpy__me()->script};
+    const struct gsession *session = gpy__me()->session;
+    if (session && session->explained) return trigger_is_free(r); /* it won't be registered */
     if (!trigger_is_free(r) || !gpy__with_token(ask_place, &q)) return false;
     if (q.refusal) PyErr_SetString(gpy__names.error, q.refusal);
     return !q.refusal;

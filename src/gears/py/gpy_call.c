@@ -57,6 +57,15 @@ static bool take_token(struct gpy_thread *me)
     return false;
 }
 
+bool gpy__refuse_explained(const char *what)
+{
+    const struct gsession *session = gpy__me()->session;
+    if (likely(!session || !session->explained)) return false;
+    PyErr_Format(gpy__names.error, "%s is not allowed while a script is explained (RG.EXPLAIN)",
+                 what);
+    return true;
+}
+
 /* ---- execute ---- */
 
 /* One word of the command: bytes as they are, anything else as str(). hold keeps them alive. */
@@ -220,6 +229,7 @@ PyObject *gpy__execute(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
         PyErr_SetString(gpy__names.error, "the given command must be a string");
         return NULL;
     }
+    if (unlikely(gpy__refuse_explained("execute"))) return NULL;
     const struct exec_call base = {.flags = gpy__me()->answers_event ? EXEC_ANSWERS_EVENT : 0};
     return gpy__run_words(&base, NULL, args, nargs);
 }
@@ -234,6 +244,7 @@ static PyObject *atomic_enter(PyObject *self, PyObject *unused)
         PyErr_SetString(gpy__names.error, "Already inside an atomic block");
         return NULL;
     }
+    if (gpy__refuse_explained("atomic")) return NULL;
     /* Nobody could stop it there, or end the block when the thread ends. */
     if (!me->attached) {
         PyErr_SetString(gpy__names.error, "atomic is not allowed in a thread of the script's own");

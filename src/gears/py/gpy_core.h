@@ -210,6 +210,9 @@ static inline bool gpy__is_native(PyObject *o)
     return Py_IS_TYPE(o, &gpy__native_type);
 }
 
+/* With gears.error raised, if the script that runs here is only explained. */
+bool gpy__refuse_explained(const char *what);
+
 /* Puts away what an atomic block left open: the body ended inside of it. */
 void gpy__atomic_abandon(struct gpy_thread *me);
 

@@ -291,6 +291,7 @@ static PyObject *start_thread(PyObject *self, PyObject *args)
     UNUSED(self);
     PyObject *fn = PyTuple_GET_SIZE(args) ? PyTuple_GET_ITEM(args, 0) : NULL;
     if (!fn || !PyCallable_Check(fn)) return PyObject_Call(old_start, args, NULL); /* it refuses */
+    if (gpy__refuse_explained("a thread")) return NULL;
     PyObject *user = user_object(gpy__here()), *result = NULL;
     PyObject *pair = user ? PyTuple_Pack(2, user, fn) : NULL;
     PyObject *body = pair ? PyCFunction_New(&thread_body_def, pair) : NULL;

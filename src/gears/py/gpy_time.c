@@ -213,5 +213,6 @@ PyObject *gpy__register_time_event(PyObject *self, PyObject *const *args, Py_ssi
     if (!take_period(args[0], "time argument must be between one second and ten years",
                      GTIME_MS_MAX / 1000, &seconds))
         return NULL;
+    if (gpy__refuse_explained("registerTE")) return NULL;
     return begin_event(args[1], seconds * 1000, key);
 }

@@ -123,4 +123,189 @@ GB('ShardsIDReader').map(f).run()" UNBLOCKING]
             client::close $c
         }
     }
+
+    # ---- RG.EXPLAIN ----
+
+    test "EXPLAIN: a run" -needs python -resp {2 3} {
+        set plans [r RG.EXPLAIN "GB('KeysReader', desc='what it is').map(lambda r: r\['key'\])\
+            .groupby(lambda k: k, lambda k, a, r: (a or 0) + 1).run('k*', maxTime=500)"]
+        expect [llength $plans] 1
+        set plan [lindex $plans 0]
+        expect [dict keys $plan] {plan reader nativeReader makesRecords arg mode desc limits steps}
+        foreach {name want} {
+            plan run reader KeysReader arg k* mode async desc {what it is} limits {time 500}
+        } {
+            expect [dict get $plan $name] $want
+        }
+        set steps {}
+        foreach step [dict get $plan steps] {
+            expect [dict keys $step] {type name arg native crossesShards runsHere}
+            lappend steps [list [dict get $step type] [dict get $step name] \
+                [string is true [dict get $step native]] \
+                [string is true [dict get $step crossesShards]] \
+                [string is true [dict get $step runsHere]]]
+        }
+        expect $steps [list {*}{
+            {map RedisGearsPy_ToPyRecordMapper 1 0 1}
+            {map RedisGearsPy_PyCallbackMapper 0 0 1}
+            {extractkey RedisGearsPy_PyCallbackExtractor 0 0 1}
+            {repartition repartition 1 1 0}
+            {accumulatebykey RedisGearsPy_PyCallbackAccumulateByKey 0 0 1}
+            {map RedisGearsPy_ToPyRecordMapper 1 0 1}
+            {map RedisGearsPy_PyCallbackMapper 1 0 1}
+            {collect collect 1 1 0}
+        }]
+        expect_match [dict get [lindex [dict get $plan steps] 1] arg] "<function <lambda>*"
+    }
+
+    test "EXPLAIN: typed" -needs python -resp 3 {
+        set reply [rt RG.EXPLAIN "GB('KeysOnlyReader').count().run()"]
+        expect_match $reply "array ??map ??bulk plan? ?bulk run? ?bulk reader? ?bulk KeysOnlyReader?\
+            ?bulk nativeReader? ?bool t? ?bulk makesRecords? ?bool f? ?bulk arg? ?bulk \\*?*"
+    }
+
+    test "EXPLAIN: registrations, and nothing of it happens" -needs python {
+        r SET explained 1
+        set plans [r RG.EXPLAIN "
+GB('CommandReader').register(trigger='explained')
+GB().foreach(lambda r: execute('DEL', 'explained')).register('a*', mode='sync',
+    onRegistered=lambda: execute('DEL', 'explained'))
+GB('KeysReader').run()"]
+        expect [lmap plan $plans {list [dict get $plan plan] [dict get $plan reader] \
+            [dict get $plan arg] [dict get $plan mode]}] [list {*}{
+            {register CommandReader explained async}
+            {register KeysReader a* sync}
+            {run KeysReader * async}
+        }]
+        expect [r RG.DUMPREGISTRATIONS] {}
+        expect_error "*subcommand not found*" {r RG.TRIGGER explained}
+        r SET a 1
+        expect [r GET explained] 1
+        foreach row [r RG.DUMPEXECUTIONS] {expect [dict get $row status] done}
+        # what is registered already can be explained as well
+        r RG.PYEXECUTE "GB('CommandReader').register(trigger='there')"
+        expect [llength [r RG.EXPLAIN "GB('CommandReader').register(trigger='there')"]] 1
+        r RG.UNREGISTER [lindex [r RG.DUMPREGISTRATIONS] 0 1]
+        expect [r RG.EXPLAIN "x = 1"] {}
+    }
+
+    test "EXPLAIN: what a body may not do" -needs python {
+        foreach {call what} {
+            execute('SET','x',1)            execute
+            redisgears.executeCommand('GET','x') execute
+            atomic().__enter__()            atomic
+            registerTE(10,lambda:1)         registerTE
+            __import__('threading').Thread(target=print).start() {a thread}
+            __import__('_thread').start_new_thread(print,()) {a thread}
+        } {
+            expect_error "*gears.error: $what is not allowed while a script is explained\
+                (RG.EXPLAIN)*" {r RG.EXPLAIN $call}
+        }
+        # it may catch that
+        expect [llength [r RG.EXPLAIN "
+try: execute('SET', 'x', 1)
+except Exception: pass
+GB().run()"]] 1
+        expect [r EXISTS x] 0
+        # the next script is an ordinary one
+        expect [r RG.PYEXECUTE "execute('SET', 'x', 1)"] OK
+    }
+
+    test "EXPLAIN: errors and limits" -needs python {
+        expect_error "*ZeroDivisionError*" {r RG.EXPLAIN "1/0"}
+        expect_error "*Can not run more then 1 executions*" {r RG.EXPLAIN "GB().run()\nGB().run()"}
+        expect_error "ERR wrong number of arguments for 'rg.explain' command" {r RG.EXPLAIN}
+        expect_error "ERR wrong number of arguments for 'rg.explain' command" {r RG.EXPLAIN 1 2}
+        with_config {gears-max-time 40} {
+            expect_error "Limit met: it ran for longer than 40 ms*" {r RG.EXPLAIN "while True: pass"}
+        }
+        r MULTI
+        r RG.EXPLAIN 1
+        expect_error "*Can not run gears inside a multi exec*" {error [lindex [r EXEC] 0]}
+        expect_error "*" {r RG.PYEXECUTE "execute('RG.EXPLAIN', '1')"}
+    }
+
+    # ---- the slow log, LATENCY ----
+
+    test "slow log: programs, triggers and events" -needs python {
+        set name [r CLIENT SETNAME teller]
+        set nap "import time\ntime.sleep(0.03)\n"
+        set napper "import time\ndef f(x): time.sleep(0.03)\n"
+        with_config {slowlog-log-slower-than 20000} {
+            r SLOWLOG RESET
+            r RG.PYEXECUTE $nap
+            set entry [lindex [r SLOWLOG GET] 0]
+            expect [lindex $entry 3] [list rg.pyexecute $nap]
+            expect_true {[lindex $entry 2] >= 30000}
+            expect [lindex $entry 5] teller
+
+            r SLOWLOG RESET
+            set script "$napper\nGB('ShardsIDReader').foreach(f).run()"
+            r RG.PYEXECUTE $script
+            expect [llength [r SLOWLOG GET]] 1
+            expect [lindex [r SLOWLOG GET] 0 3] [list rg.pyexecute $script]
+
+            r SLOWLOG RESET
+            expect_error "*ZeroDivision*" {r RG.PYEXECUTE "$nap\n1/0"}
+            expect [lindex [r SLOWLOG GET] 0 3] [list rg.pyexecute "$nap\n1/0"]
+
+            # nobody waits for these
+            r SLOWLOG RESET
+            set id [r RG.PYEXECUTE $script UNBLOCKING]
+            r RG.GETRESULTSBLOCKING $id
+            expect [lindex [r SLOWLOG GET] 0 3] [list rg.execution $id]
+            expect [lindex [r SLOWLOG GET] 0 5] {}
+
+            r RG.PYEXECUTE "$napper
+GB().foreach(f).register('slow*', mode='async_local')
+GB('CommandReader').foreach(f).register(trigger='slow')
+GB('CommandReader').foreach(f).register(trigger='sync', mode='sync')"
+            r SLOWLOG RESET
+            r SET slowkey 1
+            wait_for {[r SLOWLOG LEN] == 1}
+            expect_match [lindex [r SLOWLOG GET] 0 3] {rg.execution 0000*-*}
+
+            r SLOWLOG RESET
+            r RG.TRIGGER slow word [string repeat x 200]
+            expect [lindex [r SLOWLOG GET] 0 3] \
+                [list rg.trigger slow word "[string repeat x 128]... (72 more bytes)"]
+            expect [lindex [r SLOWLOG GET] 0 5] teller
+            r SLOWLOG RESET
+            r RG.TRIGGERONKEY slow {*}[lrepeat 50 w]
+            set words [lindex [r SLOWLOG GET] 0 3]
+            expect [llength $words] 32
+            expect [lindex $words 0] rg.triggeronkey
+            expect [lindex $words 31] "... (21 more arguments)"
+
+            # of a sync one its command tells, once
+            r SLOWLOG RESET
+            r RG.TRIGGER sync word
+            expect [llength [r SLOWLOG GET]] 1
+            expect [lindex [r SLOWLOG GET] 0 3] {RG.TRIGGER sync word}
+        }
+        # what is fast enough isn't told of
+        with_config {slowlog-log-slower-than 10000000} {
+            r SLOWLOG RESET
+            r RG.PYEXECUTE $nap
+            expect [r SLOWLOG LEN] 0
+        }
+        with_config {slowlog-log-slower-than -1} {
+            r RG.PYEXECUTE $nap
+            expect [r SLOWLOG LEN] 0
+        }
+        foreach g [r RG.DUMPREGISTRATIONS] {r RG.UNREGISTER [lindex $g 1]}
+    }
+
+    test "LATENCY has the event gears" -needs python {
+        with_config {latency-monitor-threshold 20} {
+            r LATENCY RESET
+            r RG.PYEXECUTE "import time\ntime.sleep(0.03)"
+            set row [lindex [r LATENCY LATEST] 0]
+            expect [lindex $row 0] gears
+            expect_true {[lindex $row 2] >= 30}
+            expect [llength [r LATENCY HISTORY gears]] 1
+            expect_match [r LATENCY DOCTOR] "*gears: 1 latency spikes*gears-max-time*"
+            expect [r LATENCY RESET gears] 1
+        }
+    }
 }
