@@ -51,13 +51,6 @@ enum status loop_setup(void)
     return loop_add(&loop.wake_source, LOOP_READ);
 }
 
-void loop_teardown(void)
-{
-    if (loop.wake_fd >= 0) close(loop.wake_fd);
-    if (loop.epoll_fd >= 0) close(loop.epoll_fd);
-    loop = (struct loop){.epoll_fd = -1, .wake_fd = -1, .at_most_ms = -1};
-}
-
 void loop_set_hooks(const struct loop_hooks *hooks)
 {
     loop.hooks = *hooks;

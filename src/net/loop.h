@@ -43,9 +43,8 @@ struct loop_hooks {
     void (*after_ready)(void);  /* all handlers of the turn have run */
 };
 
+/* Once; it stays till the process ends, for any thread may wake it. */
 enum status loop_setup(void) MUST_CHECK;
-/* Closes what loop_setup opened. */
-void loop_teardown(void);
 /* What runs around the poll; copied. */
 void loop_set_hooks(const struct loop_hooks *hooks);
 
