@@ -132,6 +132,7 @@ void client__free(struct client *c)
     list_unlink(&c->reread);
     client__set.count--;
     client__set.counted_bytes -= c->counted_bytes;
+    client__stall_end(c);
     pause__forget(c);
     input_release(c);
     resp_state_release(&c->request);
@@ -318,7 +319,8 @@ void client__want_reread(struct client *c)
 
 void client__want_run(struct client *c)
 {
-    if (c->flags & (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY | CLIENT_BLOCKED)) {
+    if (c->flags &
+        (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY | CLIENT_BLOCKED | CLIENT_STALLED)) {
         client__count_memory(c); /* what it sends piles up */
         return;
     }

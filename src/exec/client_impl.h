@@ -26,7 +26,8 @@ enum client_flag {
     CLIENT_SKIP = 1 << 9,    /* nor one to its next command, */
     CLIENT_SKIPPING = 1 << 10, /* which is this one */
     CLIENT_NO_EVICT = 1 << 11, /* no limit of all clients' memory ends it */
-    CLIENT_KNOWN = 1 << 12     /* it has authenticated, or came when there was no need to */
+    CLIENT_KNOWN = 1 << 12,    /* it has authenticated, or came when there was no need to */
+    CLIENT_STALLED = 1 << 20   /* nothing of it is read or run for a while; exec/stall.h */
 };
 
 /* A request that is held back; the bytes of its words stand behind them. */
@@ -56,6 +57,8 @@ struct client {
     struct sink sink;
     struct client_txn *txn;           /* exec/client.h */
     struct client_tracking *tracking; /* exec/client.h */
+    uint32_t stalls;                  /* exec/stall.h */
+    int64_t stalled_since_us;
     struct held *held;                /* while it is paused; then `ready` is in pause.c's list */
     void *pubsub;            /* exec/client.h, client_pubsub */
     struct client_subs subs; /* how many subscriptions it has */
@@ -140,6 +143,13 @@ void client__pushes_send(void);
 void pause__forget(struct client *c);
 /* Ends the pause if its time has come; returns milliseconds until that, or -1. */
 int pause__expire(void);
+
+/* ---- stall.c ---- */
+
+/* Ends its stalls, if it has any: it is about to be freed. */
+void client__stall_end(struct client *c);
+/* There is something to read, or the peer has hung up; it stays in the socket. */
+void client__stall_unread(struct client *c, bool hung_up);
 
 /* ---- client_limit.c ---- */
 

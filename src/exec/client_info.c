@@ -15,7 +15,7 @@ static void info_flags(const struct client *c, struct buf *out)
     if (c->flags & CLIENT_MONITOR) buf_append_char(out, 'O');
     if (client_subs_any(&c->subs)) buf_append_char(out, 'P');
     if (c->txn && c->txn->queued >= 0) buf_append_char(out, 'x');
-    if (c->flags & CLIENT_BLOCKED) buf_append_char(out, 'b');
+    if (c->flags & (CLIENT_BLOCKED | CLIENT_STALLED)) buf_append_char(out, 'b');
     if (c->tracking) buf_append_char(out, 't');
     if (c->tracking && c->tracking->broken) buf_append_char(out, 'R');
     if (c->tracking && c->tracking->bcast) buf_append_char(out, 'B');

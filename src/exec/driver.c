@@ -456,7 +456,9 @@ static void wave_put_back(struct client *c, size_t start)
     resp_state_release(&c->request);
 }
 
-#define CLIENT_STOPPED (CLIENT_BLOCKED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY)
+#define CLIENT_STOPPED                                                                             \
+    (CLIENT_BLOCKED | CLIENT_STALLED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY)
+#define CLIENT_GOES_ON_LATER (CLIENT_BLOCKED | CLIENT_STALLED)
 
 /* A client that can't go on, or wants no reply to this request. */
 static COLD void wave_run_special(const struct wave_entry *e)
@@ -464,8 +466,8 @@ static COLD void wave_run_special(const struct wave_entry *e)
     struct client *c = e->client;
     if (c->flags & CLIENT_STOPPED) {
         /* A request with a block is its client's first of the wave: it isn't put back. */
-        ASSERT(!e->owns || !(c->flags & CLIENT_BLOCKED));
-        if (c->flags & CLIENT_BLOCKED && e->start < c->in.pos) wave_put_back(c, e->start);
+        ASSERT(!e->owns || !(c->flags & CLIENT_GOES_ON_LATER));
+        if (c->flags & CLIENT_GOES_ON_LATER && e->start < c->in.pos) wave_put_back(c, e->start);
         return;
     }
     client__skip_begin(c);
@@ -585,7 +587,7 @@ static void busy_run(struct client *c, struct arg *argv, int argc)
 /* Serves a client from the parser alone. */
 static void busy_client(struct client *c)
 {
-    while (!(c->flags & (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY | CLIENT_BLOCKED))) {
+    while (!(c->flags & CLIENT_STOPPED)) {
         struct resp_limits limits = {.bulk_max = exec_settings.proto_max_bulk_len,
                                      .unauthenticated = c->admit & ADMIT_AUTH};
         struct resp_result r;
@@ -711,6 +713,10 @@ void driver__client_ready(struct loop_source *s, uint32_t ready)
     /* A handshake that wanted to write goes on with a read. */
     if (unlikely(c->tls) && ready & LOOP_WRITE) ready |= LOOP_READ;
     if (!(ready & LOOP_READ)) return;
+    if (unlikely(c->flags & CLIENT_STALLED)) {
+        client__stall_unread(c, ready & LOOP_HANGUP);
+        return;
+    }
     if (c->flags &
         CLIENT_IN_WAVE) { /* busy mode within a wave: its turn comes when the wave ends */
         loop_change(&c->source, c->source.interest & ~(uint32_t)LOOP_READ);
@@ -794,7 +800,8 @@ void driver_cron(int hz)
         struct list_node *n = list_pop(&client__set.all);
         struct client *c = CLIENT_OF(n, all);
         list_push(&client__set.all, n);
-        bool waits = c->flags & (CLIENT_BLOCKED | CLIENT_MONITOR) || client_subs_any(&c->subs);
+        bool waits = c->flags & (CLIENT_BLOCKED | CLIENT_STALLED | CLIENT_MONITOR) ||
+                     client_subs_any(&c->subs);
         bool idle = exec_settings.timeout_s && !waits &&
                     now - c->active_ms > exec_settings.timeout_s * 1000;
         if (idle) {

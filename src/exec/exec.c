@@ -201,6 +201,7 @@ static COLD void deliver(struct kv_unit *unit, unsigned depth, uint32_t flags)
                                        .depth = depth,
                                        .generation = generation,
                                        .in_multi = flags & EXEC_IN_MULTI,
+                                       .origin = ev->origin,
                                        .unit = unit};
                 deliver_one(&e);
             }
@@ -346,12 +347,15 @@ enum status exec_run(const struct exec_call *call, struct arg *argv, int argc, s
         ctx.flags |= EXEC_IN_EVENT; /* its events are the caller's to deliver */
     }
     uint32_t unit_flags = ctx.unit->flags;
+    const void *outer_origin = ctx.unit->origin;
+    ctx.unit->origin = call->origin;
     if (call->flags & EXEC_ANSWERS_EVENT) ctx.unit->flags |= KV_UNIT_NO_MISS;
     st = STATUS_ERR;
     if (likely(!(admit_word | (ctx.user ? ctx.user->admit : 0))) ||
         admit_chain(&ctx) == ADMIT_PASS)
         st = exec_call(&ctx);
     ctx.unit->flags = unit_flags;
+    ctx.unit->origin = outer_origin;
     if (!call->unit) exec_unit_end(&own, call->event_depth);
     return st;
 }

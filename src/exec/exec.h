@@ -59,6 +59,8 @@ struct exec_call {
     uint8_t resp;            /* shape of the reply: 2 or 3 */
     struct exec_user *user;  /* with whose rights, as they are now; NULL: the server's. Borrowed */
     uint64_t hooks_below;    /* as in exec_ctx */
+    const void *origin;      /* what subscribers know the caller by: events that this causes bring
+                                it along. Borrowed until they are delivered */
 };
 
 /* Runs argv on behalf of the server itself and writes the reply, or the error, to `tape` as one
@@ -144,6 +146,7 @@ struct exec_event {
     struct view key;
     unsigned depth;      /* 0: caused by a client; n: by a subscriber's own commands, n deep */
     struct kv_unit *unit; /* to join with exec_run */
+    const void *origin;  /* of the exec_call that caused it; NULL: a client's */
     unsigned generation; /* 0: of the command itself; n: what subscribers did in turn */
     bool in_multi; /* of one of the commands of an EXEC: nobody can be made to wait */
 };

@@ -5,12 +5,14 @@
  */
 #include "exec/client.h"
 #include "exec/token.h"
+#include "gears/gbacklog.h"
 #include "gears/gcmd.h"
 #include "gears/greg.h"
 
 struct gexec *gcmd_named(struct exec_ctx *ctx, const char *missing)
 {
     struct gexec *e = grun_find(arg_view(&ctx->argv[1]));
+    if (!e) e = gbacklog_find(arg_view(&ctx->argv[1]));
     if (!e) gcmd_error(ctx, missing);
     return e;
 }

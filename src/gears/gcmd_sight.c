@@ -2,9 +2,11 @@
 /*
  * What people see of executions: RG.DUMPEXECUTIONS, in RedisGears' shape and, VERBOSE, with what
  * each has used so far. It is answered in busy mode too, when it is wanted most, so it asks for no
- * more than the mutex of the list; the list is copied under it and replied from the copy.
+ * more than the mutexes of the list and of what waits; they are copied under these and replied from
+ * the copy.
  */
 #include "base/ticks.h"
+#include "gears/gbacklog.h"
 #include "gears/gcmd.h"
 
 struct dump {
@@ -82,6 +84,7 @@ enum status cmd_rg_dumpexecutions(struct exec_ctx *ctx)
     if (!gcmd_allowed(ctx)) return STATUS_ERR;
     if (ctx->argc > 2) return reply_arity(ctx);
     if (d.verbose && !arg_is(&ctx->argv[1], "VERBOSE")) return reply_syntax_error(ctx);
+    gbacklog_each(put_execution, &d); /* first: one that begins meanwhile isn't missed */
     grun_each(put_execution, &d);
     reply_array(ctx, d.count);
     tape_reply(&d.tape, ctx);

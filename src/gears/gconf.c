@@ -13,6 +13,8 @@
 #include "conf/metric.h"
 #include "conf/option.h"
 #include "exec/reply.h"
+#include "exec/stall.h"
+#include "gears/gbacklog.h"
 #include "gears/glimit.h"
 #include "gears/gpy.h"
 #include "gears/greg.h"
@@ -45,6 +47,7 @@ static void publish(void)
     shared.copy = gconf;
     pthread_mutex_unlock(&shared.mutex);
     gpy_memory_limit(gconf.max_memory);
+    gbacklog_limits((uint64_t)gconf.event_backlog, gconf.event_backlog_memory);
 }
 
 static enum status apply(struct opt_error *err)
@@ -132,6 +135,14 @@ static const struct opt_row rows[] = {
      .var.i64 = &gconf.install_idle_ms, .dflt = "30000", .min = 1, .max = INT64_MAX,
      .apply = apply, .section = OPT_SECTION_GEARS,
      .doc = "As gears-max-idle-time, while requirements are installed."},
+    {.name = "gears-event-backlog", .kind = OPT_I64, .var.i64 = &gconf.event_backlog,
+     .dflt = "100000", .min = 1, .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "How many events may wait for one async registration. Beyond it, a client whose "
+            "command causes one is not served until they are fewer; nothing is dropped."},
+    {.name = "gears-event-backlog-memory", .kind = OPT_MEMORY,
+     .var.size = &gconf.event_backlog_memory, .dflt = "64mb", .min = 1, .max = INT64_MAX,
+     .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "As gears-event-backlog, for the memory that these events take."},
     {.name = "gears-max-time", .kind = OPT_I64, .var.i64 = &gconf.max_time_ms, .dflt = "0",
      .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
      .doc = "Milliseconds that the text of a program, and each execution, may run; then it is "
@@ -181,7 +192,7 @@ static const struct opt_row rows[] = {
 
 static int64_t metric_executions(void)
 {
-    return (int64_t)grun_count();
+    return (int64_t)(grun_count() + gbacklog_stats().events);
 }
 
 static int64_t metric_queued(void)
@@ -230,6 +241,22 @@ static void metric_version(struct buf *out)
     buf_append_cstr(out, gpy_version());
 }
 
+/* What waits for workers, who is held for that, and what isn't told. */
+static void metric_events(struct buf *out)
+{
+    struct gbacklog_stats b = gbacklog_stats();
+    struct client_stall_stats c = client_stall_stats();
+    struct greg_event_stats e = greg_event_stats();
+    buf_printf(out,
+               "gears_event_backlog:%llu\r\ngears_event_backlog_bytes:%llu\r\n"
+               "gears_held_clients:%zu\r\ngears_held_total:%llu\r\n"
+               "gears_held_ms:%lld\r\ngears_events_own:%llu\r\n"
+               "gears_events_too_deep:%llu\r\ngears_event_depth_peak:%u\r\n",
+               (unsigned long long)b.events, (unsigned long long)b.bytes, c.now,
+               (unsigned long long)c.total, (long long)(c.total_us / 1000),
+               (unsigned long long)e.own, (unsigned long long)e.too_deep, e.depth_peak);
+}
+
 static void metric_counters(struct buf *out)
 {
     struct grun_stats s = grun_stats();
@@ -258,6 +285,7 @@ static const struct metric_row metrics[] = {
     {METRIC_GEARS, "gears_scripts", METRIC_INT_FN, .int_fn = metric_scripts},
     {METRIC_GEARS, "gears_queued", METRIC_INT_FN, .int_fn = metric_queued},
     {METRIC_GEARS, "gears_threads_wedged", METRIC_INT_FN, .int_fn = metric_wedged},
+    {METRIC_GEARS, "gears_events", METRIC_LINES_FN, .text_fn = metric_events},
     {METRIC_GEARS, "gears_counters", METRIC_LINES_FN, .text_fn = metric_counters},
 };
 

@@ -24,6 +24,8 @@ struct gconf {
     int64_t max_idle_ms;              /* ExecutionMaxIdleTime */
     int64_t send_retries;             /* SendMsgRetries */
     int64_t install_idle_ms;          /* PythonInstallReqMaxIdleTime */
+    int64_t event_backlog;            /* events that may wait for a registration */
+    size_t event_backlog_memory;      /* and their bytes */
     int64_t max_generated;            /* records of one PythonReader; 0: any */
     size_t max_memory;                /* of Python, and of one execution's results; 0: any */
     int64_t max_time_ms;              /* limits of each execution, see gears/glimit.h; 0: none */

@@ -38,5 +38,6 @@ size_t gears_memory_used(void)
 
 void gears_teardown(void)
 {
+    greg_teardown();
     gconf_teardown();
 }

@@ -137,6 +137,7 @@ struct gplan {
     bool native; /* results reach clients as the types of RESP3 */
     bool no_scan;
     bool read_value;
+    bool old_value;       /* KeysReader: records have the value that was there before, too */
     uint64_t from_ms, from_seq; /* StreamReader's run(): entries behind this id */
     void *source;         /* PythonReader's function, KeysOnlyReader's pattern generator, or NULL;
                              a Python reference */

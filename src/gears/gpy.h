@@ -80,6 +80,8 @@ struct gpy_input {
     /* What it runs for; an execution that is made beforehand has got them already. */
     const struct ghook_place *hook; /* in the place of a command, or NULL */
     struct ghold *hold;             /* the command that waits for it, or NULL */
+    unsigned generation; /* of the event, in its unit */
+    const struct gorigin *origin; /* what led to it; gears/gorigin.h. NULL: nothing */
 };
 
 /*

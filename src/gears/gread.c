@@ -22,7 +22,7 @@
 /* Counting touches no values, so more fit a slice. */
 #define LOOK_ENTRIES_COUNTING 256
 
-static void gread_batch_clear(struct gread_batch *b)
+void gread_batch_clear(struct gread_batch *b)
 {
     buf_clear(&b->bytes);
     b->count = b->part_count = 0;

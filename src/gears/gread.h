@@ -54,6 +54,9 @@ static inline struct view gread_view(const struct gread_batch *b, struct gread_p
     return view_of(b->bytes.ptr + p.offset, p.len);
 }
 
+/* Empties a batch, which keeps its room. */
+void gread_batch_clear(struct gread_batch *b);
+
 /* Frees what a batch holds; it is empty then, and may be filled again. */
 void gread_batch_release(struct gread_batch *b);
 

@@ -10,14 +10,20 @@
 #include "base/log.h"
 #include "exec/reply.h"
 #include "exec/token.h"
+#include "gears/gbacklog.h"
 #include "gears/gconf.h"
+#include "gears/gorigin.h"
 #include "gears/greg_impl.h"
 #include "gears/gscript.h"
 #include "gears/gsync.h"
 #include "gears/gtrigger.h"
 
-/* Events that one turn of a registration's job runs before others get the worker. */
-#define EVENTS_PER_TURN 64
+/* What one turn of a registration's job runs before others get the worker. */
+#define EVENTS_PER_TURN 1024
+#define TURN_US 2000
+#define CALLS_PER_TURN 64
+/* A batch that events are read into keeps its room from one to the next, up to this. */
+#define SCRATCH_MAX ((size_t)64 * 1024)
 #define EVENTS_ALL                                                                                 \
     (KV_EVENT_GENERIC | KV_EVENT_STRING | KV_EVENT_LIST | KV_EVENT_SET | KV_EVENT_HASH |           \
      KV_EVENT_ZSET | KV_EVENT_EXPIRED | KV_EVENT_EVICTED | KV_EVENT_STREAM | KV_EVENT_KEYMISS |    \
@@ -27,6 +33,9 @@ static struct {
     struct greg *list; /* oldest first; guard: the token */
     atomic_size_t count;
     int64_t chain_since_us; /* when a command's own event began to be told; guard: the token */
+    struct gread_batch scratch; /* guard: the token */
+    _Atomic uint64_t own, too_deep; /* events that weren't told, and why */
+    _Atomic unsigned depth_peak;
 } regs;
 
 /* ---- life ---- */
@@ -47,9 +56,8 @@ void greg_request_free(struct greg_request *r)
 
 static void free_event(struct greg_event *ev)
 {
-    gread_batch_release(&ev->value);
     grun_exec_unref(ev->exec);
-    mem_free(ev->key);
+    mem_free(ev->bytes);
     mem_free(ev->words);
     mem_free(ev);
 }
@@ -59,9 +67,22 @@ void greg__ref(struct greg *g)
     atomic_fetch_add(&g->refs, 1);
 }
 
+/* Nothing is left to drop when the last reference goes: the worker's is among them. */
+static void none_dropped(void *unused, uint64_t number, struct gexec *take_e)
+{
+    UNUSED(unused);
+    UNUSED(number);
+    UNUSED(take_e);
+    ASSERT(false);
+}
+
 void greg__unref(struct greg *g)
 {
     if (atomic_fetch_sub(&g->refs, 1) != 1) return;
+    gbacklog_remove(g);
+    gevent_release(&g->queue, none_dropped);
+    grun_exec_unref(g->spare);
+    mem_free(g->held);
     for (size_t i = 0; i < g->kept_count; i++)
         grun_exec_unref(g->kept[(g->kept_first + i) % g->kept_cap]);
     mem_free(g->kept);
@@ -82,6 +103,7 @@ static struct greg *new_registration(struct greg_request *take_request)
     g->request->next = NULL;
     g->plan = take_request->plan;
     g->job.run = run_turn;
+    gbacklog_add(g);
     return g;
 }
 
@@ -118,14 +140,61 @@ static struct greg **find(struct view id)
     return *at ? at : NULL;
 }
 
-/* Takes the events that haven't begun; they count as aborted. */
+/* Events that were dropped: all that had executions, and of the others the last, as many as are
+ * kept of executions. */
+struct dropped {
+    struct gexec **list;
+    uint64_t *numbers; /* a ring */
+    size_t count, number_count, kept;
+};
+
+static void note_dropped(void *ctx, uint64_t number, struct gexec *take_e)
+{
+    struct dropped *d = ctx;
+    if (take_e) {
+        d->list = mem_realloc(d->list, (d->count + 1) * sizeof(struct gexec *));
+        d->list[d->count++] = take_e;
+        return;
+    }
+    if (d->kept) d->numbers[d->number_count % d->kept] = number;
+    d->number_count++;
+}
+
+/* They are seen as aborted. */
+static void abort_dropped(struct greg *g, struct dropped *d)
+{
+    struct gexec_limits limits;
+    grun_limits_of(g->plan, &limits);
+    size_t kept = MIN(d->number_count, d->kept);
+    for (size_t i = d->number_count - kept; i < d->number_count; i++) {
+        struct gexec *e = grun_exec_of_event(g->plan, d->numbers[i % d->kept], &limits);
+        grun_list(e);
+        grun_abort(e);
+        grun_exec_unref(e);
+    }
+    for (size_t i = 0; i < d->count; i++) {
+        grun_abort(d->list[i]);
+        grun_exec_unref(d->list[i]);
+    }
+    mem_free(d->list);
+    mem_free(d->numbers);
+}
+
+/* Takes what hasn't begun; it counts as aborted. */
 static void drop_pending(struct greg *g)
 {
+    struct dropped dropped = {
+        .kept = MIN(gconf_max_executions(), (size_t)gevent_waiting(&g->queue))};
+    dropped.numbers = mem_alloc(MAX(dropped.kept, (size_t)1) * sizeof(*dropped.numbers));
     pthread_mutex_lock(&g->mutex);
     struct greg_event *list = g->first;
     g->first = g->last = NULL;
     for (struct greg_event *ev = list; ev; ev = ev->next) g->aborted++;
+    gevent_drop_all(&g->queue, note_dropped, &dropped);
+    g->aborted += dropped.count + dropped.number_count;
     pthread_mutex_unlock(&g->mutex);
+    abort_dropped(g, &dropped);
+    gbacklog_let_go(g);
     for (struct greg_event *ev = list, *next; ev; ev = next) {
         next = ev->next;
         grun_abort(ev->exec);
@@ -187,7 +256,9 @@ void greg_clear_stats(void)
     for (struct greg *g = regs.list; g; g = g->next) {
         pthread_mutex_lock(&g->mutex);
         /* What is under way will be counted when it ends. */
-        g->triggered -= MIN(g->triggered, g->succeeded + g->failed + g->aborted);
+        uint64_t triggered = atomic_load(&g->triggered);
+        atomic_store(&g->triggered,
+                     triggered - MIN(triggered, g->succeeded + g->failed + g->aborted));
         g->succeeded = g->failed = g->aborted = 0;
         g->last_us = g->total_us = 0;
         pthread_mutex_unlock(&g->mutex);
@@ -405,17 +476,24 @@ static struct gexec *keep(struct greg *g, struct gexec *e, size_t limit)
         g->kept_first = 0;
     }
     g->kept[(g->kept_first + g->kept_count++) % g->kept_cap] = grun_exec_ref(e);
-    if (g->kept_count <= limit) return NULL;
-    struct gexec *oldest = g->kept[g->kept_first];
-    g->kept_first = (g->kept_first + 1) % g->kept_cap;
-    g->kept_count--;
-    return oldest;
+    struct gexec *too_many = NULL;
+    while (g->kept_count > limit) {
+        struct gexec *oldest = g->kept[g->kept_first];
+        g->kept_first = (g->kept_first + 1) % g->kept_cap;
+        g->kept_count--;
+        if (likely(!too_many)) { /* but where the limit has been lowered */
+            too_many = oldest;
+            continue;
+        }
+        grun_unlist(oldest);
+        grun_exec_unref(oldest);
+    }
+    return too_many;
 }
 
-/* Of triggers none are kept: their callers have the results. */
-static void note_end(struct greg *g, struct gexec *e)
+/* Counts; returns the one that is too many of those kept, with its reference, or NULL. */
+static struct gexec *note_end(struct greg *g, struct gexec *e, size_t limit)
 {
-    size_t limit = g->plan->reader == GREADER_COMMAND ? 0 : gconf_max_per_registration();
     pthread_mutex_lock(&g->mutex);
     if (grun_status(e) == GEXEC_ABORTED) {
         g->aborted++;
@@ -431,9 +509,44 @@ static void note_end(struct greg *g, struct gexec *e)
     g->total_us += e->total_us;
     struct gexec *oldest = limit ? keep(g, e, limit) : NULL;
     pthread_mutex_unlock(&g->mutex);
+    return oldest;
+}
+
+/* Forgets an ended execution, which a later one may replace in its place. */
+static void forget(struct greg *g, struct gexec *take_e)
+{
+    grun_unlist(take_e);
+    if (g->spare) grun_exec_unref(take_e);
+    else g->spare = take_e;
+}
+
+/* As note_end, without a place for a later one. Of triggers none are kept: their callers have the
+ * results. */
+static void count_end(struct greg *g, struct gexec *e)
+{
+    size_t limit = g->plan->reader == GREADER_COMMAND ? 0 : gconf_max_per_registration();
+    struct gexec *oldest = note_end(g, e, limit);
+    if (!limit) grun_unlist(e);
     if (!oldest) return;
     grun_unlist(oldest);
     grun_exec_unref(oldest);
+}
+
+/* The execution of an event that is to run now; `limits` as they were for this turn. */
+static struct gexec *next_exec(struct greg *g, uint64_t number, const struct gexec_limits *limits)
+{
+    struct gexec *e = g->spare;
+    g->spare = NULL;
+    if (e && grun_exec_reuse(e, number, limits)) return e;
+    grun_exec_unref(e);
+    return grun_exec_of_event(g->plan, number, limits);
+}
+
+static void event_counted(struct greg *g, struct gexec *e, size_t max_kept)
+{
+    struct gexec *oldest = note_end(g, e, max_kept);
+    if (oldest) forget(g, oldest);
+    if (unlikely(!max_kept)) grun_unlist(e);
 }
 
 static void note_failure(struct greg *g, struct view text)
@@ -460,6 +573,15 @@ static bool event_matches(const struct greg_request *r, const struct exec_event 
     for (size_t i = 0; i < r->event_type_count; i++)
         if (strcmp(r->event_types[i], e->name) == 0) return true;
     return false;
+}
+
+/* What its own callbacks do, also by way of others, it isn't told of. */
+static bool is_own(const struct greg *g, const struct exec_event *e)
+{
+    if (likely(!e->origin) || g->request->recursive) return false;
+    if (!gorigin_has(e->origin, g->plan->number)) return false;
+    atomic_fetch_add_explicit(&regs.own, 1, memory_order_relaxed);
+    return true;
 }
 
 static bool type_matches(const struct greg_request *r, const struct exec_event *e)
@@ -494,14 +616,21 @@ static void run_sync(void *ctx)
 static void sync_ended(struct gexec *e, void *ctx)
 {
     struct greg *g = ctx;
-    note_end(g, e);
+    count_end(g, e);
     greg__unref(g);
 }
 
 struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, struct kv_unit *unit,
                              unsigned depth)
 {
-    struct sync_call c = {g, grun_exec_new(g->plan, true), input, unit, depth, false};
+    struct gexec_limits limits;
+    struct gpy_input with_origin = *input;
+    grun_limits_of(g->plan, &limits);
+    with_origin.origin = gorigin_in_unit(
+        unit, input->generation, input->origin ? input->origin : unit->origin, g->plan->number);
+    struct sync_call c = {g, next_exec(g, grun_take_number(), &limits), &with_origin, unit, depth,
+                          false};
+    c.exec->origin = *with_origin.origin;
     c.exec->drop_when_done = g->plan->reader == GREADER_COMMAND;
     c.exec->slow.whose = GSLOW_SOMEONE_TELLS; /* its command */
     c.exec->then = sync_ended;
@@ -509,8 +638,15 @@ struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, stru
     if (input->hook) c.exec->hook = *input->hook;
     c.exec->hold = input->hold;
     grun_list(c.exec);
-    if (gsync_run(run_sync, &c) == STATUS_OK) {
-        if (c.ended) note_end(g, c.exec);
+    gorigin_enter();
+    enum status st = gsync_run(run_sync, &c);
+    gorigin_leave();
+    if (st == STATUS_OK) {
+        if (c.ended && c.exec->drop_when_done) {
+            count_end(g, c.exec);
+        } else if (c.ended) {
+            event_counted(g, c.exec, (size_t)gconf.max_per_registration);
+        }
         return c.exec;
     }
     grun_abort(c.exec);
@@ -520,18 +656,46 @@ struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, stru
     return NULL;
 }
 
+/* The batch that events are read into; a callback may cause others, which get one of their own. */
+static struct gread_batch take_scratch(void)
+{
+    struct gread_batch b = regs.scratch;
+    regs.scratch = (struct gread_batch){0};
+    gread_batch_clear(&b);
+    return b;
+}
+
+static void give_scratch(struct gread_batch *take_b)
+{
+    if (regs.scratch.records || take_b->bytes.cap > SCRATCH_MAX ||
+        take_b->part_cap * sizeof(struct gread_part) > SCRATCH_MAX)
+        gread_batch_release(take_b);
+    else
+        regs.scratch = *take_b;
+}
+
 static void trigger_sync(struct greg *g, const struct exec_event *e)
 {
-    struct gread_batch value = {0};
+    struct gread_batch value = take_scratch();
     struct gpy_input input = {.event = view_cstr(e->name),
                               .key = e->key,
                               .value = &value,
                               .has_value = g->plan->read_value,
+                              .origin = e->origin,
+                              .generation = e->generation,
                               .must_end = e->in_multi,
                               .hold = ghold_join(g, e)};
     if (g->plan->read_value) gread_key(&value, e->key, e->unit->now_ms, true);
     grun_exec_unref(greg__run_sync(g, &input, e->unit, e->depth));
-    gread_batch_release(&value);
+    give_scratch(&value);
+}
+
+/* Has a worker come, unless one is on its way: what was queued is seen by it. */
+static void schedule(struct greg *g)
+{
+    if (atomic_load(&g->scheduled) || atomic_exchange(&g->scheduled, true)) return;
+    atomic_fetch_add(&g->refs, 1);
+    grun_submit(&g->job);
 }
 
 void greg__queue(struct greg *g, struct greg_event *ev)
@@ -540,27 +704,41 @@ void greg__queue(struct greg *g, struct greg_event *ev)
     if (g->last) g->last->next = ev;
     else g->first = ev;
     g->last = ev;
-    bool schedule = !g->scheduled;
-    g->scheduled = true;
     pthread_mutex_unlock(&g->mutex);
-    if (!schedule) return;
-    atomic_fetch_add(&g->refs, 1);
-    grun_submit(&g->job);
+    schedule(g);
+}
+
+/* A command waits for it: so it is made at once. */
+static struct gexec *exec_for_hold(struct greg *g, uint64_t number, struct ghold *hold)
+{
+    struct gexec_limits limits;
+    grun_limits_of(g->plan, &limits);
+    struct gexec *e = grun_exec_of_event(g->plan, number, &limits);
+    e->hold = hold;
+    grun_list(e);
+    return e;
 }
 
 static void trigger_async(struct greg *g, const struct exec_event *e)
 {
-    struct greg_event *ev = mem_zalloc(sizeof(*ev));
-    ev->exec = grun_exec_new(g->plan, true);
-    ev->name = e->name;
-    ev->key = mem_dup(e->key.ptr, e->key.len);
-    ev->key_len = e->key.len;
-    ev->depth = e->depth;
-    ev->exec->hold = ghold_join(g, e);
-    if (g->plan->read_value) gread_key(&ev->value, e->key, e->unit->now_ms, true);
-    grun_list(ev->exec);
-
-    greg__queue(g, ev);
+    const struct gorigin *origin = e->origin;
+    struct gread_batch values = take_scratch();
+    if (g->plan->read_value) gread_key(&values, e->key, e->unit->now_ms, true);
+    bool full = gbacklog_is_full(g);
+    struct ghold *hold = ghold_join(g, e);
+    uint64_t number = grun_take_number();
+    struct gexec *exec = hold ? exec_for_hold(g, number, hold) : NULL;
+    gevent_push(&g->queue, &(struct gevent_new){.name = e->name,
+                                                .key = e->key,
+                                                .number = number,
+                                                .depth = e->depth,
+                                                .origins = origin ? origin->numbers : NULL,
+                                                .origin_count = origin ? origin->count : 0,
+                                                .exec = exec,
+                                                .values = values.count ? &values : NULL});
+    schedule(g);
+    if (unlikely(full)) gbacklog_hold(g);
+    give_scratch(&values);
 }
 
 /* What a command sets off shares the time that one callback may take: a client waits for all of
@@ -583,15 +761,25 @@ static struct exec_user *user_of(const struct greg *g, bool *gone_out)
 
 void greg__triggered(struct greg *g)
 {
-    pthread_mutex_lock(&g->mutex);
-    g->triggered++;
-    pthread_mutex_unlock(&g->mutex);
+    uint64_t before = atomic_load_explicit(&g->triggered, memory_order_relaxed);
+    atomic_store_explicit(&g->triggered, before + 1, memory_order_relaxed);
+}
+
+/* A chain has come so far. */
+static bool too_deep(unsigned depth)
+{
+    if (likely(depth == 0)) return false;
+    if (depth > atomic_load_explicit(&regs.depth_peak, memory_order_relaxed))
+        atomic_store_explicit(&regs.depth_peak, depth, memory_order_relaxed);
+    if (depth < GREG_DEPTH_MAX) return false;
+    atomic_fetch_add_explicit(&regs.too_deep, 1, memory_order_relaxed);
+    return true;
 }
 
 bool greg__in_flight(struct greg *g)
 {
     pthread_mutex_lock(&g->mutex);
-    bool yes = g->triggered > g->succeeded + g->failed + g->aborted;
+    bool yes = atomic_load(&g->triggered) > g->succeeded + g->failed + g->aborted;
     pthread_mutex_unlock(&g->mutex);
     return yes;
 }
@@ -610,7 +798,7 @@ static void trigger(struct greg *g, const struct exec_event *e)
             g, VIEW_LIT("what the command set off took longer than gears-sync-max-time"));
         return;
     }
-    if (e->depth >= GREG_DEPTH_MAX) {
+    if (too_deep(e->depth)) {
         note_failure(g, VIEW_LIT("registrations set each other off without end"));
         return;
     }
@@ -629,7 +817,7 @@ static bool may_know(const struct greg *g, const struct exec_event *e)
 static bool matches(const struct greg *g, const struct exec_event *e)
 {
     return g->plan->reader == GREADER_KEYS && prefix_matches(g->request, e->key) &&
-           event_matches(g->request, e) && type_matches(g->request, e) &&
+           event_matches(g->request, e) && !is_own(g, e) && type_matches(g->request, e) &&
            may_know(g, e);
 }
 
@@ -653,6 +841,19 @@ static void on_event(void *ctx, const struct exec_event *e)
     }
 }
 
+struct greg_event_stats greg_event_stats(void)
+{
+    return (struct greg_event_stats){.own = atomic_load(&regs.own),
+                                     .too_deep = atomic_load(&regs.too_deep),
+                                     .depth_peak = atomic_load(&regs.depth_peak)};
+}
+
+void greg_teardown(void)
+{
+    gread_batch_release(&regs.scratch);
+    gorigin_teardown();
+}
+
 void greg_setup(void)
 {
     exec_on_event(0, on_event, NULL);
@@ -660,13 +861,75 @@ void greg_setup(void)
 
 /* ---- a worker's turn ---- */
 
-static struct greg_event *take_event(struct greg *g)
+/* What stays the same for all events of a turn. */
+struct turn {
+    struct gexec_limits limits;
+    size_t max_executions, max_kept;
+    int64_t end_us; /* no event begins after it */
+    int64_t now_us; /* when the last one ended */
+};
+
+/* Of an execution that was paused. The job, which the worker has left alone since then, goes on
+ * with the next event. */
+static void key_event_ended(struct gexec *e, void *ctx)
+{
+    struct greg *g = ctx;
+    event_counted(g, e, gconf_max_per_registration());
+    grun_submit(&g->job);
+}
+
+/* False: it is paused, and the job is no longer ours. */
+static bool run_key_event(struct greg *g, struct gevent *ev, struct turn *t)
+{
+    struct gread_batch values;
+    struct gexec *e = ev->exec;
+    if (likely(!e)) {
+        e = next_exec(g, ev->number, &t->limits);
+        grun_list_begun(e, t->max_executions);
+    } else if (!grun_begin(e)) { /* aborted before */
+        event_counted(g, e, t->max_kept);
+        grun_exec_unref(e);
+        return true;
+    }
+    gevent_batch(ev, &values);
+    gorigin_extend(&e->origin, gevent_origins(ev), ev->origin_count, g->plan->number);
+    struct gpy_input input = {.event = view_cstr(ev->name),
+                              .key = gevent_key(ev),
+                              .value = &values,
+                              .has_value = g->plan->read_value,
+                              .origin = &e->origin};
+    e->then = key_event_ended;
+    e->then_ctx = g;
+    bool ended = grun_run(e, &input, NULL, ev->depth, &t->now_us);
+    if (likely(ended)) event_counted(g, e, t->max_kept);
+    grun_exec_unref(e);
+    return ended;
+}
+
+enum turn_end { TURN_MORE, TURN_DONE, TURN_PAUSED };
+
+static enum turn_end run_key_events(struct greg *g)
+{
+    struct turn t = {.max_executions = gconf_max_executions(),
+                     .max_kept = gconf_max_per_registration(),
+                     .now_us = clock_mono_us()};
+    t.end_us = t.now_us + TURN_US;
+    grun_limits_of(g->plan, &t.limits);
+    for (int i = 0; i < EVENTS_PER_TURN && t.now_us < t.end_us; i++) {
+        struct gevent *ev = gevent_next(&g->queue, &g->mutex);
+        if (!ev) return TURN_DONE;
+        gbacklog_check(g);
+        if (unlikely(!run_key_event(g, ev, &t))) return TURN_PAUSED;
+    }
+    return TURN_MORE;
+}
+
+static struct greg_event *take_call(struct greg *g)
 {
     pthread_mutex_lock(&g->mutex);
     struct greg_event *ev = g->first;
     if (ev) g->first = ev->next;
     if (!g->first) g->last = NULL;
-    if (!ev) g->scheduled = false;
     pthread_mutex_unlock(&g->mutex);
     return ev;
 }
@@ -676,7 +939,7 @@ static void event_ended(struct gexec *e, void *ctx)
     struct greg_event *ev = ctx;
     struct greg *g = ev->g;
     bool in_turn = ev->in_turn;
-    note_end(g, e);
+    count_end(g, e);
     free_event(ev);
     if (in_turn) grun_submit(&g->job); /* with its reference: those behind it can go on */
     else greg__unref(g);
@@ -685,18 +948,13 @@ static void event_ended(struct gexec *e, void *ctx)
 /* False: it is paused, and ev->g is its. */
 static bool run_event(struct greg *g, struct greg_event *ev)
 {
-    struct gpy_input input = {.event = view_cstr(ev->name ? ev->name : ""),
-                              .key = view_of(ev->key, ev->key_len),
-                              .value = &ev->value,
-                              .has_value = g->plan->read_value,
-                              .words = ev->words,
-                              .word_count = ev->word_count,
-                              .time_ms = ev->time_ms};
+    struct gpy_input input = {
+        .words = ev->words, .word_count = ev->word_count, .time_ms = ev->time_ms};
     ev->g = g;
     ev->exec->then = event_ended;
     ev->exec->then_ctx = ev;
     if (!grun_execute(ev->exec, &input, NULL, ev->depth)) return false;
-    note_end(g, ev->exec);
+    count_end(g, ev->exec);
     free_event(ev);
     return true;
 }
@@ -706,19 +964,43 @@ void greg__run_event(struct greg *take_g, struct greg_event *take_ev)
     if (run_event(take_g, take_ev)) greg__unref(take_g);
 }
 
+/* As run_key_events, for calls of a trigger. */
+static enum turn_end run_calls(struct greg *g)
+{
+    for (int i = 0; i < CALLS_PER_TURN; i++) {
+        struct greg_event *ev = take_call(g);
+        if (!ev) return TURN_DONE;
+        ev->in_turn = true;
+        if (!run_event(g, ev)) return TURN_PAUSED;
+    }
+    return TURN_MORE;
+}
+
+static bool has_work(struct greg *g)
+{
+    if (g->plan->reader == GREADER_KEYS) return gevent_waiting(&g->queue) > 0;
+    pthread_mutex_lock(&g->mutex);
+    bool has = g->first != NULL;
+    pthread_mutex_unlock(&g->mutex);
+    return has;
+}
+
+/* Ends behind the other jobs, if something is left. Else it says that nobody is here any more, and
+ * looks again: who has queued something before that has relied on this worker. */
 static void run_turn(struct gjob *job, const char *failure)
 {
     struct greg *g = CONTAINER_OF(job, struct greg, job);
     ASSERT(!failure); /* without Python nothing is ever registered */
-    struct greg_event *ev = NULL;
     bool took = gpy_hold(); /* once for all of them */
-    for (int i = 0; i < EVENTS_PER_TURN && (ev = take_event(g)); i++) {
-        ev->in_turn = true;
-        if (run_event(g, ev)) continue;
-        gpy_release(took);
-        return; /* it is another's turn when that has ended */
-    }
+    enum turn_end end = g->plan->reader == GREADER_KEYS ? run_key_events(g) : run_calls(g);
     gpy_release(took);
-    if (ev) grun_submit(&g->job); /* there may be more: behind the others */
+    if (end == TURN_PAUSED) return; /* it is another's turn when that has ended */
+    bool more = end == TURN_MORE;
+    if (!more) {
+        atomic_store(&g->scheduled, false);
+        gbacklog_check(g);
+        more = has_work(g) && !atomic_exchange(&g->scheduled, true);
+    }
+    if (more) grun_submit(&g->job);
     else greg__unref(g);
 }

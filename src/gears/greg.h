@@ -45,6 +45,7 @@ struct greg_request {
     bool in_order;       /* CommandReader: one execution after the other */
     struct gtime_spec *time; /* TimeReader: when; else NULL */
     struct ghook_request hook;
+    bool recursive;      /* KeysReader: told also of what its own callbacks do */
     void *on_registered; /* a Python function or NULL */
 };
 
@@ -98,7 +99,18 @@ void greg_clear_stats(void);
 /* How many there are. Any thread. */
 size_t greg_count(void);
 
+/* Since the server began. */
+struct greg_event_stats {
+    uint64_t own;        /* events that a registration wasn't told of, as its own doing */
+    uint64_t too_deep;   /* that were too many links away from their beginning */
+    unsigned depth_peak; /* how many links the longest chain had */
+};
+/* A copy. Any thread. */
+struct greg_event_stats greg_event_stats(void);
+
 /* Subscribes to keyspace events. Main, at boot. */
 void greg_setup(void);
+/* Frees what is kept from one event to the next. */
+void greg_teardown(void);
 
 #endif

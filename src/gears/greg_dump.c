@@ -96,7 +96,7 @@ static void reply_data(struct exec_ctx *ctx, struct greg *g)
     reply_array(ctx, 20);
     reply_bulk_cstr(ctx, "mode");
     reply_bulk_cstr(ctx, gmode_name(g->plan->mode));
-    reply_pair(ctx, "numTriggered", (int64_t)g->triggered);
+    reply_pair(ctx, "numTriggered", (int64_t)atomic_load(&g->triggered));
     reply_pair(ctx, "numSuccess", (int64_t)g->succeeded);
     reply_pair(ctx, "numFailures", (int64_t)g->failed);
     reply_pair(ctx, "numAborted", (int64_t)g->aborted);

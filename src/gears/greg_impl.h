@@ -8,19 +8,17 @@
 
 #include <pthread.h>
 
+#include "gears/gevent.h"
 #include "gears/gread.h"
 #include "gears/greg.h"
 #include "gears/grun.h"
 
-/* Something to be run by a worker: owns copies. */
+/* A trigger's words, to be run by a worker: owns copies. Events of keys are in gevent.h. */
 struct greg_event {
     struct greg_event *next;
     struct gexec *exec;
-    const char *name; /* of a keyspace event: static text */
-    char *key;        /* its key; or the bytes of all words of a trigger */
-    size_t key_len;
-    struct gread_batch value;
-    struct arg *words; /* of a trigger; NULL: an event */
+    char *bytes; /* of all words */
+    struct arg *words;
     int word_count;
     int64_t time_ms; /* of a TimeReader: the moment that it is about; else 0 */
     unsigned depth;
@@ -40,11 +38,20 @@ struct greg {
     struct gtimer *timer;         /* of a TimeReader, while it is listed; guard: the token */
     struct greg *hook_next;       /* an older hook of the same command; guard: the token */
     uint64_t hook_number;         /* grows with each hook */
+    _Atomic uint64_t triggered; /* written under the token */
+    struct gevent_queue queue;  /* KeysReader */
+    struct gexec *spare;        /* an ended execution to be used again; who runs events */
+    atomic_bool scheduled;      /* the job is queued or runs */
+    struct greg *prev_live, *next_live; /* guard: gbacklog's mutex */
+
+    /* gbacklog.h */
+    uint64_t *held; /* ids of clients; guard of all three: main, under the token */
+    size_t held_count, held_cap;
+    atomic_bool holds, release_posted;
 
     pthread_mutex_t mutex; /* guards all below */
-    struct greg_event *first, *last;
-    bool scheduled;
-    uint64_t triggered, succeeded, failed, aborted;
+    struct greg_event *first, *last; /* of a CommandReader with inorder */
+    uint64_t succeeded, failed, aborted;
     int64_t last_us, total_us;
     char *last_error; /* NULL: none */
     size_t last_error_len;
@@ -59,7 +66,7 @@ struct greg *greg__first(void);
 void greg__ref(struct greg *g);
 void greg__unref(struct greg *g);
 
-/* Counts that something set it off. Any thread. */
+/* Counts that something set it off. Under the token. */
 void greg__triggered(struct greg *g);
 
 /* Something that set it off waits or runs. Any thread. */

@@ -19,6 +19,8 @@
 #define EXCESS_LOOKS 64
 /* How long RG.ABORTEXECUTION waits for the end of what it stopped. */
 #define ABORT_WAIT_US 5000000
+/* Room for results that an execution takes along into its next life. */
+#define REUSED_TAPE_MAX 4096
 
 static struct {
     pthread_mutex_t mutex; /* guards the list and what grun.h says of executions */
@@ -61,25 +63,72 @@ static bool ended(const struct gexec *e)
 
 void grun_skip_number(void)
 {
-    atomic_fetch_add(&run.next_number, 1);
+    grun_take_number();
+}
+
+uint64_t grun_take_number(void)
+{
+    return atomic_fetch_add_explicit(&run.next_number, 1, memory_order_relaxed);
+}
+
+void grun_limits_of(const struct gplan *plan, struct gexec_limits *out)
+{
+    gconf_limits(out);
+    if (unlikely(plan->limits != NULL)) glimits_override(&out->own, plan->limits);
+    if (out->own.v[GLIMIT_RESULT_BYTES])
+        out->max_bytes = (size_t)out->own.v[GLIMIT_RESULT_BYTES];
+}
+
+static struct gexec *exec_make(struct gplan *plan, uint64_t number, bool registered,
+                               const struct gexec_limits *limits)
+{
+    struct gexec *e = mem_zalloc(sizeof(*e));
+    atomic_init(&e->refs, 1);
+    e->number = number;
+    e->plan = gplan_ref(plan);
+    e->registered = registered;
+    e->limits = *limits;
+    if (limits->profile)
+        e->step_ns = mem_zalloc(sizeof(*e->step_ns) * MAX(plan->step_count, (size_t)1));
+    if (limits->profile || !registered)
+        e->step_records = mem_zalloc(sizeof(*e->step_records) * (plan->step_count + 1));
+    return e;
 }
 
 struct gexec *grun_exec_new(struct gplan *plan, bool registered)
 {
-    struct gexec *e = mem_zalloc(sizeof(*e));
-    atomic_init(&e->refs, 1);
-    e->number = atomic_fetch_add(&run.next_number, 1);
-    e->plan = gplan_ref(plan);
-    e->registered = registered;
-    gconf_limits(&e->limits);
-    if (unlikely(plan->limits != NULL)) glimits_override(&e->limits.own, plan->limits);
-    if (e->limits.own.v[GLIMIT_RESULT_BYTES])
-        e->limits.max_bytes = (size_t)e->limits.own.v[GLIMIT_RESULT_BYTES];
-    if (e->limits.profile)
-        e->step_ns = mem_zalloc(sizeof(*e->step_ns) * MAX(plan->step_count, (size_t)1));
-    if (e->limits.profile || !registered)
-        e->step_records = mem_zalloc(sizeof(*e->step_records) * (plan->step_count + 1));
-    return e;
+    struct gexec_limits limits;
+    grun_limits_of(plan, &limits);
+    return exec_make(plan, grun_take_number(), registered, &limits);
+}
+
+struct gexec *grun_exec_of_event(struct gplan *plan, uint64_t number,
+                                 const struct gexec_limits *limits)
+{
+    return exec_make(plan, number, true, limits);
+}
+
+/* What it keeps is its place in memory and the room of its tapes. */
+bool grun_exec_reuse(struct gexec *e, uint64_t number, const struct gexec_limits *limits)
+{
+    bool plain = !e->step_ns && !e->step_records && !e->runner && !e->watch && !limits->profile;
+    if (atomic_load_explicit(&e->refs, memory_order_acquire) != 1 || !plain ||
+        e->results.tape.bytes.cap > REUSED_TAPE_MAX || e->errors.tape.bytes.cap)
+        return false;
+    ASSERT(!e->listed && !e->waiters && ended(e));
+    e->status = GEXEC_CREATED;
+    e->number = number;
+    e->limits = *limits;
+    memset(&e->meter, 0, sizeof(e->meter));
+    memset(&e->page, 0, sizeof(e->page));
+    memset(&e->hook, 0, sizeof(e->hook));
+    e->drop_when_done = e->parked_abort = false;
+    e->then = NULL;
+    atomic_store(&e->stop.wanted, false);
+    tape_clear(&e->results.tape);
+    e->results.count = 0;
+    e->total_us = 0;
+    return true;
 }
 
 struct gexec *grun_exec_ref(struct gexec *e)
@@ -156,6 +205,17 @@ void grun_list(struct gexec *e)
     pthread_mutex_lock(&run.mutex);
     link_newest(grun_exec_ref(e));
     struct gexec *excess = take_excess(limit);
+    pthread_mutex_unlock(&run.mutex);
+    unref_chain(excess);
+}
+
+void grun_list_begun(struct gexec *e, size_t limit)
+{
+    pthread_mutex_lock(&run.mutex);
+    ASSERT(e->status == GEXEC_CREATED);
+    e->status = GEXEC_RUNNING;
+    link_newest(grun_exec_ref(e));
+    struct gexec *excess = unlikely(run.count > limit) ? take_excess(limit) : NULL;
     pthread_mutex_unlock(&run.mutex);
     unref_chain(excess);
 }
@@ -274,7 +334,7 @@ static void finish(struct gexec *e, enum gexec_status status)
 }
 
 /* CREATED becomes RUNNING, unless it was aborted before. */
-static bool begin(struct gexec *e)
+bool grun_begin(struct gexec *e)
 {
     pthread_mutex_lock(&run.mutex);
     bool fresh = e->status == GEXEC_CREATED;
@@ -295,20 +355,27 @@ static void end(struct gexec *e, int64_t now_us)
     finish(e, e->parked_abort ? GEXEC_ABORTED : GEXEC_DONE);
 }
 
-bool grun_execute(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
-                  unsigned depth)
+bool grun_run(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
+              unsigned depth, int64_t *now_us)
 {
-    if (!begin(e)) return true;
-    int64_t start_us = clock_mono_us();
+    int64_t start_us = *now_us;
     e->began_us = start_us;
     atomic_store_explicit(&e->meter.began_us, start_us, memory_order_relaxed);
     e->watch = gwatch_begin(&e->stop, &e->limits.own, &e->meter, e);
     atomic_fetch_add_explicit(&run.started, 1, memory_order_relaxed);
     bool ended = gpy_run_exec(e, input, unit, depth);
-    int64_t now_us = clock_mono_us();
-    atomic_fetch_add_explicit(&run.busy_us, now_us - start_us, memory_order_relaxed);
-    if (ended) end(e, now_us);
+    *now_us = clock_mono_us();
+    atomic_fetch_add_explicit(&run.busy_us, *now_us - start_us, memory_order_relaxed);
+    if (ended) end(e, *now_us);
     return ended;
+}
+
+bool grun_execute(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
+                  unsigned depth)
+{
+    if (!grun_begin(e)) return true;
+    int64_t now_us = clock_mono_us();
+    return grun_run(e, input, unit, depth, &now_us);
 }
 
 /* The interpreter took a reference when it paused the execution. */

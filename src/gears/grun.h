@@ -22,6 +22,7 @@
 #define GEARS_GRUN_H
 
 #include "gears/ghook.h"
+#include "gears/gorigin.h"
 #include "gears/gplan.h"
 #include "gears/gpy.h"
 #include "gears/gslow.h"
@@ -126,6 +127,7 @@ struct gexec {
     int64_t began_us;
     struct ghook_place hook; /* where call_next() goes on */
     struct ghold *hold;      /* the command that waits for it, until the end; NULL: none */
+    struct gorigin origin; /* of a registration's: itself, and what led to it */
 
     /* The worker's until the end. */
     struct gtally results, errors;
@@ -146,6 +148,33 @@ void grun_exec_unref(struct gexec *e);
 
 /* Takes an execution id that nothing will use (a script that registers consumes one). */
 void grun_skip_number(void);
+
+/* Takes the next execution id for one that is made later, if at all. Any thread. */
+uint64_t grun_take_number(void);
+
+/* The limits that an execution of plan made now takes along. Any thread. */
+void grun_limits_of(const struct gplan *plan, struct gexec_limits *out);
+
+/* As grun_exec_new for an event, with a number that was taken before, and limits that were read
+ * before. */
+struct gexec *grun_exec_of_event(struct gplan *plan, uint64_t number,
+                                 const struct gexec_limits *limits);
+
+/* Makes an ended execution, of which the caller has the last reference, another one of the same
+ * plan. False: somebody has another reference, or it has grown too large to be kept. */
+bool grun_exec_reuse(struct gexec *e, uint64_t number, const struct gexec_limits *limits);
+
+/* As grun_list, for an execution that begins at this moment: grun_run must follow. `limit`: what
+ * gconf_max_executions says. */
+void grun_list_begun(struct gexec *e, size_t limit);
+
+/* A listed execution begins; false if it has been aborted before. grun_run must follow. */
+bool grun_begin(struct gexec *e) MUST_CHECK;
+
+/* As grun_execute, for an execution that has begun at *now_us, which becomes the time when it ended
+ * or was paused. */
+bool grun_run(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
+              unsigned depth, int64_t *now_us) MUST_CHECK;
 
 /* Puts it on the list, which takes a reference; drops the oldest finished ones beyond
  * MaxExecutions. Any thread. */

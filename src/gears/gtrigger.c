@@ -155,11 +155,11 @@ static struct greg_event *copy_words(struct exec_ctx *ctx, int first)
     for (int i = first; i < ctx->argc; i++) bytes += ctx->argv[i].len;
     ev->words = mem_alloc((size_t)count * sizeof(*ev->words));
     ev->word_count = count;
-    ev->key = mem_alloc(bytes + 1);
+    ev->bytes = mem_alloc(bytes + 1);
     for (int i = 0; i < count; i++) {
         const struct arg *a = &ctx->argv[i + first];
-        if (a->len) memcpy(ev->key + at, a->ptr, a->len);
-        ev->words[i] = arg_of(ev->key + at, a->len);
+        if (a->len) memcpy(ev->bytes + at, a->ptr, a->len);
+        ev->words[i] = arg_of(ev->bytes + at, a->len);
         at += a->len;
     }
     return ev;

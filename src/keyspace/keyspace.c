@@ -120,6 +120,7 @@ void kv_event_record(struct kv_unit *u, enum kv_event_class class_, const char *
         .db_id = db->id,
         .key_offset = u->event_bytes.len,
         .key_len = key->len,
+        .origin = u->origin,
     };
     buf_append(&u->event_bytes, key->ptr, key->len);
 }

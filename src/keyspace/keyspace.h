@@ -40,6 +40,7 @@ struct kv_event {
     const char *name; /* static text */
     int db_id;
     size_t key_offset, key_len; /* in the unit's event_bytes */
+    const void *origin;         /* of the unit, at that time */
 };
 
 enum kv_unit_flag {
@@ -67,6 +68,7 @@ struct kv_unit {
     struct kv_event *events;
     size_t event_count, event_cap;
     struct buf event_bytes; /* copies of the keys */
+    const void *origin;     /* whose doing events are from here on; exec/exec.h */
     struct kv_effects effects;
 };
 

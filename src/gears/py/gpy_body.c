@@ -78,6 +78,7 @@ void gpy_run_script(struct gscript *script)
     me->script = script;
     me->session = script->session;
     me->depth = 0;
+    me->origin = NULL;
     gpy__tidy();
     PyObject *globals = new_globals();
     script->outcome = GSCRIPT_OK;

@@ -153,6 +153,7 @@ static enum call_end run_command(struct gpy_thread *me, const struct exec_call *
     call.flags |= EXEC_FROM_GEARS | EXEC_DENY_BLOCKING;
     call.event_depth = me->depth + 1;
     call.unit = me->unit;
+    call.origin = me->origin;
     call.resp = 2;
     gpy__pass_gate(me);
     if (me->unit) return run_held(me, &call, argv, argc, tape);

@@ -44,6 +44,7 @@ struct gpy_thread {
     uint64_t atomic_since; /* when, in ticks */
     struct kv_unit atomic_unit;
     unsigned depth; /* of events: what execute() passes on */
+    const struct gorigin *origin; /* likewise */
     bool answers_event; /* a registration's execution runs */
     const struct glimits *limits; /* of what runs; NULL: none */
     struct gmeter *meter;         /* the same */

@@ -808,6 +808,7 @@ bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     me->in_atomic = false;
     if (unit) me->unit = unit;
     me->depth = depth;
+    me->origin = input ? input->origin : NULL;
     me->answers_event = e->registered;
 
     uint64_t held_since = unit ? ticks_now() : 0;
@@ -826,6 +827,7 @@ bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     me->exec = outer.exec;
     me->unit = outer.unit;
     me->depth = outer.depth;
+    me->origin = outer.origin;
     me->answers_event = outer.answers_event;
     if (!had_gil) gpy__leave(me);
     return true;

@@ -33,7 +33,7 @@ proc settled {id} {
 with_server {} {
     foreach mode {sync async_local} {
         test "a $mode registration that writes the key it listens on" -needs python {
-            r RG.PYEXECUTE "GB().foreach(lambda r: execute('incr', r\['key'\])).register('loop', mode='$mode')"
+            r RG.PYEXECUTE "GB().foreach(lambda r: execute('incr', r\['key'\])).register('loop', mode='$mode', recursive=True)"
             set id [lindex [registration_ids] 0]
             expect [r INCR loop] 1
             wait_for {[settled $id]}
@@ -53,9 +53,10 @@ with_server {} {
 
         test "two $mode registrations that set each other off" -needs python {
             r RG.PYEXECUTE "
-GB().foreach(lambda r: execute('incr', 'b')).register('a', mode='$mode')
-GB().foreach(lambda r: execute('incr', 'a')).register('b', mode='$mode')
-GB().foreach(lambda r: \[execute('incr', 'a'), execute('incr', 'b')\]).register('ab*', mode='$mode')
+def register(key, f): GB().foreach(f).register(key, mode='$mode', recursive=True)
+register('a', lambda r: execute('incr', 'b'))
+register('b', lambda r: execute('incr', 'a'))
+register('ab*', lambda r: \[execute('incr', 'a'), execute('incr', 'b')\])
             "
             r SET ab 1
             foreach id [registration_ids] { wait_for {[settled $id]} }
@@ -317,7 +318,7 @@ GB().foreach(lambda r: execute('incr', 'async')).register('m:*', mode='async_loc
 with_server {} {
     test "sync commands of scripts set off sync callbacks, at any depth" -needs python {
         r RG.PYEXECUTE {
-GB().foreach(lambda r: execute('set', 'chain:%d' % (int(r['key'][6:]) + 1), 1)).register('chain:*', mode='sync', eventTypes=['set'])
+GB().foreach(lambda r: execute('set', 'chain:%d' % (int(r['key'][6:]) + 1), 1)).register('chain:*', mode='sync', eventTypes=['set'], recursive=True)
         }
         set id [lindex [registration_ids] 0]
         expect [r RG.PYEXECUTE {execute('set', 'chain:0', 1)}] OK
