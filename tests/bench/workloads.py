@@ -170,7 +170,7 @@ TURN_COMMANDS = {
              "LMOVE big other LEFT RIGHT", "LTRIM big 100 -101", "LINDEX big 100",
              "LSET big 100 x"],
     "hash": ["HSCAN big 0 COUNT 100", "HRANDFIELD big 100", "HRANDFIELD big -100 WITHVALUES",
-             "HINCRBY big n 1", "HLEN big", "HSTRLEN big n", "BGSAVE"],
+             "HINCRBY big n 1", "HLEN big", "HSTRLEN big n"],
     "set": ["SSCAN big 0 COUNT 100", "SRANDMEMBER big 100", "SPOP big 100", "SPOP big",
             "SMOVE big other mem:000000000001", "SCARD big", "SINTERCARD 2 big other"],
     "zset": ["ZSCAN big 0 COUNT 100", "ZRANGE big 500000 500099", "ZRANGE big 0 99 REV",
