@@ -236,7 +236,7 @@ void acl_options_register(void)
 
 enum status acl_setup(void)
 {
-    static const struct exec_user_ops ops = {acl__exec_find, acl__exec_reads};
+    static const struct exec_user_ops ops = {acl__exec_find, acl__exec_reads, acl__exec_writes};
     struct acl_user *dflt = acl__default_new();
     if (apply_requirepass_to(dflt)) ASSERT(false);
     acl__users_add(dflt);

@@ -137,16 +137,26 @@ bool acl_reads_all_keys(const struct exec_ctx *ctx)
     return ok;
 }
 
-static bool reads(const struct acl_rules *r, struct view key)
+static bool has_access(const struct acl_rules *r, struct view key, uint8_t access)
 {
-    return r->all_keys || acl__patterns_match(&r->keys, arg_of_view(key), ACL_READ);
+    return r->all_keys || acl__patterns_match(&r->keys, arg_of_view(key), access);
+}
+
+static bool any_has_access(const struct exec_user *who, struct view key, uint8_t access)
+{
+    const struct acl_user *u = CONTAINER_OF(who, struct acl_user, base);
+    if (has_access(&u->rules, key, access)) return true;
+    for (size_t i = 0; i < u->selector_count; i++)
+        if (has_access(&u->selectors[i], key, access)) return true;
+    return false;
 }
 
 bool acl__exec_reads(const struct exec_user *who, struct view key)
 {
-    const struct acl_user *u = CONTAINER_OF(who, struct acl_user, base);
-    if (reads(&u->rules, key)) return true;
-    for (size_t i = 0; i < u->selector_count; i++)
-        if (reads(&u->selectors[i], key)) return true;
-    return false;
+    return any_has_access(who, key, ACL_READ);
+}
+
+bool acl__exec_writes(const struct exec_user *who, struct view key)
+{
+    return any_has_access(who, key, ACL_WRITE);
 }

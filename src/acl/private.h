@@ -163,8 +163,9 @@ void acl__users_revoke(const struct exec_ctx *ctx, const struct exec_user *user,
                        const struct acl_user *now);
 /* The user of this name as exec sees it, or NULL. */
 struct exec_user *acl__exec_find(struct view name);
-/* The user may read what is in the key. */
+/* The user may read what is in the key, or change it. */
 bool acl__exec_reads(const struct exec_user *u, struct view key);
+bool acl__exec_writes(const struct exec_user *u, struct view key);
 /* Frees all users. */
 void acl__users_teardown(void);
 /* The default user with all rights, as at start. */

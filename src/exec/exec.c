@@ -64,6 +64,11 @@ uint64_t exec_dirty_total(void)
     return exec.dirty;
 }
 
+void exec_dirty_add(uint64_t changes)
+{
+    exec.dirty += changes;
+}
+
 const struct command *exec_current_command(void)
 {
     return current_command;

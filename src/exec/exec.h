@@ -132,6 +132,9 @@ void exec_error_count(struct exec_ctx *ctx, struct view line);
 void exec_error_each(void (*fn)(void *ctx, const char *code, uint64_t count), void *ctx);
 /* Sum of all units' changes since the server began. */
 uint64_t exec_dirty_total(void);
+/* Counts changes that no command made: in a unit's own count they would make those of the command
+ * that runs next in it. */
+void exec_dirty_add(uint64_t changes);
 void exec_stats_reset(void);
 /* The command that runs on this thread now, or NULL: for crash reports. */
 const struct command *exec_current_command(void);

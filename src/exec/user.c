@@ -39,6 +39,11 @@ struct exec_user *exec_user_now(struct exec_user *u)
     return users.find ? users.find(u->name) : NULL;
 }
 
+bool exec_user_writes(const struct exec_user *u, struct view key)
+{
+    return !u->admit || users.writes(u, key);
+}
+
 bool exec_user_reads(const struct exec_user *u, struct view key)
 {
     return !u->admit || users.reads(u, key);

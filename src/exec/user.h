@@ -36,6 +36,8 @@ struct exec_user_ops {
     struct exec_user *(*find)(struct view name);
     /* The user may read what is in the key. */
     bool (*reads)(const struct exec_user *u, struct view key);
+    /* The user may change what is in the key. */
+    bool (*writes)(const struct exec_user *u, struct view key);
 };
 /* Sets what is asked; copied. Main, at boot. */
 void exec_on_users(const struct exec_user_ops *ops);
@@ -45,5 +47,7 @@ struct exec_user *exec_user_now(struct exec_user *u);
 
 /* Whether u, which exec_user_now gave, may read what is in a key. Under the token. */
 bool exec_user_reads(const struct exec_user *u, struct view key);
+/* Whether it may change that. */
+bool exec_user_writes(const struct exec_user *u, struct view key);
 
 #endif

@@ -58,6 +58,27 @@ enum status cmd_rg_clearregistrationsstats(struct exec_ctx *ctx)
     return STATUS_OK;
 }
 
+/* RedisGears documents a last word, ABORTPENDING: what waits is dropped here without it. */
+static enum status pause_registrations(struct exec_ctx *ctx, bool pause)
+{
+    int count = ctx->argc - 1;
+    if (!gcmd_allowed(ctx)) return STATUS_ERR;
+    if (pause && count > 1 && arg_is(&ctx->argv[count], "ABORTPENDING")) count--;
+    if (greg_pause_all(ctx, &ctx->argv[1], count, pause)) return STATUS_ERR;
+    reply_ok(ctx);
+    return STATUS_OK;
+}
+
+enum status cmd_rg_pauseregistrations(struct exec_ctx *ctx)
+{
+    return pause_registrations(ctx, true);
+}
+
+enum status cmd_rg_unpauseregistrations(struct exec_ctx *ctx)
+{
+    return pause_registrations(ctx, false);
+}
+
 static enum status unknown_option(struct exec_ctx *ctx, const struct arg *word)
 {
     struct buf text = {0};

@@ -186,6 +186,10 @@ static const struct opt_row rows[] = {
      .dflt = "5000", .min = 1, .max = 3600000, .apply = apply, .section = OPT_SECTION_GEARS,
      .doc = "Milliseconds that a sync registration's callback may run; then it is stopped. Clients "
             "wait that long."},
+    {.name = "gears-max-failures", .kind = OPT_I64, .var.i64 = &gconf.max_failures, .dflt = "0",
+     .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
+     .doc = "After so many failed batches in a row a StreamReader's registration is paused, until "
+            "RG.UNPAUSEREGISTRATIONS. 0: never."},
 };
 
 /* ---- INFO ---- */

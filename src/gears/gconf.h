@@ -36,6 +36,7 @@ struct gconf {
     size_t max_result_bytes;
     int64_t sync_wait_ms;             /* how long a command waits for its callback to begin */
     int64_t sync_time_ms;             /* how long such a callback may run */
+    int64_t max_failures;             /* in a row, before a registration is paused; 0: any */
     bool profile;
     bool traceback;
     bool cancel_on_disconnect;

@@ -23,12 +23,14 @@ enum status gears_setup(void)
     gconf_publish();
     greg_setup();
     ghook_setup();
+    gstream_setup();
     return gext_load();
 }
 
 void gears_cron(void)
 {
     grun_expire_waits();
+    gstream_cron();
 }
 
 size_t gears_memory_used(void)

@@ -64,8 +64,8 @@ void gpy_discard(void *object);
  * registrations it asked for. */
 void gpy_run_script(struct gscript *script);
 
-/* Where an execution's record comes from, if not from its plan's reader: the words of a trigger, or
- * a keyspace event. */
+/* Where an execution's records come from, if not from its plan's reader: the words of a trigger, a
+ * keyspace event, or the entries of a stream. */
 struct gpy_input {
     const struct arg *words; /* the record is the list of them; NULL: an event, or a time */
     int word_count;
@@ -74,6 +74,11 @@ struct gpy_input {
     int type;         /* enum gread_type */
     struct gread_batch *value; /* record 0 of a batch that was read at the event, or NULL */
     bool has_value;   /* read_value */
+    /* A part of a batch of a stream's entries; NULL: none of this. */
+    const struct gread_batch *entries;
+    size_t first_entry, entry_count;
+    uint8_t *failed_entries; /* one for each: becomes 1 if an error comes from it alone */
+    bool all_entries;        /* go on behind an error */
     /* Somebody waits for the end who can't be made to wait longer: no record may wait at a step. */
     bool must_end;
     int64_t time_ms;  /* not 0: a TimeReader's record, the moment that it is about */
@@ -113,6 +118,10 @@ void gpy_gate_open(void);
 
 /* The calling thread never stands before the gate: it works for somebody who waits. */
 void gpy_thread_is_first(void);
+
+/* Takes the data token on an attached thread, when clients aren't paused; a thread that has the GIL
+ * gives it up while it waits. STATUS_ABORTED once the flag (may be NULL) is set. */
+enum status gpy_token_take(const atomic_bool *abort_flag) MUST_CHECK;
 
 /* Calls a function without arguments (onRegistered); errors are logged. `stop` NULL: it runs under
  * whatever runs here already. */

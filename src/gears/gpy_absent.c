@@ -62,6 +62,13 @@ bool gpy_fill_api(struct gears_api *api)
     return false;
 }
 
+enum status gpy_token_take(const atomic_bool *abort_flag)
+{
+    UNUSED(abort_flag);
+    ASSERT(!"no interpreter");
+    return STATUS_ABORTED;
+}
+
 void gpy_run_script(struct gscript *script)
 {
     UNUSED(script);

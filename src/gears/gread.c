@@ -257,7 +257,7 @@ bool gread_parse_id(struct view text, struct stream_id *out)
            num_parse_u64(view_of(dash + 1, text.len - ms_len - 1), &out->seq) == STATUS_OK;
 }
 
-static void add_entry(struct gread_batch *b, struct view key, struct stream_entry *e)
+void gread_add_entry(struct gread_batch *b, struct view key, struct stream_entry *e)
 {
     char id[STREAM_ID_LEN];
     size_t record = b->count;
@@ -285,7 +285,7 @@ static void copy_entries(struct gread_entries *r, const struct stream *s, struct
     stream_walk_init(&w, s, from, r->last, false);
     while (stream_walk_next(&w, &e)) {
         r->after = e.id;
-        add_entry(b, r->key, &e);
+        gread_add_entry(b, r->key, &e);
         if (b->count % LOOK_ENTRIES && b->bytes.len < SLICE_BYTES) continue;
         int64_t spent_us = clock_mono_us() - start_us;
         if (b->count >= SLICE_RECORDS || b->bytes.len >= SLICE_BYTES ||

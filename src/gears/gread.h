@@ -99,6 +99,9 @@ struct gread_entries {
 enum status gread_entries_next(struct gread_entries *r, struct gread_batch *b,
                                const struct gstop *stop, bool held) MUST_CHECK;
 
+/* Adds an entry of the stream of this key as a record of type GREAD_ENTRY. Under the token. */
+void gread_add_entry(struct gread_batch *b, struct view key, struct stream_entry *e);
+
 /* Reads "ms" or "ms-seq". */
 bool gread_parse_id(struct view text, struct stream_id *out);
 

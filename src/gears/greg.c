@@ -47,6 +47,7 @@ void greg_request_free(struct greg_request *r)
     gpy_discard(r->on_registered);
     for (size_t i = 0; i < r->event_type_count; i++) mem_free(r->event_types[i]);
     mem_free(r->event_types);
+    gstream_args_free(r->stream);
     mem_free(r->trigger);
     mem_free(r->time);
     ghook_request_release(&r->hook);
@@ -85,6 +86,7 @@ void greg__unref(struct greg *g)
     mem_free(g->held);
     for (size_t i = 0; i < g->kept_count; i++)
         grun_exec_unref(g->kept[(g->kept_first + i) % g->kept_cap]);
+    gstream_free(g->stream);
     mem_free(g->kept);
     mem_free(g->last_error);
     pthread_mutex_destroy(&g->mutex);
@@ -119,6 +121,7 @@ static void link_last(struct greg *g)
     if (g->request->trigger) gtrigger_add(g);
     if (g->plan->reader == GREADER_TIME) gtime_add(g);
     ghook_add(g);
+    if (g->plan->reader == GREADER_STREAM) gstream_add(g);
 }
 
 static void on_event(void *ctx, const struct exec_event *e);
@@ -212,6 +215,7 @@ static void remove_at(struct greg **at, bool pending_too)
     if (g->request->trigger) gtrigger_remove(g);
     if (g->plan->reader == GREADER_TIME) gtime_remove(g);
     ghook_remove(g);
+    if (g->plan->reader == GREADER_STREAM) gstream_remove(g);
     atomic_fetch_sub(&regs.count, 1);
     update_mask();
     if (pending_too) drop_pending(g);
@@ -223,6 +227,7 @@ enum status greg_remove(struct view id, bool pending_too)
     struct greg **at = find(id);
     if (!at) return STATUS_NOT_FOUND;
     remove_at(at, pending_too);
+    gstream_settle();
     return STATUS_OK;
 }
 
@@ -251,6 +256,25 @@ struct greg *greg__first(void)
     return regs.list;
 }
 
+enum status greg_pause_all(struct exec_ctx *ctx, const struct arg *ids, int id_count, bool pause)
+{
+    for (int i = 0; i < id_count; i++) {
+        struct greg **at = find(arg_view(&ids[i]));
+        if (!at)
+            return reply_errorf(ctx, "-Execution %.*s does not exists on shard " GEARS_SHARD_ID,
+                                (int)MIN(ids[i].len, 256u), ids[i].ptr);
+        if (!(*at)->stream)
+            return reply_errorf(ctx, "-Reader %s does not support %s",
+                                greader_name((*at)->plan->reader), pause ? "pause" : "unpause");
+    }
+    for (int i = 0; i < id_count; i++) {
+        struct gstream *s = (*find(arg_view(&ids[i])))->stream;
+        if (pause) gstream_pause(s);
+        else gstream_unpause(s);
+    }
+    return STATUS_OK;
+}
+
 void greg_clear_stats(void)
 {
     for (struct greg *g = regs.list; g; g = g->next) {
@@ -262,6 +286,7 @@ void greg_clear_stats(void)
         g->succeeded = g->failed = g->aborted = 0;
         g->last_us = g->total_us = 0;
         pthread_mutex_unlock(&g->mutex);
+        if (g->stream) gstream_clear_stats(g->stream);
     }
 }
 
@@ -287,6 +312,7 @@ static void call_on_registered(struct gplan **plans, void **functions, size_t co
 {
     for (size_t i = 0; i < count; i++) {
         if (functions[i]) gpy_call_logged(functions[i], plans[i]->session, stop);
+        gstream_start(plans[i]->number);
         gplan_unref(plans[i]);
         gpy_discard(functions[i]);
     }
@@ -353,6 +379,7 @@ static enum status apply_under_token(struct gscript *s, struct buf *error)
     if (s->upgrade) replace_session(s->session->id);
     replace_session(s->replace_with);
     add_all(s->requests);
+    gstream_settle();
     s->requests = NULL;
     /* The distribution to all shards is a job with a plan and an execution of its own. */
     gplan_next_number();
@@ -455,6 +482,7 @@ struct view greg__first_error(const struct gexec *e)
     return node.u.bytes;
 }
 
+/* Under the mutex. */
 static void set_error(struct greg *g, struct view text)
 {
     mem_free(g->last_error);
@@ -522,7 +550,7 @@ static void forget(struct greg *g, struct gexec *take_e)
 
 /* As note_end, without a place for a later one. Of triggers none are kept: their callers have the
  * results. */
-static void count_end(struct greg *g, struct gexec *e)
+void greg__note_end(struct greg *g, struct gexec *e)
 {
     size_t limit = g->plan->reader == GREADER_COMMAND ? 0 : gconf_max_per_registration();
     struct gexec *oldest = note_end(g, e, limit);
@@ -549,7 +577,7 @@ static void event_counted(struct greg *g, struct gexec *e, size_t max_kept)
     if (unlikely(!max_kept)) grun_unlist(e);
 }
 
-static void note_failure(struct greg *g, struct view text)
+void greg__note_failure(struct greg *g, struct view text)
 {
     pthread_mutex_lock(&g->mutex);
     g->failed++;
@@ -557,9 +585,16 @@ static void note_failure(struct greg *g, struct view text)
     pthread_mutex_unlock(&g->mutex);
 }
 
+void greg__set_error(struct greg *g, struct view text)
+{
+    pthread_mutex_lock(&g->mutex);
+    set_error(g, text);
+    pthread_mutex_unlock(&g->mutex);
+}
+
 /* ---- events: under the token ---- */
 
-static bool prefix_matches(const struct greg_request *r, struct view key)
+bool greg__prefix_matches(const struct greg_request *r, struct view key)
 {
     if (r->prefix[r->prefix_len - 1] != '*') return view_eq(key, view_of(r->prefix, r->prefix_len));
     size_t len = r->prefix_len - 1;
@@ -616,7 +651,7 @@ static void run_sync(void *ctx)
 static void sync_ended(struct gexec *e, void *ctx)
 {
     struct greg *g = ctx;
-    count_end(g, e);
+    greg__note_end(g, e);
     greg__unref(g);
 }
 
@@ -643,14 +678,14 @@ struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, stru
     gorigin_leave();
     if (st == STATUS_OK) {
         if (c.ended && c.exec->drop_when_done) {
-            count_end(g, c.exec);
+            greg__note_end(g, c.exec);
         } else if (c.ended) {
             event_counted(g, c.exec, (size_t)gconf.max_per_registration);
         }
         return c.exec;
     }
     grun_abort(c.exec);
-    note_failure(g, VIEW_LIT(GREG_LATE));
+    greg__note_failure(g, VIEW_LIT(GREG_LATE));
     grun_unlist(c.exec);
     grun_exec_unref(c.exec);
     return NULL;
@@ -759,6 +794,13 @@ static struct exec_user *user_of(const struct greg *g, bool *gone_out)
     return now;
 }
 
+void greg__aborted(struct greg *g, uint64_t count)
+{
+    pthread_mutex_lock(&g->mutex);
+    g->aborted += count;
+    pthread_mutex_unlock(&g->mutex);
+}
+
 void greg__triggered(struct greg *g)
 {
     uint64_t before = atomic_load_explicit(&g->triggered, memory_order_relaxed);
@@ -784,22 +826,26 @@ bool greg__in_flight(struct greg *g)
     return yes;
 }
 
+struct view greg__chain_is_over(const struct greg *g, const struct exec_event *e)
+{
+    if (g->plan->mode == GMODE_SYNC && chain_is_late(e))
+        return VIEW_LIT("what the command set off took longer than gears-sync-max-time");
+    if (too_deep(e->depth)) return VIEW_LIT("registrations set each other off without end");
+    return VIEW_LIT("");
+}
+
 static void trigger(struct greg *g, const struct exec_event *e)
 {
     greg__triggered(g);
     bool gone;
     user_of(g, &gone);
     if (gone) {
-        note_failure(g, VIEW_LIT("the user for whom this runs doesn't exist any more"));
+        greg__note_failure(g, VIEW_LIT("the user for whom this runs doesn't exist any more"));
         return;
     }
-    if (g->plan->mode == GMODE_SYNC && chain_is_late(e)) {
-        note_failure(
-            g, VIEW_LIT("what the command set off took longer than gears-sync-max-time"));
-        return;
-    }
-    if (too_deep(e->depth)) {
-        note_failure(g, VIEW_LIT("registrations set each other off without end"));
+    struct view why = greg__chain_is_over(g, e);
+    if (why.len) {
+        greg__note_failure(g, why);
         return;
     }
     if (g->plan->mode == GMODE_SYNC) trigger_sync(g, e);
@@ -816,7 +862,7 @@ static bool may_know(const struct greg *g, const struct exec_event *e)
 
 static bool matches(const struct greg *g, const struct exec_event *e)
 {
-    return g->plan->reader == GREADER_KEYS && prefix_matches(g->request, e->key) &&
+    return g->plan->reader == GREADER_KEYS && greg__prefix_matches(g->request, e->key) &&
            event_matches(g->request, e) && !is_own(g, e) && type_matches(g->request, e) &&
            may_know(g, e);
 }
@@ -939,7 +985,7 @@ static void event_ended(struct gexec *e, void *ctx)
     struct greg_event *ev = ctx;
     struct greg *g = ev->g;
     bool in_turn = ev->in_turn;
-    count_end(g, e);
+    greg__note_end(g, e);
     free_event(ev);
     if (in_turn) grun_submit(&g->job); /* with its reference: those behind it can go on */
     else greg__unref(g);
@@ -954,7 +1000,7 @@ static bool run_event(struct greg *g, struct greg_event *ev)
     ev->exec->then = event_ended;
     ev->exec->then_ctx = ev;
     if (!grun_execute(ev->exec, &input, NULL, ev->depth)) return false;
-    count_end(g, ev->exec);
+    greg__note_end(g, ev->exec);
     free_event(ev);
     return true;
 }

@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "gears/ghook.h"
 #include "gears/gplan.h"
+#include "gears/gstream.h"
 #include "gears/gtime.h"
 
 #define GREG_DEPTH_MAX 32
@@ -43,6 +44,7 @@ struct greg_request {
     char *trigger;       /* CommandReader: the name for RG.TRIGGER; else NULL */
     size_t trigger_len;
     bool in_order;       /* CommandReader: one execution after the other */
+    struct gstream_args *stream; /* StreamReader; else NULL */
     struct gtime_spec *time; /* TimeReader: when; else NULL */
     struct ghook_request hook;
     bool recursive;      /* KeysReader: told also of what its own callbacks do */
@@ -74,6 +76,10 @@ const char *greg_refuses(const struct greg_request *list, const char *going,
 
 /* A session of this id has registrations. Under the token. */
 bool greg_session_exists(struct view id);
+
+/* Pauses registrations, or has them go on; all of them or, with an error replied, none. */
+enum status greg_pause_all(struct exec_ctx *ctx, const struct arg *ids, int id_count,
+                           bool pause) MUST_CHECK;
 
 /* Removes a registration; what it has queued still runs unless drop_pending.
  * STATUS_NOT_FOUND. Under the token. */

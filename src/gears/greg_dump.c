@@ -88,12 +88,39 @@ static void reply_time_args(struct exec_ctx *ctx, const struct greg *g)
     reply_pair(ctx, "skipped", (int64_t)skipped);
 }
 
+static void reply_stream_args(struct exec_ctx *ctx, const struct greg_request *r)
+{
+    const struct gstream_args *a = r->stream;
+    reply_array(ctx, 12 + (a->max_deliveries ? 2 : 0) + (a->dead_letter ? 2 : 0));
+    reply_pair(ctx, "batchSize", a->batch);
+    reply_pair(ctx, "durationMS", a->duration_ms);
+    reply_bulk_cstr(ctx, "stream");
+    reply_bulk(ctx, r->prefix, r->prefix_len);
+    reply_pair(ctx, "trimStream", a->trim);
+    reply_bulk_cstr(ctx, "onFailedPolicy");
+    reply_bulk_cstr(ctx, gstream_policy_name(a->policy));
+    reply_pair(ctx, "retryInterval", a->retry_s);
+    if (a->max_deliveries) reply_pair(ctx, "maxDeliveries", a->max_deliveries);
+    if (!a->dead_letter) return;
+    reply_bulk_cstr(ctx, "deadLetter");
+    reply_bulk(ctx, a->dead_letter, a->dead_letter_len);
+}
+
+/* Only streams have a lag. */
+static void reply_lag(struct exec_ctx *ctx, const struct gstream *s)
+{
+    struct gstream_report lag = gstream_report(s);
+    reply_pair(ctx, "lastEstimatedLagMS", lag.last_lag_ms);
+    reply_bulk_cstr(ctx, "avgEstimatedLagMS");
+    reply_double(ctx, lag.mean_lag_ms);
+}
+
 static void reply_data(struct exec_ctx *ctx, struct greg *g)
 {
     const struct greg_request *r = g->request;
     pthread_mutex_lock(&g->mutex);
     uint64_t runs = g->succeeded + g->failed;
-    reply_array(ctx, 20);
+    reply_array(ctx, g->stream ? 26 : 20);
     reply_bulk_cstr(ctx, "mode");
     reply_bulk_cstr(ctx, gmode_name(g->plan->mode));
     reply_pair(ctx, "numTriggered", (int64_t)atomic_load(&g->triggered));
@@ -104,17 +131,23 @@ static void reply_data(struct exec_ctx *ctx, struct greg *g)
     reply_pair(ctx, "totalRunDurationMS", g->total_us / 1000);
     reply_bulk_cstr(ctx, "avgRunDurationMS");
     reply_double(ctx, runs ? (double)(g->total_us / 1000) / (double)runs : 0);
+    if (g->stream) reply_lag(ctx, g->stream);
     reply_bulk_cstr(ctx, "lastError");
     if (g->last_error) reply_bulk(ctx, g->last_error, g->last_error_len);
     else reply_null(ctx);
     pthread_mutex_unlock(&g->mutex);
     reply_bulk_cstr(ctx, "args");
-    if (g->plan->reader == GREADER_COMMAND)
+    if (g->plan->reader == GREADER_COMMAND) {
         reply_trigger_args(ctx, r);
-    else if (g->plan->reader == GREADER_TIME)
+    } else if (g->plan->reader == GREADER_TIME) {
         reply_time_args(ctx, g);
-    else
+    } else if (g->stream) {
+        reply_stream_args(ctx, r);
+        reply_bulk_cstr(ctx, "status");
+        reply_bulk_cstr(ctx, gstream_report(g->stream).status);
+    } else {
         reply_event_args(ctx, r);
+    }
 }
 
 static const char *linked_word(const struct gsession *s)

@@ -38,6 +38,7 @@ struct greg {
     struct gtimer *timer;         /* of a TimeReader, while it is listed; guard: the token */
     struct greg *hook_next;       /* an older hook of the same command; guard: the token */
     uint64_t hook_number;         /* grows with each hook */
+    struct gstream *stream;       /* of StreamReader's; else NULL */
     _Atomic uint64_t triggered; /* written under the token */
     struct gevent_queue queue;  /* KeysReader */
     struct gexec *spare;        /* an ended execution to be used again; who runs events */
@@ -66,8 +67,23 @@ struct greg *greg__first(void);
 void greg__ref(struct greg *g);
 void greg__unref(struct greg *g);
 
-/* Counts that something set it off. Under the token. */
+/* Counts that something set it off, under the token; that so many of these came to nothing. */
 void greg__triggered(struct greg *g);
+void greg__aborted(struct greg *g, uint64_t count);
+
+/* Notes how an execution ended, and keeps some of them for people to look at. Any thread. */
+void greg__note_end(struct greg *g, struct gexec *e);
+
+/* Counts a failure without an execution; sets what dumps call lastError. Any thread. */
+void greg__note_failure(struct greg *g, struct view text);
+void greg__set_error(struct greg *g, struct view text);
+
+/* Whether the key has the request's prefix. */
+bool greg__prefix_matches(const struct greg_request *r, struct view key);
+
+/* Why what a command set off has gone too far for another run of the registration, or took too long
+ * for one that it would wait for; empty if it hasn't. Under the token. */
+struct view greg__chain_is_over(const struct greg *g, const struct exec_event *e);
 
 /* Something that set it off waits or runs. Any thread. */
 bool greg__in_flight(struct greg *g);

@@ -124,7 +124,7 @@ ZREMRANGEBYLEX x [a [b|ZPOPMIN z|ZPOPMAX z 1|ZPOPMIN no|ZMPOP 1 z MIN|ZMPOP 1 no
 BZPOPMIN y 0|BZPOPMIN no 0.001|BZPOPMAX y 0|BZPOPMAX no 0.001|BZMPOP 0 1 y MIN|BZMPOP 0.001 1 no MIN
 CLUSTER INFO|READONLY|READWRITE|ASKING|EVAL return 0|SCRIPT HELP|FUNCTION LIST
 RG.PYEXECUTE GB('KeysReader').run()|RG.PYEXECUTE GB('KeysReader').run() UNBLOCKING
-RG.PYEXECUTE GB('KeysReader').register('zz*')
+RG.PYEXECUTE GB('KeysReader').register('zz*')|RG.PYEXECUTE GB('StreamReader').register('zz*')
 RG.PYEXECUTE x=1|RG.EXECUTE python x=1|RG.CONFIGGET MaxExecutions nosuch|RG.CONFIGSET MaxExecutions 1000|RG.DUMPEXECUTIONS|RG.DUMPREGISTRATIONS|RG.PYSTATS|RG.PYDUMPREQS|RG.PYDUMPSESSIONS
 RG.DUMPEXECUTIONS VERBOSE
 RG.INFOCLUSTER|RG.REFRESHCLUSTER|RG.CLEARREGISTRATIONSSTATS|RG.DUMPPLUGINS
@@ -363,6 +363,8 @@ def run_dependent(connection, holder, protocol):
         ask(b"RG.DROPEXECUTION", started[1])
     for registration in ask(b"RG.DUMPREGISTRATIONS")[1]:
         parts = registration[1]
+        for command in (b"RG.PAUSEREGISTRATIONS", b"RG.UNPAUSEREGISTRATIONS"):
+            ask(command, parts[parts.index((b"$", b"id")) + 1][1])
         ask(b"RG.UNREGISTER", parts[parts.index((b"$", b"id")) + 1][1])
 
 

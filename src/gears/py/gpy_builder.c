@@ -648,6 +648,22 @@ static bool fill_command(struct greg_request *r, PyObject *kwargs)
     return done && place_is_free(r);
 }
 
+static bool take_prefix(struct greg_request *r, PyObject *prefix)
+{
+    if (!gpy__take_text(prefix, "regex argument must be a string", &r->prefix, &r->prefix_len))
+        return false;
+    if (r->prefix_len) return true;
+    PyErr_SetString(gpy__names.error, "the prefix must not be empty");
+    return false;
+}
+
+static bool fill_stream(struct greg_request *r, PyObject *prefix, PyObject *kwargs)
+{
+    if (!take_mode(kwargs, true, &r->plan->mode) || !take_prefix(r, prefix)) return false;
+    r->stream = gpy__stream_args(kwargs, r->plan->mode == GMODE_SYNC);
+    return r->stream && take_on_registered(kwargs, r);
+}
+
 static bool fill_request(struct greg_request *r, PyObject *prefix, PyObject *kwargs)
 {
     struct gplan *plan = r->plan;
@@ -655,6 +671,7 @@ static bool fill_request(struct greg_request *r, PyObject *prefix, PyObject *kwa
     if (plan->reader == GREADER_TIME)
         return take_mode(kwargs, true, &plan->mode) && take_on_registered(kwargs, r) &&
                (r->time = gpy__time_spec(kwargs));
+    if (plan->reader == GREADER_STREAM) return fill_stream(r, prefix, kwargs);
     if (plan->reader != GREADER_KEYS) {
         PyErr_SetString(gpy__names.error,
                         "given reader does not exists or does not support register");

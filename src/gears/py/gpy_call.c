@@ -41,18 +41,25 @@ static enum status take_unpaused(const atomic_bool *stop)
     }
 }
 
-/* Waits for the token, and for the end of a pause, without the GIL meanwhile. False with
- * gears.forcestopped raised. */
-static bool take_token(struct gpy_thread *me)
+enum status gpy_token_take(const atomic_bool *abort_flag)
 {
+    struct gpy_thread *me = gpy__me();
+    if (!me->has_gil) return take_unpaused(abort_flag);
+    gpy__pass_gate(me);
     if (token_try()) {
-        if (!pause_holds(NULL)) return true;
+        if (!pause_holds(NULL)) return STATUS_OK;
         token_give();
     }
     PyThreadState *state = gpy__release_gil(me);
-    enum status st = take_unpaused(stop_flag(me));
+    enum status st = take_unpaused(abort_flag);
     gpy__retake_gil(me, state);
-    if (st == STATUS_OK) return true;
+    return st;
+}
+
+/* False with gears.forcestopped raised. */
+static bool take_token(struct gpy_thread *me)
+{
+    if (gpy_token_take(stop_flag(me)) == STATUS_OK) return true;
     PyErr_SetNone(gpy__names.force_stopped);
     return false;
 }

@@ -214,6 +214,9 @@ static inline bool gpy__is_native(PyObject *o)
 /* With gears.error raised, if the script that runs here is only explained. */
 bool gpy__refuse_explained(const char *what);
 
+/* StreamReader's arguments of register(); NULL with an exception. */
+struct gstream_args *gpy__stream_args(PyObject *kwargs, bool sync);
+
 /* Puts away what an atomic block left open: the body ended inside of it. */
 void gpy__atomic_abandon(struct gpy_thread *me);
 

@@ -766,6 +766,21 @@ static void run_reader(struct runner *r)
     }
 }
 
+/* The entries of a batch, which are all there: behind an error others may be wanted still. */
+static void push_entries(struct runner *r, const struct gpy_input *input)
+{
+    for (size_t i = 0; i < input->entry_count && r->closed == 0 && !stop_wanted(r); i++) {
+        uint64_t errors = r->exec->errors.count;
+        if (errors && !input->all_entries) return;
+        PyObject *record = gpy__entry_record(input->entries, input->first_entry + i);
+        if (record)
+            push(r, 0, record);
+        else
+            record_error(r);
+        if (r->exec->errors.count != errors) input->failed_entries[i] = 1;
+    }
+}
+
 /* ---- the whole ---- */
 
 static void run(struct runner *r, const struct gpy_input *input)
@@ -774,7 +789,9 @@ static void run(struct runner *r, const struct gpy_input *input)
         record_error(r);
         return;
     }
-    if (input) {
+    if (input && input->entries) {
+        push_entries(r, input);
+    } else if (input) {
         PyObject *record = gpy__event_record(input);
         note_read(r, 1);
         if (record)

@@ -53,10 +53,4 @@ with_server {} {
         expect [lindex $got 1] {}
         expect [r XLEN big] 10
     }
-
-    test "register is for later" -needs python {
-        expect_error "*given reader does not exists or does not support register*" {
-            run "GB('StreamReader').register('s')"
-        }
-    }
 }
