@@ -46,7 +46,7 @@ void gbacklog_let_go(struct greg *g);
  * or a reference. Any thread. */
 struct gexec *gbacklog_find(struct view id);
 
-/* As grun_each, for the executions of events that wait, as far as none has been made. Any thread. */
+/* As grun_each, for executions of events that wait, as far as none has been made. Any thread. */
 void gbacklog_each(void (*fn)(void *ctx, const struct gexec *e), void *ctx);
 
 struct gbacklog_stats {

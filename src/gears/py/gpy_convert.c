@@ -434,6 +434,24 @@ static PyObject *words_record(const struct gpy_input *input)
     return list;
 }
 
+#define EVENT_NAMES 64
+
+/* The name of an event: static text, and one of few. */
+static PyObject *event_name(struct view name)
+{
+    static struct {
+        const char *ptr;
+        PyObject *text;
+    } known[EVENT_NAMES]; /* guard: the GIL */
+    size_t at = ((uintptr_t)name.ptr >> 2) % EVENT_NAMES;
+    if (likely(known[at].ptr == name.ptr && known[at].text)) return Py_NewRef(known[at].text);
+    PyObject *text = PyUnicode_DecodeUTF8(name.ptr, (Py_ssize_t)name.len, NULL);
+    if (!text) return NULL;
+    known[at].ptr = name.ptr;
+    Py_XSETREF(known[at].text, Py_NewRef(text));
+    return text;
+}
+
 PyObject *gpy__event_record(const struct gpy_input *input)
 {
     if (input->words) return words_record(input);
@@ -441,7 +459,7 @@ PyObject *gpy__event_record(const struct gpy_input *input)
     bool with_value = input->has_value && input->value && input->value->count;
     PyObject *dict = PyDict_Copy(with_value ? gpy__names.one_record : gpy__names.one_key);
     if (!dict) return NULL;
-    bool done = put(dict, gpy__names.event, gpy__text(input->event)) &&
+    bool done = put(dict, gpy__names.event, event_name(input->event)) &&
                 put(dict, gpy__names.key, gpy__text(input->key));
     if (done && with_value) {
         const struct gread_record *r = &input->value->records[0];

@@ -54,6 +54,7 @@ struct gpy_thread {
     enum { MEM_NOT_MET, MEM_OWN_MET, MEM_ALL_MET } mem_met; /* a limit that was met since then */
     struct gwatch *atomic_watch; /* of the block that is open; NULL: its time isn't limited */
     struct tape tape; /* scratch of execute() */
+    struct buf text;  /* scratch of results */
 };
 
 /* The calling thread's; never NULL. Any thread. */
@@ -269,6 +270,9 @@ bool gpy__utf8(PyObject *str, PyObject **hold, struct view *out);
 PyObject *gpy__record(const struct gread_batch *b, size_t i, bool with_value);
 PyObject *gpy__entry_record(const struct gread_batch *b, size_t i);
 PyObject *gpy__event_record(const struct gpy_input *input);
+
+/* Appends str(o), if o is a dict, list or tuple of plain things; false: ask Python. */
+bool gpy__plain_text(PyObject *o, struct buf *out);
 
 /* ---- errors ---- */
 

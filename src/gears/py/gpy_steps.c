@@ -126,6 +126,21 @@ static void sink(struct runner *r, PyObject *take_record)
     Py_DECREF(take_record);
 }
 
+/* The text of a result, as the last step makes it, without an object for it. */
+static bool sink_text(struct runner *r, PyObject *record)
+{
+    struct gtally *results = &r->exec->results;
+    struct buf *text = &r->me->text;
+    size_t most = r->exec->limits.max_bytes;
+    if (r->exec->plan->native || !r->me->attached) return false;
+    buf_clear(text);
+    if (!gpy__plain_text(record, text)) return false;
+    if (most && results->tape.bytes.len + text->len > most) return false;
+    tape_bytes(&results->tape, TAPE_BULK, text->ptr, text->len);
+    results->count++;
+    return true;
+}
+
 /* ---- calls ---- */
 
 static inline PyObject *call1(PyObject *fn, PyObject *a)
@@ -420,6 +435,10 @@ static void push(struct runner *r, size_t i, PyObject *take_record)
     _Atomic uint64_t *counts = r->exec->step_records;
     for (; i < r->count && fate == FATE_PASS; i++) {
         if (counts) count_one(&counts[r->cells[i].step], 1);
+        if (i + 1 == r->count && r->cells[i].op == GOP_STR && !timed && sink_text(r, record)) {
+            fate = FATE_END;
+            break;
+        }
         fate = unlikely(timed) ? timed_step(r, i, &record, &key) : step(r, i, &record, &key);
     }
     if (fate == FATE_PASS) {
