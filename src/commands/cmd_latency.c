@@ -144,9 +144,9 @@ static const char *const advice[LATENCY_EVENT_COUNT] = {
                              "active-expire-effort.",
     [LATENCY_EVICTION_CYCLE] = "Evicting takes long. Raise maxmemory, keep values small, or lower "
                                "maxmemory-eviction-tenacity.",
-    [LATENCY_GEARS] = "Programs of gears run long. That by itself holds nobody up but who waits for "
-                      "them. SLOWLOG GET names them, RG.DUMPEXECUTIONS VERBOSE shows what they use, "
-                      "and gears-max-time bounds it.",
+    [LATENCY_GEARS] = "Programs of gears run long. That by itself holds nobody up but who waits "
+                      "for them. SLOWLOG GET names them, RG.DUMPEXECUTIONS VERBOSE shows what "
+                      "they use, and gears-max-time bounds it.",
 };
 
 static void tell_event(enum latency_event e, const struct latency_log *log, int number,

@@ -80,7 +80,8 @@ static const char order_cpu[] =
     "used_cpu_sys_main_thread used_cpu_user_main_thread";
 
 enum section_set {
-    IN_DEFAULT = 1, /* INFO without arguments; all sections are in "all" */
+    IN_DEFAULT = 1, /* INFO without arguments; all sections are in "all", but for: */
+    OF_RG = 2,      /* those that clients know as a module's, which its name asks for, too */
 };
 
 static const struct {
@@ -102,6 +103,12 @@ static const struct {
     [METRIC_CLUSTER] = {"Cluster", IN_DEFAULT, "cluster_enabled"},
     [METRIC_KEYSPACE] = {"Keyspace", IN_DEFAULT, ""},
     [METRIC_GEARS] = {"Gears", IN_DEFAULT, ""},
+    [METRIC_RG] = {"rg", OF_RG, ""},
+    [METRIC_RG_REGISTRATIONS] = {"rg_regisrations", OF_RG, ""}, /* as RedisGears spells it */
+    [METRIC_RG_PLUGINS] = {"rg_plugins", OF_RG, ""},
+    [METRIC_RG_PYTHON_STATS] = {"rg_python_stats", OF_RG, ""},
+    [METRIC_RG_PYTHON_REQUIREMENTS] = {"rg_python_requirements", OF_RG, ""},
+    [METRIC_RG_PYTHON_SESSIONS] = {"rg_python_sessions", OF_RG, ""},
 };
 
 struct field {
@@ -205,10 +212,13 @@ void metric_teardown(void)
 
 void metric_select(struct metric_selection *selection, struct view name)
 {
-    bool all = view_eq_nocase(name, "all") || view_eq_nocase(name, "everything");
+    bool everything = view_eq_nocase(name, "everything");
+    bool all = everything || view_eq_nocase(name, "all");
     bool dflt = view_eq_nocase(name, "default");
+    bool modules = everything || view_eq_nocase(name, "modules") || view_eq_nocase(name, "rg");
     for (int s = 0; s < METRIC_SECTION_COUNT; s++) {
-        if (all || (dflt && (sections[s].sets & IN_DEFAULT)) ||
+        unsigned sets = sections[s].sets;
+        if ((sets & OF_RG ? modules : all) || (dflt && (sets & IN_DEFAULT)) ||
             view_eq_nocase(name, sections[s].title)) {
             selection->on[s] = true;
         }

@@ -37,6 +37,12 @@ enum metric_section {
     METRIC_CLUSTER,
     METRIC_KEYSPACE,
     METRIC_GEARS,
+    METRIC_RG, /* the first of those of a module: in "modules" and "everything" alone */
+    METRIC_RG_REGISTRATIONS,
+    METRIC_RG_PLUGINS,
+    METRIC_RG_PYTHON_STATS,
+    METRIC_RG_PYTHON_REQUIREMENTS,
+    METRIC_RG_PYTHON_SESSIONS,
     METRIC_SECTION_COUNT
 };
 

@@ -107,8 +107,8 @@ struct exec_work {
 void exec_on_work(void (*fn)(const struct exec_work *w));
 void exec_work_done(const struct exec_work *w);
 
-/* What is shorter needn't be told; UINT64_MAX: nothing need be. Any thread reads; under the token it
- * is set. */
+/* What is shorter needn't be told; UINT64_MAX: nothing need be. Any thread reads; it is set under
+ * the token. */
 uint64_t exec_work_min_us(void);
 void exec_work_min_set(uint64_t us);
 

@@ -25,6 +25,11 @@ enum status gcmd_error(struct exec_ctx *ctx, const char *text);
 struct gexec *gcmd_named(struct exec_ctx *ctx, const char *missing);
 #define GCMD_NO_PLAN "execution plan does not exist"
 
+/* Handlers that INFO asks for what they list. */
+enum status cmd_rg_dumpregistrations(struct exec_ctx *ctx);
+enum status cmd_rg_pydumpreqs(struct exec_ctx *ctx);
+enum status cmd_rg_pydumpsessions(struct exec_ctx *ctx);
+
 /* It has ended: its results don't change any more. */
 bool gcmd_is_over(struct gexec *e);
 

@@ -325,32 +325,43 @@ enum change { CHANGE_OK, CHANGE_NEVER, CHANGE_NOT_PYTHON };
 struct name_row {
     const char *name;
     enum change change;
-    size_t at;   /* offset in struct gconf; SIZE_MAX: fixed */
+    size_t at;   /* offset in struct gconf; SIZE_MAX: nothing here depends on it */
     bool is_bool;
-    int64_t min; /* and the value, if fixed without a text */
+    int64_t min; /* and, if nothing depends on it, the value, unless it has a text */
     const char *text;
+    const char *option; /* of the server, on the same variable */
 };
 
 #define AT(field) offsetof(struct gconf, field)
 
-/* The last ones mean something only to a server that downloads its Python. */
+/* The last ones mean something only to a server that downloads its Python: they have the value that
+ * a loadmodule line gave them, or their default. */
 static const struct name_row names[] = {
-    {"MaxExecutions", CHANGE_OK, AT(max_executions), false, 0, NULL},
-    {"MaxExecutionsPerRegistration", CHANGE_OK, AT(max_per_registration), false, 0, NULL},
-    {"ProfileExecutions", CHANGE_OK, AT(profile), true, 0, NULL},
-    {"ExecutionThreads", CHANGE_NEVER, AT(threads), false, 1, NULL},
-    {"ExecutionMaxIdleTime", CHANGE_OK, AT(max_idle_ms), false, 1, NULL},
-    {"SendMsgRetries", CHANGE_OK, AT(send_retries), false, 0, NULL},
-    {"PythonAttemptTraceback", CHANGE_OK, AT(traceback), true, 0, NULL},
-    {"PythonInstallReqMaxIdleTime", CHANGE_OK, AT(install_idle_ms), false, 1, NULL},
-    {"CreateVenv", CHANGE_NOT_PYTHON, SIZE_MAX, false, 0, NULL},
-    {"DownloadDeps", CHANGE_NOT_PYTHON, SIZE_MAX, false, 0, NULL},
-    {"ForeceDownloadDepsOnEnterprise", CHANGE_NOT_PYTHON, SIZE_MAX, false, 0, NULL},
-    {"OverridePythonAllocators", CHANGE_NOT_PYTHON, SIZE_MAX, false, 1, NULL},
-    {"DependenciesUrl", CHANGE_NEVER, SIZE_MAX, false, 0, ""},
-    {"DependenciesSha256", CHANGE_NEVER, SIZE_MAX, false, 0, ""},
+    {"MaxExecutions", CHANGE_OK, AT(max_executions), false, 0, NULL,
+     "gears-max-executions"},
+    {"MaxExecutionsPerRegistration", CHANGE_OK, AT(max_per_registration), false, 0, NULL,
+     "gears-max-executions-per-registration"},
+    {"ProfileExecutions", CHANGE_OK, AT(profile), true, 0, NULL,
+     "gears-profile-executions"},
+    {"ExecutionThreads", CHANGE_NEVER, AT(threads), false, 1, NULL,
+     "gears-threads"},
+    {"ExecutionMaxIdleTime", CHANGE_OK, AT(max_idle_ms), false, 1, NULL,
+     "gears-max-idle-time"},
+    {"SendMsgRetries", CHANGE_OK, AT(send_retries), false, 0, NULL,
+     "gears-send-retries"},
+    {"PythonAttemptTraceback", CHANGE_OK, AT(traceback), true, 0, NULL,
+     "gears-traceback"},
+    {"PythonInstallReqMaxIdleTime", CHANGE_OK, AT(install_idle_ms), false, 1, NULL,
+     "gears-install-max-idle-time"},
+    {"CreateVenv", CHANGE_NOT_PYTHON, SIZE_MAX, false, 0, NULL, NULL},
+    {"DownloadDeps", CHANGE_NOT_PYTHON, SIZE_MAX, false, 0, NULL, NULL},
+    {"ForeceDownloadDepsOnEnterprise", CHANGE_NOT_PYTHON, SIZE_MAX, false, 0, NULL, NULL},
+    {"OverridePythonAllocators", CHANGE_NOT_PYTHON, SIZE_MAX, false, 1, NULL, NULL},
+    {"DependenciesUrl", CHANGE_NEVER, SIZE_MAX, false, 0, "", NULL},
+    {"Plugin", CHANGE_NEVER, SIZE_MAX, false, 0, "", NULL},
+    {"DependenciesSha256", CHANGE_NEVER, SIZE_MAX, false, 0, "", NULL},
     {"PythonInstallationDir", CHANGE_NOT_PYTHON, SIZE_MAX, false, 0,
-     "/var/opt/redislabs/modules/rg"},
+     "/var/opt/redislabs/modules/rg", NULL},
 };
 
 static const struct name_row *find_name(struct view name, bool nocase)
@@ -380,13 +391,13 @@ enum status gconf_text(struct view name, struct buf *out)
     enum status st = STATUS_OK;
     const struct name_row *row = find_name(name, false);
     pthread_mutex_lock(&shared.mutex);
-    struct extra *e = row ? NULL : find_extra(name);
-    if (row && row->text)
+    struct extra *e = find_extra(name);
+    if (e)
+        buf_append(out, e->value, e->value_len);
+    else if (row && row->text)
         buf_append_cstr(out, row->text);
     else if (row)
         buf_printf(out, "%lld", (long long)number_of(&shared.copy, row));
-    else if (e)
-        buf_append(out, e->value, e->value_len);
     else
         st = STATUS_NOT_FOUND;
     pthread_mutex_unlock(&shared.mutex);
@@ -408,12 +419,15 @@ void gconf_reply_get(struct exec_ctx *ctx, struct view name)
 {
     const struct name_row *row = find_name(name, false);
     struct buf text = {0};
-    if (row && !row->text)
+    int64_t n;
+    if (row && row->at != SIZE_MAX)
         reply_int(ctx, number_of(&gconf, row));
-    else if (gconf_text(name, &text) == STATUS_OK)
-        reply_bulk(ctx, text.ptr, text.len);
-    else
+    else if (gconf_text(name, &text))
         reply_config_error(ctx, "Unsupported config parameter: ", name, "");
+    else if (row && !row->text && num_parse_i64(buf_view(&text), &n) == STATUS_OK)
+        reply_int(ctx, n);
+    else
+        reply_bulk(ctx, text.ptr, text.len);
     buf_release(&text);
 }
 
@@ -468,4 +482,26 @@ void gconf_reply_set(struct exec_ctx *ctx, struct view name, struct view value)
         reply_ok(ctx);
     else
         reply_config_error(ctx, "Failed setting config value ", name, "");
+}
+
+/* ---- a loadmodule line ---- */
+
+bool gconf_is_option(struct view name)
+{
+    const struct name_row *row = find_name(name, true);
+    return row && row->option;
+}
+
+enum status gconf_set_at_start(struct view name, struct view value)
+{
+    const struct name_row *row = find_name(name, true);
+    struct opt_error ignored;
+    int64_t n;
+    if (memchr(name.ptr, 0, name.len)) return STATUS_SYNTAX;
+    if (!row) return save_extra(name, value);
+    if (row->text) return save_extra(view_cstr(row->name), value);
+    if (num_parse_i64(value, &n)) return STATUS_SYNTAX;
+    if (!row->option) return save_extra(view_cstr(row->name), value);
+    if (row->is_bool) value = n ? VIEW_LIT("yes") : VIEW_LIT("no");
+    return opt_set_words(opt_find(view_cstr(row->option)), &value, 1, &ignored);
 }

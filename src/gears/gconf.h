@@ -63,6 +63,13 @@ size_t gconf_max_executions(void);
 size_t gconf_max_per_registration(void);
 size_t gconf_threads(void);
 
+/* Sets a name of RG.CONFIGGET, case apart, or one that only scripts know, as the configuration is
+ * read. STATUS_SYNTAX, STATUS_LIMIT … if it can't have that value. Main, at boot. */
+enum status gconf_set_at_start(struct view name, struct view value) MUST_CHECK;
+
+/* The name is another of an option of the server's. */
+bool gconf_is_option(struct view name);
+
 struct exec_ctx;
 /* Replies one element of RG.CONFIGGET and RG.CONFIGSET. Main. */
 void gconf_reply_get(struct exec_ctx *ctx, struct view name);

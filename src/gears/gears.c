@@ -8,6 +8,8 @@
 #include "gears/gconf.h"
 #include "gears/gext.h"
 #include "gears/ghook.h"
+#include "gears/ginfo.h"
+#include "gears/gmodule.h"
 #include "gears/gpy.h"
 #include "gears/greg.h"
 #include "gears/grun.h"
@@ -16,6 +18,8 @@ void gears_options_register(void)
 {
     gconf_register();
     gext_register();
+    gmodule_register();
+    ginfo_register();
 }
 
 enum status gears_setup(void)
@@ -42,4 +46,5 @@ void gears_teardown(void)
 {
     greg_teardown();
     gconf_teardown();
+    gmodule_teardown();
 }

@@ -309,7 +309,8 @@ static PyObject *atomic_exit(PyObject *self, PyObject *args)
 void gpy__atomic_abandon(struct gpy_thread *me)
 {
     if (!me->in_atomic) return;
-    log_warning("Gears: a script left an atomic block open; it has been ended");
+    log_warning("Gears: session %.64s left an atomic block open; it has been ended",
+                me->session ? me->session->id : "unknown");
     atomic_leave(me);
 }
 

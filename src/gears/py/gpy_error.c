@@ -107,6 +107,8 @@ void gpy__error_log(const char *what)
 {
     struct buf text = {0};
     gpy__error_text(true, &text);
-    log_warning("Gears: %s: %s", what, buf_cstr(&text));
+    const struct gsession *session = gpy__me()->session;
+    log_warning("Gears: session %.64s: %s: %s", session ? session->id : "unknown", what,
+                buf_cstr(&text));
     buf_release(&text);
 }

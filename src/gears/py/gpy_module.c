@@ -14,6 +14,17 @@ struct gpy_names gpy__names;
 
 /* ---- functions ---- */
 
+/* A line of a script's, with its session behind it, so that there is room for that. */
+static void log_line(enum log_level level, struct view text)
+{
+    const struct gsession *session = gpy__me()->session;
+    int most = LOG_MESSAGE_MAX - 128, len = (int)MIN(text.len, (size_t)most);
+    if (session)
+        log_write(level, "GEARS: %.*s (session %.64s)", len, text.ptr, session->id);
+    else
+        log_write(level, "GEARS: %.*s", len, text.ptr);
+}
+
 static PyObject *fn_log(PyObject *self, PyObject *args)
 {
     UNUSED(self);
@@ -35,9 +46,7 @@ static PyObject *fn_log(PyObject *self, PyObject *args)
         return NULL;
     }
     if (!gpy__utf8(message, &hold, &text)) return NULL;
-    if (log_enabled((enum log_level)l))
-        log_write((enum log_level)l, "GEARS: %.*s", (int)MIN(text.len, (size_t)LOG_MESSAGE_MAX),
-                  text.ptr);
+    if (log_enabled((enum log_level)l)) log_line((enum log_level)l, text);
     Py_XDECREF(hold);
     Py_RETURN_NONE;
 }
@@ -164,7 +173,7 @@ struct log_file {
 static void log_file_flush_line(struct log_file *f)
 {
     if (f->len && log_enabled((enum log_level)f->level))
-        log_write((enum log_level)f->level, "GEARS: %.*s", (int)f->len, f->line);
+        log_line((enum log_level)f->level, view_of(f->line, f->len));
     f->len = 0;
 }
 

@@ -56,9 +56,13 @@ GB('PythonReader').map(lambda x: x).map(f).run(lambda: (i for i in range(10)))" 
             {{map RedisGearsPy_PyCallbackMapper 1} {map RedisGearsPy_PyCallbackMapper 1}}
         # it mostly sleeps
         expect_true {[dict get [verbose $id] pythonMS] < [dict get [verbose $id] elapsedMS]}
+        set line "gears_running_$id:session=*,reader=PythonReader,registered=0,elapsed_ms=*"
+        append line ",python_ms=*,token_ms=*,read_ms=*,records=1|1|1|0\r\n"
+        expect_match [r INFO gears] *\n$line*
         r SET go yes
         r RG.GETRESULTSBLOCKING $id
         expect [dict get [verbose $id] recordsRead] 10
+        expect_true {![string match *gears_running_* [r INFO gears]]}
     }
 
     test "DUMPEXECUTIONS VERBOSE: what takes which time" -needs python {
@@ -122,6 +126,19 @@ GB('ShardsIDReader').map(f).run()" UNBLOCKING]
             wait_for {![catch {$c GET x}]}
             client::close $c
         }
+    }
+
+    test "log lines name their session" -needs python {
+        r RG.PYEXECUTE "
+log('from the text')
+print('printed')
+GB('ShardsIDReader').foreach(lambda x: log('from a step', 'warning')).run()" ID teller
+        foreach text {"from the text" printed "from a step"} {
+            expect_match [srv log] "*GEARS: $text (session teller)\n*"
+        }
+        r RG.PYEXECUTE "GB().register('x*', onRegistered=lambda: 1/0)" ID failing
+        wait_for {[string match "*Gears: session failing: onRegistered failed: *" [srv log]]}
+        r RG.UNREGISTER [lindex [r RG.DUMPREGISTRATIONS] 0 1]
     }
 
     # ---- RG.EXPLAIN ----
