@@ -477,15 +477,19 @@ struct unblock {
     struct tape reply;
 };
 
+void client_unblock_now(uint64_t client_id, const struct tape *reply)
+{
+    struct client *c = client__by_id(client_id);
+    if (!c || !(c->flags & CLIENT_BLOCKED) || c->held) return;
+    struct exec_ctx reply_ctx = {.client = c, .db = c->db, .sink = &c->sink};
+    tape_reply(reply, &reply_ctx);
+    client__unblock(c);
+}
+
 static void unblock_run(void *ctx)
 {
     struct unblock *u = ctx;
-    struct client *c = client__by_id(u->client_id);
-    if (c && (c->flags & CLIENT_BLOCKED) && !c->held) {
-        struct exec_ctx reply_ctx = {.client = c, .db = c->db, .sink = &c->sink};
-        tape_reply(&u->reply, &reply_ctx);
-        client__unblock(c);
-    }
+    client_unblock_now(u->client_id, &u->reply);
     tape_release(&u->reply);
     mem_free(u);
 }

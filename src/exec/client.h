@@ -40,6 +40,12 @@ void client_block(struct exec_ctx *ctx, client_gone_fn *gone, void *gone_ctx);
  * does not wait is left alone. */
 void client_unblock_post(uint64_t client_id, struct tape *take_reply);
 
+/* As that, at once: main, under the token, between commands. */
+void client_unblock_now(uint64_t client_id, const struct tape *reply);
+
+/* The next request of this turn is for the same command, and another client's. Main. */
+bool client_wave_repeats(const struct exec_ctx *ctx);
+
 /* Between the slices of a very long reply: applies the output limits now rather than after the
  * command. False when nobody reads the reply any more. */
 bool client_reply_goes_on(struct exec_ctx *ctx);

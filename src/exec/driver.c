@@ -51,6 +51,7 @@ static struct wave {
     struct resp_args args;
     struct wave_entry entries[WAVE_COMMANDS];
     size_t count;
+    size_t at; /* the entry that runs */
 } wave;
 
 static struct {
@@ -481,6 +482,7 @@ static void wave_run(void)
     for (size_t i = 0; i < wave.count; i++) {
         struct wave_entry *e = &wave.entries[i];
         struct client *c = e->client;
+        wave.at = i;
 #ifdef COG_DEBUG
         bool runs = !(c->flags & CLIENT_STOPPED);
 #endif
@@ -495,7 +497,15 @@ static void wave_run(void)
             poison_input(e, next_is_his ? wave.entries[i + 1].start : c->in.pos);
 #endif
     }
+    wave.count = 0;
     client__running = NULL;
+}
+
+bool client_wave_repeats(const struct exec_ctx *ctx)
+{
+    const struct wave_entry *e = &wave.entries[wave.at], *next = e + 1;
+    bool is_its = wave.at + 1 < wave.count && e->client == ctx->client;
+    return is_its && next->cmd == e->cmd && next->client != e->client;
 }
 
 static void wave_end_of_client(struct client *c, bool more)

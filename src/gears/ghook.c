@@ -271,6 +271,11 @@ struct ghold *ghold_join(const struct greg *g, const struct exec_event *e)
     return f->hold;
 }
 
+bool ghook_is_held(const struct exec_ctx *ctx)
+{
+    return hooks.frame && hooks.frame->ctx == ctx;
+}
+
 /* Main: nothing holds the client any more. */
 static void answer(void *ctx)
 {

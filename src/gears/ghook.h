@@ -83,6 +83,9 @@ int ghold_words(const struct ghold *h, const struct arg **argv_out);
 /* Says what is to be replied instead, and takes it; false if that was said before. Any thread. */
 bool ghold_override(struct ghold *h, struct tape *take_reply);
 
+/* The command that runs is one whose reply may have to wait. */
+bool ghook_is_held(const struct exec_ctx *ctx);
+
 /* Main, at boot. */
 void ghook_setup(void);
 

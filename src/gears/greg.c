@@ -992,14 +992,14 @@ static void event_ended(struct gexec *e, void *ctx)
 }
 
 /* False: it is paused, and ev->g is its. */
-static bool run_event(struct greg *g, struct greg_event *ev)
+static bool run_event(struct greg *g, struct greg_event *ev, struct kv_unit *unit)
 {
     struct gpy_input input = {
         .words = ev->words, .word_count = ev->word_count, .time_ms = ev->time_ms};
     ev->g = g;
     ev->exec->then = event_ended;
     ev->exec->then_ctx = ev;
-    if (!grun_execute(ev->exec, &input, NULL, ev->depth)) return false;
+    if (!grun_execute(ev->exec, &input, unit, ev->depth)) return false;
     greg__note_end(g, ev->exec);
     free_event(ev);
     return true;
@@ -1007,7 +1007,22 @@ static bool run_event(struct greg *g, struct greg_event *ev)
 
 void greg__run_event(struct greg *take_g, struct greg_event *take_ev)
 {
-    if (run_event(take_g, take_ev)) greg__unref(take_g);
+    if (run_event(take_g, take_ev, NULL)) greg__unref(take_g);
+}
+
+bool greg__run_within(struct greg *take_g, struct greg_event *take_ev, struct kv_unit *unit)
+{
+    bool ended = run_event(take_g, take_ev, unit);
+    if (ended) greg__unref(take_g);
+    return ended;
+}
+
+void greg__too_late(struct greg *take_g, struct greg_event *take_ev)
+{
+    grun_abort(take_ev->exec);
+    greg__note_failure(take_g, VIEW_LIT(GREG_LATE));
+    free_event(take_ev);
+    greg__unref(take_g);
 }
 
 /* As run_key_events, for calls of a trigger. */
@@ -1017,7 +1032,7 @@ static enum turn_end run_calls(struct greg *g)
         struct greg_event *ev = take_call(g);
         if (!ev) return TURN_DONE;
         ev->in_turn = true;
-        if (!run_event(g, ev)) return TURN_PAUSED;
+        if (!run_event(g, ev, NULL)) return TURN_PAUSED;
     }
     return TURN_MORE;
 }

@@ -5,6 +5,7 @@
  */
 #include "gears/gsync.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "base/clock.h"
@@ -14,7 +15,9 @@
 #include "gears/gconf.h"
 #include "gears/grun.h"
 
-#define SPIN_NS 20000
+#define SPIN_NS 2000
+#define YIELD_NS 20000
+#define LINGER_NS 60000
 
 enum { IDLE, WANTED, RUNNING, DONE };
 
@@ -46,13 +49,16 @@ static inline void relax(void)
 #endif
 }
 
-/* Spins while the word is `value`; false if it still is. */
-static bool spin(uint32_t value)
+/* Waits awake while the word is `value`, for at most `most_ns`; false if it still is. Beyond a
+ * moment it gives way: the other side may be waiting for this very processor. */
+static bool linger(uint32_t value, int64_t most_ns)
 {
-    int64_t end_ns = clock_mono_ns() + SPIN_NS;
+    int64_t start_ns = clock_mono_ns();
     while (atomic_load(&sync.word) == value) {
-        if (clock_mono_ns() > end_ns) return false;
-        for (int i = 0; i < 16; i++) relax();
+        int64_t waited_ns = clock_mono_ns() - start_ns;
+        if (waited_ns > most_ns) return false;
+        if (waited_ns > SPIN_NS) sched_yield();
+        else for (int i = 0; i < 16; i++) relax();
     }
     return true;
 }
@@ -62,7 +68,7 @@ static bool spin(uint32_t value)
 static void wait_until_wanted(void)
 {
     for (uint32_t seen; (seen = atomic_load(&sync.word)) != WANTED;) {
-        if (spin(seen)) continue;
+        if (linger(seen, LINGER_NS)) continue;
         atomic_store(&sync.runner_sleeps, true);
         futex_wait(&sync.word, seen, -1);
         atomic_store(&sync.runner_sleeps, false);
@@ -111,7 +117,7 @@ enum status gsync_start(void)
 static bool wait_for_begin(void)
 {
     int64_t end_us = clock_mono_us() + gconf.sync_wait_ms * 1000;
-    if (spin(WANTED)) return true;
+    if (linger(WANTED, YIELD_NS)) return true;
     atomic_store(&sync.caller_sleeps, true);
     for (int64_t left_us; (left_us = end_us - clock_mono_us()) > 0;) {
         if (atomic_load(&sync.word) != WANTED) return true;
@@ -152,7 +158,7 @@ enum status gsync_run(void (*fn)(void *ctx), void *ctx)
     token_lend_begin();
     ask_runner(fn, ctx);
     bool began = wait_for_begin();
-    if (began && !spin(RUNNING)) {
+    if (began && !linger(RUNNING, YIELD_NS)) {
         atomic_store(&sync.caller_sleeps, true);
         wait_for_end();
     }

@@ -3,8 +3,9 @@
  * Triggers: registrations of CommandReader, which RG.TRIGGER and RG.TRIGGERONKEY run by name. The
  * record is the list of the command's words behind the command's own name.
  *
- * In mode `sync` the plan runs within the command, whose unit its writes join, also in MULTI. In
- * the other modes the client waits while a worker runs it: each call by itself, or, with
+ * In mode `sync` the plan runs within the command, whose unit its writes join, also in MULTI; or,
+ * when many clients call in one turn of the loop, at its end, all of them in one go. In the other
+ * modes the client waits while a worker runs it: each call by itself, or, with
  * inorder=True, one after the other.
  *
  * Names are unique; they are in one table, under the data token. A registration with hook= has no

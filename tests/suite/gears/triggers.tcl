@@ -200,4 +200,78 @@ with_server {} {
             expect [r RG.DUMPREGISTRATIONS] {}
         }
     }
+
+    test "many clients of sync triggers at once" -needs python {
+        unregister_all
+        py "import time" \
+            "def f(r):" \
+            "  n = execute('INCR', 'n')" \
+            "  if r\[1\] == 'wait': time.sleep(0.1)" \
+            "  if r\[1\] == 'fail': raise flat_error('ERR no. ' + str(n))" \
+            "  execute('RPUSH', 'log', r\[1\])" \
+            "  return r\[1\]" \
+            "GB('CommandReader').map(f).register(trigger='t', mode='sync', convertToStr=False)" \
+            "GB('CommandReader').map(lambda r: call_next(*r\[1:\]) + ' hooked')\
+                .register(hook='echo', mode='sync', convertToStr=False)" \
+            "GB().foreach(lambda r: execute('INCR', 'events')).register('log', mode='sync')"
+        # While the first one runs, the others come: they are served in one turn.
+        set first [client]
+        client::send $first RG.TRIGGER t wait
+        client::flush $first
+        set clients {}
+        for {set i 0} {$i < 20} {incr i} {
+            set c [client]
+            lappend clients $c
+            if {$i % 5 == 4} { client::send $c RG.TRIGGER t fail } \
+            else { client::send $c RG.TRIGGER t $i }
+            # What follows comes after it.
+            client::send $c ECHO $i
+            client::send $c EXISTS n
+            client::flush $c
+        }
+        set gone [client]
+        client::send $gone RG.TRIGGER t gone
+        client::flush $gone
+        client::close $gone
+        expect [client::receive $first] wait
+        for {set i 0} {$i < 20} {incr i} {
+            set c [lindex $clients $i]
+            if {$i % 5 == 4} { expect_error "ERR no. *" {client::receive $c} } \
+            else { expect [client::receive $c] $i }
+            expect [client::receive $c] "$i hooked"
+            expect [client::receive $c] 1
+            client::close $c
+        }
+        client::close $first
+        expect_true {[r GET n] in {21 22}}
+        expect_true {[r LLEN log] - [r GET n] == -4}
+        expect [r GET events] [r LLEN log]
+        expect [data numFailures] 4
+        expect [info_field blocked_clients] 0
+    }
+
+    test "sync triggers at once are units of their own" -needs python {
+        unregister_all
+        py "import time" \
+            "def f(r):" \
+            "  if r\[1\] == 'wait': time.sleep(0.1)" \
+            "  execute('SET', 'a', r\[1\]) and execute('SET', 'b', r\[1\])" \
+            "GB('CommandReader').foreach(f).register(trigger='t', mode='sync')"
+        r DEBUG EFFECTS ON
+        set clients {}
+        foreach word {wait one two} {
+            lappend clients [client]
+            client::send [lindex $clients end] RG.TRIGGER t $word
+            client::flush [lindex $clients end]
+        }
+        foreach c $clients {
+            client::receive $c
+            client::close $c
+        }
+        set effects [r DEBUG EFFECTS TAKE]
+        r DEBUG EFFECTS OFF
+        expect [regexp -all MULTI $effects] 3
+        expect [regexp -all EXEC $effects] 3
+        foreach word {wait one two} { expect_match $effects "*MULTI*SET*a*$word*SET*b*$word*EXEC*" }
+    }
 }
