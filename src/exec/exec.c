@@ -198,7 +198,7 @@ static COLD void deliver(struct kv_unit *unit, unsigned depth, uint32_t flags)
         buf_init(&unit->event_bytes);
         if (depth < EVENT_DEPTH_MAX) {
             for (size_t i = 0; i < taken.event_count; i++) {
-                const struct kv_event *ev = &taken.events[i];
+                struct kv_event *ev = &taken.events[i];
                 struct exec_event e = {.class_ = ev->class_,
                                        .name = ev->name,
                                        .db = kv_db(ev->db_id),
@@ -207,8 +207,10 @@ static COLD void deliver(struct kv_unit *unit, unsigned depth, uint32_t flags)
                                        .generation = generation,
                                        .in_multi = flags & EXEC_IN_MULTI,
                                        .origin = ev->origin,
+                                       .gone = ev->gone,
                                        .unit = unit};
                 deliver_one(&e);
+                kv_event_done(ev);
             }
         } else {
             log_warning(

@@ -74,6 +74,7 @@ struct gpy_input {
     int type;         /* enum gread_type */
     struct gread_batch *value; /* record 0 of a batch that was read at the event, or NULL */
     bool has_value;   /* read_value */
+    bool has_old;     /* old_value: that of a key that is gone is the record behind it, if any */
     /* A part of a batch of a stream's entries; NULL: none of this. */
     const struct gread_batch *entries;
     size_t first_entry, entry_count;

@@ -114,6 +114,46 @@ static void copy_entry(struct gread_batch *b, const struct kv_entry *e, bool val
     if (values) copy_value(b, b->count - 1, e);
 }
 
+void gread_entry(struct gread_batch *b, const struct kv_entry *e)
+{
+    copy_entry(b, e, true);
+}
+
+/* What follows: records, parts, bytes. */
+struct packed {
+    size_t count, part_count, bytes_len;
+};
+
+void *gread_pack(const struct gread_batch *b)
+{
+    size_t records = b->count * sizeof(*b->records), parts = b->part_count * sizeof(*b->parts);
+    struct packed *p = mem_alloc(sizeof(*p) + records + parts + b->bytes.len);
+    char *at = (char *)(p + 1);
+    *p = (struct packed){b->count, b->part_count, b->bytes.len};
+    memcpy(at, b->records, records);
+    if (parts) memcpy(at + records, b->parts, parts);
+    if (b->bytes.len) memcpy(at + records + parts, b->bytes.ptr, b->bytes.len);
+    return p;
+}
+
+void gread_unpack(struct gread_batch *b, const void *packed)
+{
+    const struct packed *p = packed;
+    const struct gread_record *records = (const struct gread_record *)(const void *)(p + 1);
+    const struct gread_part *parts = (const struct gread_part *)(const void *)(records + p->count);
+    const char *bytes = (const char *)(parts + p->part_count);
+    for (size_t i = 0; i < p->count; i++) {
+        const struct gread_record *from = &records[i];
+        struct gread_record *r = add_record(b, view_of(bytes + from->key.offset, from->key.len));
+        r->type = from->type;
+        for (size_t k = 0; k < from->part_count; k++) {
+            struct gread_part part = parts[from->first_part + k];
+            add_part(b, view_of(bytes + part.offset, part.len));
+        }
+        b->records[b->count - 1].part_count = from->part_count;
+    }
+}
+
 void gread_key(struct gread_batch *b, struct view key, int64_t now_ms, bool values)
 {
     struct kv_unit unit = {.now_ms = now_ms};

@@ -105,6 +105,13 @@ void gread_add_entry(struct gread_batch *b, struct view key, struct stream_entry
 /* Reads "ms" or "ms-seq". */
 bool gread_parse_id(struct view text, struct stream_id *out);
 
+/* Appends an entry as a record with its value. Under the token. */
+void gread_entry(struct gread_batch *b, const struct kv_entry *e);
+
+/* A batch as one allocation, and the records of such a one appended to a batch. */
+void *gread_pack(const struct gread_batch *b);
+void gread_unpack(struct gread_batch *b, const void *packed);
+
 /* Reads one key of database 0 as a record; the value if `values`. Under the token. */
 void gread_key(struct gread_batch *b, struct view key, int64_t now_ms, bool values);
 

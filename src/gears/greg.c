@@ -126,9 +126,49 @@ static void link_last(struct greg *g)
 
 static void on_event(void *ctx, const struct exec_event *e);
 
+/* The batch that events are read into; a callback may cause others, which get one of their own. */
+static struct gread_batch take_scratch(void)
+{
+    struct gread_batch b = regs.scratch;
+    regs.scratch = (struct gread_batch){0};
+    gread_batch_clear(&b);
+    return b;
+}
+
+static void give_scratch(struct gread_batch *take_b)
+{
+    if (regs.scratch.records || take_b->bytes.cap > SCRATCH_MAX ||
+        take_b->part_cap * sizeof(struct gread_part) > SCRATCH_MAX)
+        gread_batch_release(take_b);
+    else
+        regs.scratch = *take_b;
+}
+
+/* A key of any database goes: its value is kept if a registration of it asks for that. */
+static void *on_gone(const struct kv_db *db, const struct kv_entry *e)
+{
+    struct view key = kv_entry_key(e);
+    const struct greg *g = regs.list;
+    while (g && !(g->plan->old_value && greg__prefix_matches(g->request, key))) g = g->next;
+    if (!g || db->id != 0) return NULL;
+    struct gread_batch b = take_scratch();
+    gread_entry(&b, e);
+    void *packed = gread_pack(&b);
+    give_scratch(&b);
+    return packed;
+}
+
+static bool anybody_wants_old(void)
+{
+    const struct greg *g = regs.list;
+    while (g && !g->plan->old_value) g = g->next;
+    return g != NULL;
+}
+
 /* Nobody listens while there is no registration of events. */
 static void update_mask(void)
 {
+    kv_on_gone(anybody_wants_old() ? on_gone : NULL);
     const struct greg *g = regs.list;
     while (g && g->plan->reader != GREADER_KEYS) g = g->next;
     exec_event_mask(on_event, g ? EVENTS_ALL : 0);
@@ -691,22 +731,11 @@ struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, stru
     return NULL;
 }
 
-/* The batch that events are read into; a callback may cause others, which get one of their own. */
-static struct gread_batch take_scratch(void)
+/* The key as it is, and as it was, as far as the plan wants to know. */
+static void read_values(const struct greg *g, const struct exec_event *e, struct gread_batch *b)
 {
-    struct gread_batch b = regs.scratch;
-    regs.scratch = (struct gread_batch){0};
-    gread_batch_clear(&b);
-    return b;
-}
-
-static void give_scratch(struct gread_batch *take_b)
-{
-    if (regs.scratch.records || take_b->bytes.cap > SCRATCH_MAX ||
-        take_b->part_cap * sizeof(struct gread_part) > SCRATCH_MAX)
-        gread_batch_release(take_b);
-    else
-        regs.scratch = *take_b;
+    if (g->plan->read_value) gread_key(b, e->key, e->unit->now_ms, true);
+    if (g->plan->old_value && e->gone) gread_unpack(b, e->gone);
 }
 
 static void trigger_sync(struct greg *g, const struct exec_event *e)
@@ -716,11 +745,12 @@ static void trigger_sync(struct greg *g, const struct exec_event *e)
                               .key = e->key,
                               .value = &value,
                               .has_value = g->plan->read_value,
+                              .has_old = g->plan->old_value,
                               .origin = e->origin,
                               .generation = e->generation,
                               .must_end = e->in_multi,
                               .hold = ghold_join(g, e)};
-    if (g->plan->read_value) gread_key(&value, e->key, e->unit->now_ms, true);
+    read_values(g, e, &value);
     grun_exec_unref(greg__run_sync(g, &input, e->unit, e->depth));
     give_scratch(&value);
 }
@@ -758,7 +788,7 @@ static void trigger_async(struct greg *g, const struct exec_event *e)
 {
     const struct gorigin *origin = e->origin;
     struct gread_batch values = take_scratch();
-    if (g->plan->read_value) gread_key(&values, e->key, e->unit->now_ms, true);
+    read_values(g, e, &values);
     bool full = gbacklog_is_full(g);
     struct ghold *hold = ghold_join(g, e);
     uint64_t number = grun_take_number();
@@ -943,6 +973,7 @@ static bool run_key_event(struct greg *g, struct gevent *ev, struct turn *t)
                               .key = gevent_key(ev),
                               .value = &values,
                               .has_value = g->plan->read_value,
+                              .has_old = g->plan->old_value,
                               .origin = &e->origin};
     e->then = key_event_ended;
     e->then_ctx = g;

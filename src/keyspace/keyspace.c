@@ -29,6 +29,7 @@ static struct {
 static int touch_hook_count;
 bool kv__unasked;
 static void (*flush_hook)(void);
+static void *(*gone_hook)(const struct kv_db *db, const struct kv_entry *e);
 
 /* ---- life ---- */
 
@@ -52,6 +53,7 @@ void kv_teardown(void)
     kv_event_mask = 0;
     touch_hook_count = 0;
     flush_hook = NULL;
+    gone_hook = NULL;
 }
 
 int kv_db_count(void)
@@ -98,12 +100,48 @@ int64_t kv_reported_refcount(const struct kv_entry *e)
 
 void kv_unit_release(struct kv_unit *u)
 {
+    for (size_t i = 0; i < u->event_count; i++) kv_event_done(&u->events[i]);
+    mem_free(u->gone);
+    u->gone = NULL;
     mem_free(u->events);
     buf_release(&u->event_bytes);
     u->events = NULL;
     u->event_count = u->event_cap = 0;
     buf_release(&u->effects.bytes);
     u->effects = (struct kv_effects){0};
+}
+
+void kv_on_gone(void *(*fn)(const struct kv_db *db, const struct kv_entry *e))
+{
+    gone_hook = fn;
+}
+
+void kv_event_done(struct kv_event *e)
+{
+    if (likely(!e->gone)) return;
+    mem_free(e->gone);
+    e->gone = NULL;
+}
+
+/* The key is out of the table, and its entry still there. */
+static COLD void note_gone(struct kv_unit *u, const struct kv_db *db, const struct arg *key,
+                           const struct kv_entry *e)
+{
+    if (u->flags & KV_UNIT_SILENT) return;
+    mem_free(u->gone);
+    u->gone = gone_hook(db, e);
+    u->gone_hash = hash_bytes(key->ptr, key->len);
+}
+
+/* What belongs to the event of a key that is gone, and to no other. */
+static COLD void *take_gone(struct kv_unit *u, const char *name, const struct arg *key)
+{
+    void *gone = u->gone;
+    u->gone = NULL;
+    bool says_so = !strcmp(name, "del") || !strcmp(name, "expired") || !strcmp(name, "evicted");
+    if (says_so && u->gone_hash == hash_bytes(key->ptr, key->len)) return gone;
+    mem_free(gone);
+    return NULL;
 }
 
 void kv_event_record(struct kv_unit *u, enum kv_event_class class_, const char *name,
@@ -121,6 +159,7 @@ void kv_event_record(struct kv_unit *u, enum kv_event_class class_, const char *
         .key_offset = u->event_bytes.len,
         .key_len = key->len,
         .origin = u->origin,
+        .gone = unlikely(u->gone) ? take_gone(u, name, key) : NULL,
     };
     buf_append(&u->event_bytes, key->ptr, key->len);
 }
@@ -518,6 +557,7 @@ bool kv_delete(struct kv_unit *u, struct kv_db *db, struct arg *key, bool lazy)
     struct kv_entry *e = entry_take(db, key);
     if (!e) return false;
     bool expired = kv_is_expired(u, e) && !(u->flags & KV_UNIT_NO_EXPIRE);
+    if (unlikely(gone_hook)) note_gone(u, db, key, e);
     if (unlikely(expired)) {
         expired_follow_up(u, db, key);
         touch_unasked(u, db, key);
@@ -534,6 +574,7 @@ void kv_expire_now(struct kv_unit *u, struct kv_db *db, struct kv_entry *e)
     bool found = table_remove_entry(&db->keys, e, arg_hash(&key));
     ASSERT(found);
     db->volatile_count--;
+    if (unlikely(gone_hook)) note_gone(u, db, &key, e);
     expired_follow_up(u, db, &key);
     touch_unasked(u, db, &key);
     entry_drop(e);

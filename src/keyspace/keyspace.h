@@ -41,6 +41,7 @@ struct kv_event {
     int db_id;
     size_t key_offset, key_len; /* in the unit's event_bytes */
     const void *origin;         /* of the unit, at that time */
+    void *gone;                 /* what kv_on_gone's function made of the key's value, or NULL */
 };
 
 enum kv_unit_flag {
@@ -69,6 +70,8 @@ struct kv_unit {
     size_t event_count, event_cap;
     struct buf event_bytes; /* copies of the keys */
     const void *origin;     /* whose doing events are from here on; exec/exec.h */
+    void *gone;             /* of a key that has just gone, whose event comes next */
+    uint64_t gone_hash;
     struct kv_effects effects;
 };
 
@@ -244,6 +247,14 @@ static inline void kv_event(struct kv_unit *u, enum kv_event_class class_, const
 }
 /* Which classes somebody listens to. */
 void kv_event_mask_set(uint32_t mask);
+
+/* Has fn called with each entry that is deleted, expires or is evicted, while it is still whole.
+ * What it returns (an allocation, or NULL) is brought along by the event that says so, and freed
+ * with that. NULL: nobody wants it. */
+void kv_on_gone(void *(*fn)(const struct kv_db *db, const struct kv_entry *e));
+
+/* Frees what the event brought along: it has been told. */
+void kv_event_done(struct kv_event *e);
 
 /* The key of a recorded event; valid until the unit is released or records more. */
 static inline struct view kv_event_key(const struct kv_unit *u, const struct kv_event *e)

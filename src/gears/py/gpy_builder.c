@@ -680,6 +680,7 @@ static bool fill_request(struct greg_request *r, PyObject *prefix, PyObject *kwa
     if (!take_mode(kwargs, true, &plan->mode) ||
         !gpy__take_text(prefix, "regex argument must be a string", &r->prefix, &r->prefix_len) ||
         !take_bool(kwargs, "readValue", "readValue is not boolean", &plan->read_value) ||
+        !take_bool(kwargs, "oldValue", "oldValue is not boolean", &plan->old_value) ||
         !take_bool(kwargs, "recursive", "recursive is not boolean", &r->recursive) ||
         !take_strings(kwargs, "eventTypes", "given eventTypes is not iterable",
                       "given event type is not string", add_event_type, r) ||

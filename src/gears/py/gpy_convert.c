@@ -466,6 +466,13 @@ PyObject *gpy__event_record(const struct gpy_input *input)
         done = PyDict_SetItem(dict, gpy__names.type, gpy__names.type_names[r->type]) == 0 &&
                put(dict, gpy__names.value, record_value(input->value, r));
     }
+    if (done && input->has_old) {
+        size_t at = input->has_value;
+        bool known = input->value && input->value->count > at;
+        done = put(dict, gpy__names.old_value,
+                   known ? record_value(input->value, &input->value->records[at])
+                         : Py_NewRef(Py_None));
+    }
     if (done) return dict;
     Py_DECREF(dict);
     return NULL;

@@ -145,7 +145,7 @@ struct gpy_names {
     PyObject *module;   /* redisgears */
     PyObject *prelude;  /* dict of the prelude */
     PyObject *pack, *unpack, *deepcopy, *format_exception;
-    PyObject *event, *key, *type, *value, *id; /* interned */
+    PyObject *event, *key, *type, *value, *id, *old_value; /* interned */
     PyObject *type_names[GREAD_TYPE_COUNT];
     PyObject *one_key; /* {"event": None, "key": None} and so on: copied for each record */
     PyObject *one_record;

@@ -334,8 +334,9 @@ bool gpy__names_fill(PyObject *prelude)
     n->type = PyUnicode_InternFromString("type");
     n->value = PyUnicode_InternFromString("value");
     n->id = PyUnicode_InternFromString("id");
+    n->old_value = PyUnicode_InternFromString("oldValue");
     if (!n->pack || !n->unpack || !n->format_exception || !n->deepcopy || !n->event || !n->key ||
-        !n->type || !n->value || !n->id || !fill_type_names()) {
+        !n->type || !n->value || !n->id || !n->old_value || !fill_type_names()) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "the prelude lacks a name");
         return false;
     }

@@ -427,6 +427,7 @@ with_server {} {
                     catch {r RG.GETEXECUTION [dict get $e executionId]}
                 }
                 set gone [client]
+                client::send $gone CLIENT REPLY OFF
                 for {set k 0} {$k < 20} {incr k} { client::send $gone SET k v }
                 client::flush $gone
                 incr total 20

@@ -116,6 +116,81 @@ with_server {} {
         unregister_all
     }
 
+    foreach mode {sync async_local} {
+        test "the old value of a key that is gone: $mode" -needs python {
+            unregister_all
+            py "def f(r):" "  execute('RPUSH', '{log}', str(r))" \
+                "GB().foreach(f).register('k*', mode='$mode', oldValue=True,\
+                eventTypes=\['del', 'expired', 'evicted', 'set', 'rename_from', 'restore'\])"
+            r SET k1 v
+            r DEL k1
+            r SET k2 2 PX 1
+            wait_for {[r EXISTS k2] == 0}
+            r RPUSH k3 a b
+            r UNLINK k3
+            r HSET k4 f v
+            r HDEL k4 f
+            r SADD k5 x
+            r DEL k5 nosuch
+            r SET k6 big
+            r GETDEL k6
+            r SET k7 one
+            r SET k8 two
+            r RENAME k7 k8
+            set dump [r DUMP k8]
+            r RESTORE k8 0 $dump REPLACE
+            r EXPIRE k8 -1
+            wait_for {[data numSuccess] == [data numTriggered]}
+            set want {}
+            foreach {event key type value old} {
+                set k1 'string' 'v' None    del k1 'empty' None 'v'
+                set k2 'string' '2' None    expired k2 'empty' None '2'
+                del k3 'empty' None {['a', 'b']}
+                del k4 'empty' None {{}}
+                del k5 'empty' None None
+                set k6 'string' 'big' None  del k6 'empty' None 'big'
+                set k7 'string' 'one' None  set k8 'string' 'two' None
+                rename_from k7 'empty' None None
+                restore k8 'string' 'one' None
+                del k8 'empty' None 'one'
+            } {
+                lappend want "{'event': '$event', 'key': '$key', 'type': $type, 'value': $value,\
+                    'oldValue': $old}"
+            }
+            expect [r LRANGE "{log}" 0 -1] $want
+            unregister_all
+        }
+    }
+
+    test "the old value without the value, with evictions, and for some only" -needs python {
+        unregister_all
+        py "GB().foreach(lambda r: execute('RPUSH', '{log}', str(r)))\
+            .register('k*', mode='sync', oldValue=True, readValue=False, eventTypes=\['del'\])" \
+            "GB().foreach(lambda r: execute('RPUSH', '{log}', str(r)))\
+            .register('k*', mode='sync', eventTypes=\['del'\])" \
+            "GB().filter(lambda r: r\['oldValue'\] and len(r\['oldValue'\]) == 1000)\
+            .foreach(lambda r: execute('LPOP', '{left}'))\
+            .register('e*', mode='async_local', oldValue=True, eventTypes=\['evicted'\])"
+        r SET k v
+        r DEL k
+        expect [r LRANGE "{log}" 0 -1] {{{'event': 'del', 'key': 'k', 'oldValue': 'v'}}\
+            {{'event': 'del', 'key': 'k', 'type': 'empty', 'value': None}}}
+        r RPUSH "{left}" {*}[lrepeat 3000 x] ;# one is taken for each: no memory is needed for that
+        for {set i 0} {$i < 2000} {incr i} { r SET e$i [string repeat x 1000] EX 1000 }
+        with_config {maxmemory-policy volatile-lru} {
+            r CONFIG SET maxmemory 1
+            wait_for {[catch {r SET other v}; info_field evicted_keys] > 50}
+            r CONFIG SET maxmemory 0
+        }
+        set evicted [info_field evicted_keys]
+        wait_for {[info_field gears_event_backlog] == 0 && [r LLEN "{left}"] == 3000 - $evicted}
+        unregister_all
+        r SELECT 1
+        r SET k v
+        r DEL k
+        r SELECT 0
+    }
+
     test "RG.DUMPREGISTRATIONS" -needs python -resp {2 3} {
         unregister_all
         py "GB(desc='what it is for').register('p*', mode='sync', eventTypes=('set', 'Del'),\
@@ -205,6 +280,7 @@ with_server {} {
             "GB().register('x', mode=1)" "execution mode must be a string"
             "GB().register('x', readValue=1)" "readValue is not boolean"
             "GB().register('x', recursive=1)" "recursive is not boolean"
+            "GB().register('x', oldValue='yes')" "oldValue is not boolean"
             "GB().register('x', eventTypes=1)" "given eventTypes is not iterable"
             "GB().register('x', eventTypes=[1])" "given event type is not string"
             "GB().register('x', keyTypes=1)" "given keyTypes is not iterable"
