@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdatomic.h>
@@ -235,11 +236,63 @@ void mem_purge(void)
     mallctl("arena." MEM_ALL_ARENAS ".purge", NULL, NULL, NULL, 0);
 }
 
+int mem_allocator_get(const char *name, int64_t *out)
+{
+    size_t len = sizeof(*out);
+    int64_t value = 0;
+    int error = mallctl(name, &value, &len, NULL, 0);
+    if (!error) *out = value;
+    return error;
+}
+
+int mem_allocator_set(const char *name, int64_t value)
+{
+    int error = EINVAL;
+    /* It doesn't tell how large a value is, and refuses other sizes. */
+    for (size_t len = sizeof(value); len && error == EINVAL; len /= 2)
+        error = mallctl(name, NULL, NULL, &value, len); /* little-endian: the low bytes */
+    return error;
+}
+
+/* Whether a value is a text can't be asked, and a number must not be taken for an address. */
+int mem_allocator_get_text(const char *name, const char **out)
+{
+    static const char *const texts[] = {"version", "config.malloc_conf", "opt.metadata_thp",
+                                        "opt.dss", "opt.percpu_arena", "opt.junk", "opt.thp",
+                                        "opt.stats_print_opts", "opt.prof_prefix",
+                                        "thread.prof.name"};
+    size_t len = sizeof(*out), unused = 0;
+    for (size_t i = 0; i < ARRAY_COUNT(texts); i++)
+        if (!strcmp(name, texts[i])) return mallctl(name, (void *)out, &len, NULL, 0);
+    return mallctl(name, NULL, &unused, NULL, 0) == ENOENT ? ENOENT : EINVAL;
+}
+
 void mem_report(void (*piece)(void *ctx, const char *text), void *ctx)
 {
     malloc_stats_print(piece, ctx, NULL);
 }
 #else
+int mem_allocator_get(const char *name, int64_t *out)
+{
+    UNUSED(name);
+    UNUSED(out);
+    return ENOENT;
+}
+
+int mem_allocator_set(const char *name, int64_t value)
+{
+    UNUSED(name);
+    UNUSED(value);
+    return ENOENT;
+}
+
+int mem_allocator_get_text(const char *name, const char **out)
+{
+    UNUSED(name);
+    UNUSED(out);
+    return ENOENT;
+}
+
 void mem_purge(void)
 {
     malloc_trim(0);

@@ -81,6 +81,12 @@ void mem_stats(struct mem_stats *out);
  * blocks, then the free pages of all arenas. Milliseconds. Any thread. */
 void mem_purge(void);
 
+/* The allocator's own switches, by the names of its manual: a number is read or set, a text is
+ * read (borrowed). Returns 0 or an errno; ENOENT for each name if it has no such switches. */
+int mem_allocator_get(const char *name, int64_t *out);
+int mem_allocator_set(const char *name, int64_t value);
+int mem_allocator_get_text(const char *name, const char **out);
+
 /* The allocator's own report on itself: text of jemalloc, XML of libc. It comes in pieces, each
  * borrowed during the call. Milliseconds. */
 void mem_report(void (*piece)(void *ctx, const char *text), void *ctx);

@@ -127,7 +127,7 @@ enum status cmd_config_resetstat(struct exec_ctx *ctx)
 
 enum status cmd_config_rewrite(struct exec_ctx *ctx)
 {
-    switch (conf_rewrite()) {
+    switch (conf_rewrite(CONF_REWRITE_CHANGED)) {
     case STATUS_OK: break;
     case STATUS_NOT_FOUND:
         return reply_error(ctx, "The server is running without a config file");

@@ -4,10 +4,14 @@
  * name fail with the same text, as in stock. Whether a client may use DEBUG at all is decided by
  * admission (enable-debug-command). Thread: whoever runs the command.
  */
+#include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "commands/debug.h"
 #include "commands_table.h"
+#include "conf/config_rewrite.h"
 #include "exec/effects_tap.h"
 #include "exec/loading.h"
 #include "exec/reply.h"
@@ -15,6 +19,7 @@
 #include "exec/token_stress.h"
 #include "persist/dump.h"
 #include "persist/persist.h"
+#include "persist/settings.h"
 #include "types/list.h"
 
 /* ---- digests ---- */
@@ -69,8 +74,11 @@ static enum status debug_reload(struct exec_ctx *ctx)
         }
     }
     if (save && persist_save()) return reply_error(ctx, "-ERR");
-    if (persist_reload(keep, merge))
-        return reply_error(ctx, "Error trying to load the RDB dump, check server logs.");
+    switch (persist_reload(keep, merge)) {
+    case STATUS_OK: break;
+    case STATUS_NOT_FOUND: return reply_error(ctx, "Error trying to load the RDB dump");
+    default: return reply_error(ctx, "Error trying to load the RDB dump, check server logs.");
+    }
     log_warning("DB reloaded by DEBUG RELOAD");
     reply_ok(ctx);
     return STATUS_OK;
@@ -165,16 +173,62 @@ static enum status debug_populate(struct exec_ctx *ctx)
     return STATUS_OK;
 }
 
+/* A switch as stock reads it: what isn't a number is zero. */
+static bool arg_switch(const struct exec_ctx *ctx, int i)
+{
+    int64_t on;
+    return num_parse_i64(arg_view(&ctx->argv[i]), &on) == STATUS_OK && on != 0;
+}
+
 static enum status debug_set_active_expire(struct exec_ctx *ctx)
 {
-    /* What isn't a number is zero, as in stock. */
-    int64_t on;
-    kv_expire_enable(num_parse_i64(arg_view(&ctx->argv[2]), &on) == STATUS_OK && on != 0);
+    kv_expire_enable(arg_switch(ctx, 2));
     reply_ok(ctx);
     return STATUS_OK;
 }
 
 /* ---- the server ---- */
+
+static enum status debug_pause_cron(struct exec_ctx *ctx)
+{
+    exec_settings.cron_paused = arg_switch(ctx, 2);
+    reply_ok(ctx);
+    return STATUS_OK;
+}
+
+static enum status debug_skip_checksums(struct exec_ctx *ctx)
+{
+    persist_settings.skip_checksums = arg_switch(ctx, 2);
+    reply_ok(ctx);
+    return STATUS_OK;
+}
+
+/* Reply buffers are as large as what they hold here, so there is nothing that could be resized, or
+ * reset, at a wrong time; tests that say when may say so. */
+static enum status debug_replybuffer(struct exec_ctx *ctx)
+{
+    const struct arg *what = &ctx->argv[2], *value = &ctx->argv[3];
+    int64_t ms;
+    if (arg_is(what, "peak-reset-time")) {
+        if (!arg_is(value, "never") && !arg_is(value, "reset") && arg_i64(ctx, 3, &ms))
+            return STATUS_ERR;
+    } else if (!arg_is(what, "resizing")) {
+        return reply_unknown_call(ctx);
+    }
+    reply_ok(ctx);
+    return STATUS_OK;
+}
+
+static enum status debug_rewrite_all(struct exec_ctx *ctx)
+{
+    switch (conf_rewrite(CONF_REWRITE_ALL)) {
+    case STATUS_OK: break;
+    case STATUS_NOT_FOUND: return reply_error(ctx, "The server is running without a config file");
+    default: return reply_errorf(ctx, "CONFIG-REWRITE-FORCE-ALL failed: %s", strerror(errno));
+    }
+    reply_ok(ctx);
+    return STATUS_OK;
+}
 
 static enum status debug_effects(struct exec_ctx *ctx)
 {
@@ -248,7 +302,19 @@ static enum status protocol_push(struct exec_ctx *ctx)
     reply_push(ctx, 2);
     reply_bulk_cstr(ctx, "server-cpu-usage");
     reply_int(ctx, 42);
+    reply_bulk_cstr(ctx, "Some real reply following the push reply");
     return STATUS_OK;
+}
+
+static void protocol_attribute(struct exec_ctx *ctx)
+{
+    if (reply_attribute(ctx, 1)) {
+        reply_bulk_cstr(ctx, "key-popularity");
+        reply_array(ctx, 2);
+        reply_bulk_cstr(ctx, "key:123");
+        reply_int(ctx, 90);
+    }
+    reply_bulk_cstr(ctx, "Some real reply following the attribute");
 }
 
 static enum status debug_protocol(struct exec_ctx *ctx)
@@ -275,6 +341,8 @@ static enum status debug_protocol(struct exec_ctx *ctx)
         return protocol_map(ctx);
     } else if (arg_is(type, "push")) {
         return protocol_push(ctx);
+    } else if (arg_is(type, "attrib")) {
+        protocol_attribute(ctx);
     } else if (arg_is(type, "verbatim")) {
         static const char text[] = "This is a verbatim\nstring";
         reply_verbatim(ctx, "txt", text, sizeof(text) - 1);
@@ -305,24 +373,45 @@ static const struct {
     int argc_min, argc_max;
     exec_handler *run;
 } subcommands[] = {
+    {"assert", 2, INT32_MAX, debug_assert},
+    {"config-rewrite-force-all", 2, 2, debug_rewrite_all},
     {"digest", 2, 2, debug_digest},
     {"digest-value", 2, INT32_MAX, debug_digest_value},
     {"effects", 3, 3, debug_effects},
     {"error", 3, 3, debug_error},
     {"help", 2, 2, debug_help},
+    {"htstats", 3, 3, debug_htstats},
+    {"htstats-key", 3, 3, debug_htstats_key},
+    {"leak", 3, 3, debug_leak},
+    {"listpack", 3, 3, debug_listpack},
     {"log", 3, 3, debug_log},
+    {"mallctl", 3, INT32_MAX, debug_mallctl},
+    {"mallctl-str", 3, INT32_MAX, debug_mallctl_str},
     {"object", 3, 3, debug_object},
+    {"oom", 2, INT32_MAX, debug_oom},
+    {"panic", 2, INT32_MAX, debug_panic},
+    {"pause-cron", 3, 3, debug_pause_cron},
     {"populate", 3, 5, debug_populate},
     {"protocol", 3, 3, debug_protocol},
+    {"quicklist", 3, 4, debug_quicklist},
+    {"quicklist-packed-threshold", 3, 3, debug_packed_threshold},
     {"reload", 2, INT32_MAX, debug_reload},
+    {"replybuffer", 4, 4, debug_replybuffer},
+    {"segfault", 2, INT32_MAX, debug_segfault},
     {"set-active-expire", 3, 3, debug_set_active_expire},
+    {"set-skip-checksum-validation", 3, 3, debug_skip_checksums},
     {"sleep", 3, 3, debug_sleep},
+    {"structsize", 2, 2, debug_structsize},
     {"token-stress", 4, 4, debug_token_stress},
 };
 
 static enum status debug_help(struct exec_ctx *ctx)
 {
     static const char *const lines[] = {
+        "ASSERT",
+        "    End by a failed assertion.",
+        "CONFIG-REWRITE-FORCE-ALL",
+        "    As CONFIG REWRITE, with a line for each option.",
         "DIGEST",
         "    A checksum of all keys and values.",
         "DIGEST-VALUE <key> [<key> ...]",
@@ -332,23 +421,53 @@ static enum status debug_help(struct exec_ctx *ctx)
         "    forgets what has come so far.",
         "ERROR <string>",
         "    Reply <string> as an error.",
+        "HTSTATS <db>",
+        "    How the table of a database's keys is filled.",
+        "HTSTATS-KEY <key>",
+        "    The same of the table that is <key>'s value.",
+        "LEAK <string>",
+        "    Copy <string> and forget the copy.",
+        "LISTPACK <key>",
+        "    Print a listpack on the server's standard output.",
         "LOG <message>",
         "    Write <message> to the log.",
+        "MALLCTL <name> [<value>]",
+        "    Read, or set, a number of the allocator's.",
+        "MALLCTL-STR <name>",
+        "    Read a text of the allocator's.",
         "OBJECT <key>",
         "    How the value at <key> is stored.",
+        "OOM",
+        "    End by asking for more memory than there is.",
+        "PANIC",
+        "    End by saying so.",
+        "PAUSE-CRON <0|1>",
+        "    Stop the periodic work, or go on with it.",
         "POPULATE <count> [<prefix>] [<size>]",
         "    Make string keys <prefix>:0 to <prefix>:<count - 1> where they don't exist.",
         "    The prefix is 'key' by default.",
         "PROTOCOL <type>",
         "    Reply a value of a type: string, integer, double, bignum, null, array, set,",
-        "    map, push, verbatim, true, false.",
+        "    map, attrib, push, verbatim, true, false.",
+        "QUICKLIST <key> [<0|1>]",
+        "    Print a quicklist's nodes on the server's standard output; 1: elements too.",
+        "QUICKLIST-PACKED-THRESHOLD <size>",
+        "    List elements from this size on get nodes of their own; 0: as the limits say.",
         "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
         "    Save the data, empty the databases and load it again. NOSAVE: load the file",
         "    that is there; NOFLUSH: keep what is in memory; MERGE: the file's keys win.",
+        "REPLYBUFFER <PEAK-RESET-TIME <NEVER|RESET|ms>|RESIZING <0|1>>",
+        "    When reply buffers change their size. They don't here.",
+        "SEGFAULT",
+        "    End by writing where that isn't allowed.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Whether expired keys are deleted though nobody asks for them.",
+        "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+        "    Whether files and payloads of RESTORE are taken with wrong checksums.",
         "SLEEP <seconds>",
         "    Stop the server for a while; fractions are allowed.",
+        "STRUCTSIZE",
+        "    Sizes of some structures, in bytes.",
         "TOKEN-STRESS <threads> <rounds>",
         "    Run commands on worker threads through the data token; replies their errors.",
         NULL,

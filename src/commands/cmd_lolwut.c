@@ -75,7 +75,8 @@ static void dots_line(struct dots *d, double x, double y, double to_x, double to
 /* A square by its middle, its side and the angle by which it is turned. */
 static void dots_square(struct dots *d, double x, double y, double side, double angle)
 {
-    double along = side / 2 * (cos(angle) - sin(angle)), across = side / 2 * (cos(angle) + sin(angle));
+    double along = side / 2 * (cos(angle) - sin(angle));
+    double across = side / 2 * (cos(angle) + sin(angle));
     double corners[4][2] = {{x - along, y - across}, {x + across, y - along},
                             {x + along, y + across}, {x - across, y + along}};
     for (int i = 0; i < 4; i++) {
@@ -152,9 +153,10 @@ static bool wheel_has(const struct wheel *w, double x, double y)
 /* A cell is twice as high as it is wide. */
 static void wheel_draw(const struct wheel *w, int64_t columns, int64_t rows, uint8_t *cells)
 {
-    int64_t left = MAX(0, (int64_t)(w->x - w->radius)), top = MAX(0, (int64_t)((w->y - w->radius) / 2));
-    for (int64_t row = top; row < rows && (double)row * 2 <= w->y + w->radius; row++)
-        for (int64_t column = left; column < columns && (double)column <= w->x + w->radius; column++)
+    double left = MAX(0, w->x - w->radius), right = MIN((double)columns - 1, w->x + w->radius);
+    double top = MAX(0, w->y - w->radius) / 2, low = MIN((double)rows - 1, (w->y + w->radius) / 2);
+    for (int64_t row = (int64_t)top; row <= (int64_t)low; row++)
+        for (int64_t column = (int64_t)left; column <= (int64_t)right; column++)
             if (wheel_has(w, (double)column - w->x, (double)row * 2 - w->y))
                 cells[row * columns + column] = (uint8_t)w->shade;
 }

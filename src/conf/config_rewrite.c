@@ -129,11 +129,12 @@ static void add_mark(struct rewrite *rw)
     rw->marked = true;
 }
 
-static void add_options(struct rewrite *rw)
+static void add_options(struct rewrite *rw, enum conf_rewrite which)
 {
     for (size_t i = 0; i < opt_count(); i++) {
         const struct opt_row *row = opt_at(i);
-        if (rw->option_done[i] || opt_is_default(row)) continue;
+        if (rw->option_done[i]) continue;
+        if (which == CONF_REWRITE_CHANGED && opt_is_default(row)) continue;
         add_mark(rw);
         append_line(rw->out, row);
     }
@@ -149,7 +150,7 @@ static void add_directives(struct rewrite *rw)
     buf_release(&lines);
 }
 
-void conf_rewrite_text(struct view old, struct buf *out)
+void conf_rewrite_text(struct view old, enum conf_rewrite which, struct buf *out)
 {
     struct rewrite rw = {.out = out, .option_done = mem_zalloc(opt_count() + 1)};
     const char *p = old.ptr, *end = old.ptr + old.len;
@@ -159,7 +160,7 @@ void conf_rewrite_text(struct view old, struct buf *out)
         rewrite_line(&rw, view_of(p, (size_t)(stop - p)));
         p = newline ? newline + 1 : end;
     }
-    add_options(&rw);
+    add_options(&rw, which);
     add_directives(&rw);
     mem_free(rw.option_done);
 }
@@ -174,14 +175,14 @@ void conf_file_is(const char *path)
     file_path = path ? mem_dup(path, strlen(path)) : NULL;
 }
 
-enum status conf_rewrite(void)
+enum status conf_rewrite(enum conf_rewrite which)
 {
     if (!file_path) return STATUS_NOT_FOUND;
     struct buf old = {0}, text = {0};
     enum status s = conf_read_file(file_path, &old);
     if (s == STATUS_IO && errno == ENOENT) s = STATUS_OK;
     if (s == STATUS_OK) {
-        conf_rewrite_text(buf_view(&old), &text);
+        conf_rewrite_text(buf_view(&old), which, &text);
         s = file_replace(file_path, buf_view(&text), 0644);
     }
     int reason = errno;

@@ -15,8 +15,11 @@
 #include "base/status.h"
 #include "base/view.h"
 
+/* Which options get a line though the file has none. */
+enum conf_rewrite { CONF_REWRITE_CHANGED, CONF_REWRITE_ALL };
+
 /* Appends the new text of a file whose text is `old`. */
-void conf_rewrite_text(struct view old, struct buf *out);
+void conf_rewrite_text(struct view old, enum conf_rewrite which, struct buf *out);
 
 /* Says which file the configuration came from; NULL: none. Copied. */
 void conf_file_is(const char *path);
@@ -26,7 +29,7 @@ void conf_file_is(const char *path);
  * never was one; STATUS_IO: errno says why, and the old file is untouched; STATUS_LIMIT: it is too
  * large to be a config file.
  */
-enum status conf_rewrite(void) MUST_CHECK;
+enum status conf_rewrite(enum conf_rewrite which) MUST_CHECK;
 
 /* Lines of a directive that isn't an option (a user's rules): those in the file are replaced by
  * what fn appends, whole lines, at the place of the first. At most 4 directives. */

@@ -223,9 +223,23 @@ static void settle_ends(struct quicklist *q)
 
 /* ---- limits ---- */
 
-static bool wants_plain(const struct quicklist *q, size_t entry_bytes)
+/* For tests: elements from so many bytes on are plain, whatever the limits say. 0: none. */
+static size_t plain_from;
+
+void quicklist_plain_from(size_t bytes)
 {
-    return entry_bytes + LISTPACK_EMPTY_BYTES > q->node_bytes;
+    plain_from = bytes;
+}
+
+static inline bool must_be_plain(struct view text)
+{
+    return unlikely(plain_from) && text.len >= plain_from;
+}
+
+static bool wants_plain(const struct quicklist *q, struct view text)
+{
+    if (must_be_plain(text)) return true;
+    return listpack_entry_bytes(text) + LISTPACK_EMPTY_BYTES > q->node_bytes;
 }
 
 /* Whether a packed node has room for so many bytes and elements more. */
@@ -244,7 +258,7 @@ static void must(enum status status)
 /* A node of one element. */
 static struct quicklist_node *single_new(const struct quicklist *q, struct view text)
 {
-    if (wants_plain(q, listpack_entry_bytes(text))) return node_new(plain_new(text), true, 1);
+    if (wants_plain(q, text)) return node_new(plain_new(text), true, 1);
     uint8_t *lp = listpack_new(0);
     must(listpack_append(&lp, text));
     return node_new(lp, false, 1);
@@ -407,7 +421,7 @@ static bool push_within(struct quicklist_node *n, enum quicklist_end end, struct
 static bool push_to(struct quicklist *q, struct quicklist_node *n, enum quicklist_end end,
                     struct view text)
 {
-    if (!n || n->plain || n->count >= q->node_elements) return false;
+    if (!n || n->plain || n->count >= q->node_elements || must_be_plain(text)) return false;
     size_t bytes = listpack_bytes(node_lp(n));
     size_t limit = q->node_bytes > bytes ? q->node_bytes - bytes : 0;
     if (unlikely(!push_within(n, end, text, limit))) {
@@ -595,7 +609,7 @@ void quicklist_insert(struct quicklist *q, size_t index, struct view text)
         quicklist_push(q, index == 0 ? QUICKLIST_FIRST : QUICKLIST_LAST, text);
         return;
     }
-    size_t at, bytes = listpack_entry_bytes(text);
+    size_t at, bytes = must_be_plain(text) ? q->node_bytes : listpack_entry_bytes(text);
     struct quicklist_node *n = node_at(q, index, &at);
     node_open(n);
     if (has_room(q, n, bytes, 1)) {
@@ -644,7 +658,7 @@ void quicklist_set(struct quicklist *q, size_t index, struct view text)
     node_open(n);
     uint8_t *pos = listpack_seek(n->block, (int64_t)at);
     size_t others = listpack_bytes(n->block) - entry_bytes_at(n->block, pos);
-    if (others + listpack_entry_bytes(text) > q->node_bytes) {
+    if (must_be_plain(text) || others + listpack_entry_bytes(text) > q->node_bytes) {
         quicklist_remove(q, index, 1);
         quicklist_insert(q, index, text);
         return;

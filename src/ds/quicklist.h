@@ -42,6 +42,10 @@ struct quicklist *quicklist_copy(const struct quicklist *q) MUST_CHECK;
 size_t quicklist_count(const struct quicklist *q);
 size_t quicklist_nodes(const struct quicklist *q);
 
+/* For tests: from now on new elements of so many bytes are plain whatever the limits say; 0: none.
+ * Of all quicklists; what is there stays. */
+void quicklist_plain_from(size_t bytes);
+
 /* The limits that it was made with, in quicklist_new's terms. */
 int quicklist_node_limit(const struct quicklist *q);
 int quicklist_depth(const struct quicklist *q);

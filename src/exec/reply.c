@@ -231,6 +231,14 @@ void reply_push(struct exec_ctx *ctx, size_t n)
     aggregate(ctx, TAPE_PUSH, '>', n);
 }
 
+bool reply_attribute(struct exec_ctx *ctx, size_t n)
+{
+    struct sink *s = ctx->sink;
+    if (to_tape(s) || s->resp < 3) return false;
+    put_head(s, '|', (int64_t)n);
+    return true;
+}
+
 struct reply_deferred reply_defer(struct exec_ctx *ctx)
 {
     struct sink *s = ctx->sink;

@@ -75,7 +75,9 @@ void reply_map(struct exec_ctx *ctx, size_t n);
 void reply_set(struct exec_ctx *ctx, size_t n);
 /* RESP3 out-of-band; in RESP2 an array. */
 void reply_push(struct exec_ctx *ctx, size_t n);
-/* n attribute pairs: RESP3 only, the caller tests reply_resp. */
+/* The head of n attribute pairs, which come before a reply. False where there are none (RESP2, a
+ * tape): then the pairs must not follow. */
+bool reply_attribute(struct exec_ctx *ctx, size_t n);
 
 /* An aggregate whose length is known at the end only. */
 struct reply_deferred {

@@ -47,6 +47,7 @@ struct exec_settings {
     int enable_debug_command;       /* enum exec_access; no */
     int enable_protected_configs;   /* enum exec_access; no */
     int enable_module_command;      /* enum exec_access; no */
+    bool cron_paused;               /* DEBUG PAUSE-CRON: no periodic work */
 };
 
 extern struct exec_settings exec_settings;

@@ -30,6 +30,7 @@ bool dump_is_sound(struct view payload)
     if (payload.len < FOOTER_BYTES) return false;
     const uint8_t *footer = (const uint8_t *)payload.ptr + payload.len - FOOTER_BYTES;
     if ((unsigned)footer[0] + 256u * footer[1] > RDB_VERSION_MAX) return false;
+    if (persist_settings.skip_checksums) return true;
     uint64_t said = 0;
     for (int i = CHECKSUM_BYTES; i--;) said = said << 8 | footer[2 + i];
     return said == crc64_update(0, payload.ptr, payload.len - CHECKSUM_BYTES);

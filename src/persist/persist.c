@@ -334,7 +334,7 @@ enum status persist_reload(bool keep, bool merge)
     if (!keep) kv_flush(&unit, NULL, false);
     exec_unit_end(&unit, 0);
     enum status status = load(merge);
-    if (status == STATUS_NOT_FOUND) return STATUS_OK;
+    if (status == STATUS_NOT_FOUND) return status;
     return status ? STATUS_ERR : STATUS_OK;
 }
 

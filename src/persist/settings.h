@@ -22,6 +22,7 @@ struct persist_settings {
     struct view filename;  /* dbfilename */
     bool compress;         /* rdbcompression */
     bool checksum;         /* rdbchecksum */
+    bool skip_checksums;   /* DEBUG SET-SKIP-CHECKSUM-VALIDATION: wrong ones are taken */
     bool stop_writes;      /* stop-writes-on-bgsave-error */
     bool incremental_fsync; /* rdb-save-incremental-fsync */
     int sanitize;          /* sanitize-dump-payload */

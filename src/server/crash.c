@@ -23,6 +23,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "exec/exec.h"
@@ -180,6 +181,15 @@ static void on_fault(int signo, siginfo_t *info, void *context)
     server_remove_files();
     /* SA_RESETHAND has put the default back: this ends the process, and dumps core if it may. */
     raise(signo);
+}
+
+void server_say_where(const char *title, const void *context)
+{
+    int pid = (int)getpid();
+    long long now = clock_wall_us() / 1000000;
+    say("%d:signal-handler (%lld) \n--- %s ---\n", pid, now, title);
+    say_stack(program_counter(context));
+    say("%d:signal-handler (%lld) --------\n\n", pid, now);
 }
 
 void server_crash_setup(void)

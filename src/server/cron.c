@@ -13,6 +13,7 @@
 #include "exec/exec.h"
 #include "exec/latency.h"
 #include "exec/pause.h"
+#include "exec/settings.h"
 #include "gears/gears.h"
 #include "keyspace/keyspace.h"
 #include "keyspace/settings.h"
@@ -53,7 +54,7 @@ static int expire_cron(void *ctx)
 {
     UNUSED(ctx);
     struct kv_unit unit = {0};
-    if (pause_is_on()) return 1000 / server_state.hz;
+    if (pause_is_on() || exec_settings.cron_paused) return 1000 / server_state.hz;
     uint64_t cut_off = kv_stats()->expired_time_cap_reached;
     exec_unit_begin(&unit);
     unit.flags |= KV_UNIT_LOOSE;
@@ -88,6 +89,8 @@ static int server_cron(void *ctx)
 {
     UNUSED(ctx);
     int64_t now_ms = clock_mono_ms();
+    server_watchdog_feed();
+    if (exec_settings.cron_paused) return 1000 / server_state.hz;
     if (now_ms >= cron.sample_at_ms) {
         sample(now_ms);
         cron.sample_at_ms = now_ms + SAMPLE_MS;
@@ -109,6 +112,7 @@ void server_cron_start(void)
 {
     loop_timer_add(1, server_cron, NULL);
     loop_timer_add(1, expire_cron, NULL);
+    server_watchdog_start();
 }
 
 void server_rates_get(struct server_rates *out)

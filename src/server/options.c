@@ -251,6 +251,7 @@ void server_options_register(void)
     server_tls_options_register();
     server_os_options_register();
     server_title_options_register();
+    server_watchdog_options_register();
     server_dormant_options_register();
 }
 

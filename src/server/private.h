@@ -149,6 +149,18 @@ enum status server_signals_setup(void) MUST_CHECK;
  * builds keep the sanitizer's. */
 void server_crash_setup(void);
 
+/* Logs a title and main's stack as a signal's handler got it, and goes on. Signal handlers. */
+void server_say_where(const char *title, const void *context);
+
+/* ---- watchdog.c ---- */
+
+/* The option watchdog-period. */
+void server_watchdog_options_register(void);
+/* Begins to watch if the option says so. On main, with the periodic work. */
+void server_watchdog_start(void);
+/* Main is well. */
+void server_watchdog_feed(void);
+
 /* ---- shutdown.c ---- */
 
 /* Decides on an end (flags: enum shutdown_flag of exec/lifecycle.h). STATUS_OK: the loop stops

@@ -101,6 +101,12 @@ static struct table table_of(struct value v)
     return (struct table){.body = v.ptr};
 }
 
+void hash_table_stats(struct value v, struct table_stats *out)
+{
+    struct table t = table_of(v);
+    table_stats(&t, out);
+}
+
 /* Views of the pair whose field is at `pos`; integers are printed into the buffers. */
 struct pair_text {
     char field_buf[NUM_I64_LEN], value_buf[NUM_I64_LEN];

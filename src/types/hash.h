@@ -19,6 +19,7 @@
 
 #include "base/arg.h"
 #include "base/num.h"
+#include "ds/table.h"
 #include "types/value.h"
 
 /* Called for a field and its value, both borrowed during the call. It must not change the hash. */
@@ -68,5 +69,8 @@ void hash_draw(struct value v, size_t count, hash_visit_fn *fn, void *ctx);
 /* `count` distinct random fields, all of them if there are fewer; each subset is as likely as any
  * other, their order isn't random. O(count), or O(n) with more than a third of them. */
 void hash_pick(struct value v, size_t count, hash_visit_fn *fn, void *ctx);
+
+/* How the table of a value in ENC_HASHTABLE is filled. O(buckets). */
+void hash_table_stats(struct value v, struct table_stats *out);
 
 #endif

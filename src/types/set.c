@@ -73,6 +73,12 @@ static struct table table_of(struct value v)
     return (struct table){.body = v.ptr};
 }
 
+void set_table_stats(struct value v, struct table_stats *out)
+{
+    struct table t = table_of(v);
+    table_stats(&t, out);
+}
+
 static struct view text_of_int(int64_t number, char buf[static NUM_I64_LEN])
 {
     return view_of(buf, num_format_i64(buf, number));

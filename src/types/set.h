@@ -18,6 +18,7 @@
 #define TYPES_SET_H
 
 #include "base/arg.h"
+#include "ds/table.h"
 #include "types/value.h"
 
 /* Called for a member, borrowed during the call. It must not change the set. */
@@ -63,5 +64,8 @@ void set_pick(struct value v, size_t count, set_visit_fn *fn, void *ctx);
  * or O(n) if less than a fifth as many as are taken remain, or, from an intset, more than a few
  * are taken. */
 void set_pop(struct value *v, size_t count, set_visit_fn *fn, void *ctx);
+
+/* How the table of a value in ENC_HASHTABLE is filled. O(buckets). */
+void set_table_stats(struct value v, struct table_stats *out);
 
 #endif

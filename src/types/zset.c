@@ -36,6 +36,12 @@ static bool is_tree(struct value v)
     return v.enc == ENC_SKIPLIST;
 }
 
+void zset_table_stats(struct value v, struct table_stats *out)
+{
+    const struct zset_tree *tree = v.ptr;
+    table_stats(&tree->table, out);
+}
+
 /* ---- encodings ---- */
 
 struct value zset_new(void)

@@ -21,6 +21,7 @@
 #define TYPES_ZSET_H
 
 #include "base/arg.h"
+#include "ds/table.h"
 #include "types/value.h"
 
 /* Called for a member, borrowed during the call, with its score. It must not change the set. */
@@ -129,5 +130,8 @@ void zset_draw(struct value v, size_t count, zset_visit_fn *fn, void *ctx);
 /* `count` distinct random members, all of them if there are fewer; each subset is as likely as any
  * other, their order isn't random. O(count log n), or O(n) with more than a third of them. */
 void zset_pick(struct value v, size_t count, zset_visit_fn *fn, void *ctx);
+
+/* How the table of a value in ENC_SKIPLIST is filled. O(buckets). */
+void zset_table_stats(struct value v, struct table_stats *out);
 
 #endif

@@ -338,3 +338,37 @@ with_server {} {
         expect [client::typed $c CLIENT GETREDIR] {int 0}
     }
 }
+
+with_server {} {
+    test "what tracking takes counts with the client, or with the data" {
+        set c [client -resp 3]
+        $c CLIENT SETNAME tracker
+        proc memory {} {
+            regexp -line {^.* name=tracker .* tot-mem=(\d+) .*$} [r CLIENT LIST] -> bytes
+            return $bytes
+        }
+        set own [memory]
+        set all [info_field mem_clients_normal]
+        set prefixes {}
+        for {set i 0} {$i < 1000} {incr i} { lappend prefixes PREFIX [format p%06d $i] }
+        $c CLIENT TRACKING ON BCAST {*}$prefixes
+        expect_true {[memory] > $own + 10000}
+        wait_for {[info_field mem_clients_normal] > $all + 10000}
+        $c CLIENT TRACKING OFF
+        expect_true {[memory] < $own + 10000}
+        # Keys that were read are nobody's alone.
+        $c CLIENT TRACKING ON
+        set own [memory]
+        set used [info_field used_memory]
+        set overhead [info_field used_memory_overhead]
+        for {set i 0} {$i < 20} {incr i} {
+            set requests {}
+            for {set j 0} {$j < 1000} {incr j} { lappend requests [list GET key:$i:$j] }
+            client::pipeline $c $requests
+        }
+        expect [info_field tracking_total_keys] 20000
+        expect_true {[info_field used_memory] > $used + 20000 * 30}
+        expect_true {[info_field used_memory_overhead] < $overhead + 50000}
+        expect_true {[memory] < $own + 50000}
+    }
+}

@@ -42,7 +42,7 @@ static void setup(void)
 static bool rewritten(const char *old, const char *want)
 {
     struct buf out = {0};
-    conf_rewrite_text(view_cstr(old), &out);
+    conf_rewrite_text(view_cstr(old), CONF_REWRITE_CHANGED, &out);
     bool same = view_eq(buf_view(&out), view_cstr(want));
     if (!same) printf("got:\n%.*s", (int)out.len, out.ptr);
     buf_release(&out);
@@ -102,7 +102,7 @@ TEST(random_texts_read_back)
         settings.flag = flag;
         settings.bytes = bytes;
         CHECK_INT(opt_set_words(&rows[3], &name, 1, &why), STATUS_OK);
-        conf_rewrite_text(buf_view(&old), &once);
+        conf_rewrite_text(buf_view(&old), CONF_REWRITE_CHANGED, &once);
         settings.number = 99;
         settings.flag = !flag;
         settings.bytes = 12345;
@@ -112,7 +112,7 @@ TEST(random_texts_read_back)
         CHECK_INT(conf_load_text(buf_view(&once), &err), STATUS_OK);
         CHECK(settings.number == number && settings.flag == flag && settings.bytes == bytes);
         CHECK(view_eq(settings.name, name));
-        conf_rewrite_text(buf_view(&once), &twice);
+        conf_rewrite_text(buf_view(&once), CONF_REWRITE_CHANGED, &twice);
         CHECK(view_eq(buf_view(&once), buf_view(&twice)));
         buf_release(&old);
         buf_release(&once);
