@@ -34,8 +34,9 @@ def ours(variant="release"):
 
 
 def free_port():
+    """Below those that the kernel gives to outgoing connections."""
     while True:
-        port = random.SystemRandom().randint(20000, 60000)
+        port = random.SystemRandom().randint(10000, 32000)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -55,12 +55,18 @@ with_server {} {
             {BLMPOP % 1 a LEFT}
         } {
             foreach seconds {0.05 0.1 0.0001} {
-                set start [clock microseconds]
-                expect [rt {*}[string map [list % $seconds] $request]] $no_array
-                set took_ms [expr {([clock microseconds] - $start) / 1000.0}]
-                expect_true {$took_ms >= $seconds * 1000 - 1}
+                set least_ms 1e9
+                # Of several, since a busy machine may come late to any of them.
+                for {set i 0} {$i < 5 && $least_ms >= $seconds * 1000 + 15} {incr i} {
+                    set start [clock microseconds]
+                    expect [rt {*}[string map [list % $seconds] $request]] $no_array
+                    set took_ms [expr {([clock microseconds] - $start) / 1000.0}]
+                    expect_true {$took_ms >= $seconds * 1000 - 1}
+                    if {$took_ms < $least_ms} { set least_ms $took_ms }
+                    if {$::server::kind ne "cogwheel"} break
+                }
                 if {$::server::kind ne "cogwheel"} continue
-                expect_true {$took_ms < $seconds * 1000 + 15 * $::suite::slow_factor + 15}
+                expect_true {$least_ms < $seconds * 1000 + 15 * $::suite::slow_factor}
             }
         }
         expect [r EXISTS a b] 0

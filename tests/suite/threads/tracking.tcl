@@ -67,16 +67,17 @@ with_server {} {
             {push {{bulk invalidate} {array {{bulk last}}}}}
     }
 
-    test "workers go on while clients are paused" -needs python -only cogwheel {
+    test "workers wait while clients are paused, and go on afterwards" -needs python -only cogwheel {
         r CLIENT PAUSE 100000 WRITE
         set c [client]
-        client::send $c SET k:1 mine
+        client::send $c SET other mine
         client::flush $c
         set ids [writers 2 100]
-        wait_for {[running $ids] == 0}
-        expect [r GET k:1] 99
+        wait_for {[running $ids] == 2}
+        expect [r EXISTS k:1] 0
         r CLIENT UNPAUSE
         expect [client::receive $c] OK
-        expect [r GET k:1] mine
+        wait_for {[running $ids] == 0}
+        expect [r GET k:1] 99
     }
 }
