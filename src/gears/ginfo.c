@@ -15,7 +15,7 @@
 #include "conf/metric.h"
 #include "exec/reply.h"
 #include "gears/gcmd.h"
-#include "gears/greg.h"
+#include "gears/greg_impl.h"
 
 /* ---- texts ---- */
 
@@ -208,6 +208,21 @@ static void put_all_running(struct buf *out)
     grun_each(put_running, &r);
 }
 
+/* Registrations whose events wait. */
+static void put_all_waiting(struct buf *out)
+{
+    for (const struct greg *g = greg__first(); g; g = g->next) {
+        char id[GEARS_ID_SIZE];
+        uint64_t events = gevent_waiting(&g->queue);
+        if (!events) continue;
+        grun_format_id(id, g->plan->number);
+        buf_printf(out, "gears_waiting_%s:session=%s,events=%llu,bytes=%llu,held_clients=%zu\r\n",
+                   id, g->plan->session ? g->plan->session->id : "None",
+                   (unsigned long long)events, (unsigned long long)gevent_bytes(&g->queue),
+                   g->held_count);
+    }
+}
+
 /* ---- sections ---- */
 
 static void put_registrations(struct buf *out)
@@ -255,6 +270,7 @@ static int64_t memory_used(void)
 
 static const struct metric_row metrics[] = {
     {METRIC_GEARS, "gears_running", METRIC_LINES_FN, .text_fn = put_all_running},
+    {METRIC_GEARS, "gears_waiting", METRIC_LINES_FN, .text_fn = put_all_waiting},
     {METRIC_RG, "rg_nexecutions", METRIC_INT_FN, .int_fn = executions},
     {METRIC_RG, "rg_nregistrations", METRIC_INT_FN, .int_fn = registrations},
     {METRIC_RG_REGISTRATIONS, "rg_list", METRIC_LINES_FN, .text_fn = put_registrations},

@@ -124,7 +124,9 @@ bool grun_exec_reuse(struct gexec *e, uint64_t number, const struct gexec_limits
     memset(&e->hook, 0, sizeof(e->hook));
     e->drop_when_done = e->parked_abort = false;
     e->then = NULL;
+    memset(&e->slow, 0, sizeof(e->slow));
     atomic_store(&e->stop.wanted, false);
+    atomic_store(&e->stop.met, 0);
     tape_clear(&e->results.tape);
     e->results.count = 0;
     e->total_us = 0;

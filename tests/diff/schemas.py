@@ -41,6 +41,9 @@ NOT_MET = {
     "monitor": "turns the connection into a stream",
     "psync": "turns the connection into a stream",
     "sync": "turns the connection into a stream",
+    "module|load": "always an error",
+    "module|loadex": "always an error",
+    "module|unload": "always an error",
     "rg.pyexecuteremote": "always an error",
     "rg.pyfreeinterpreter": "always an error",
 }
@@ -62,7 +65,7 @@ SLOWLOG GET|SLOWLOG GET 1|SLOWLOG RESET|CONFIG SET slowlog-log-slower-than 10000
 LATENCY LATEST|LATENCY HISTORY command|LATENCY RESET|LATENCY DOCTOR|LATENCY HELP|LATENCY HISTOGRAM
 CONFIG SET latency-monitor-threshold 1|DEBUG SLEEP 0.005|LATENCY GRAPH command
 LATENCY HISTORY command|LATENCY LATEST|CONFIG SET latency-monitor-threshold 0|CONFIG REWRITE
-MODULE LIST|ACL WHOAMI|ACL LIST|ACL USERS|ACL CAT|ACL CAT string
+MODULE LIST|MODULE HELP|ACL WHOAMI|ACL LIST|ACL USERS|ACL CAT|ACL CAT string
 ACL GETUSER default|ACL LOG|ACL GENPASS|ACL HELP|ACL SETUSER schemas on nopass ~* +@all
 ACL DRYRUN schemas get a|ACL DELUSER schemas|ACL SAVE|ACL LOAD
 PUBLISH channel text|SPUBLISH channel text|PUBSUB CHANNELS|PUBSUB NUMSUB|PUBSUB NUMSUB a b

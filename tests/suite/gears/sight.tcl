@@ -109,6 +109,22 @@ GB().foreach(lambda r: time.sleep(0.03)).register('e*', mode='async_local')" ID 
         r RG.UNREGISTER [lindex [r RG.DUMPREGISTRATIONS] 0 1]
     }
 
+    test "events that wait are seen" -needs python {
+        r SET go no
+        r RG.PYEXECUTE "
+import time
+def f(x):
+    while execute('get', 'go') == 'no': time.sleep(0.001)
+GB().foreach(f).register('w*', mode='async_local')" ID waiters
+        set id [lindex [r RG.DUMPREGISTRATIONS] 0 1]
+        for {set i 0} {$i < 5} {incr i} {r SET w$i 1}
+        wait_for {[string match "*\ngears_waiting_$id:session=waiters,events=4,bytes=*" [r INFO gears]]}
+        wait_for {[regexp -all {registered 1 session waiters} [r RG.DUMPEXECUTIONS VERBOSE]] == 5}
+        r SET go yes
+        wait_for {![string match *gears_waiting_* [r INFO gears]]}
+        r RG.UNREGISTER $id
+    }
+
     test "DUMPEXECUTIONS: misuse; in busy mode" -needs python {
         expect_error "ERR syntax error" {r RG.DUMPEXECUTIONS LONG}
         expect_error "ERR wrong number of arguments for 'rg.dumpexecutions' command" {
