@@ -243,7 +243,13 @@ static struct ghold *new_hold(const struct exec_ctx *ctx)
     return h;
 }
 
-static void unref(struct ghold *h)
+struct ghold *ghold_ref(struct ghold *h)
+{
+    atomic_fetch_add(&h->refs, 1);
+    return h;
+}
+
+void ghold_unref(struct ghold *h)
 {
     if (atomic_fetch_sub(&h->refs, 1) != 1) return;
     pthread_mutex_destroy(&h->mutex);
@@ -266,9 +272,8 @@ struct ghold *ghold_join(const struct greg *g, const struct exec_event *e)
     if (!lists(g, top_of(f->ctx->cmd))) return NULL;
     if (f->ctx->flags & EXEC_DENY_BLOCKING && g->plan->mode != GMODE_SYNC) return NULL;
     if (!f->hold) f->hold = new_hold(f->ctx);
-    atomic_fetch_add(&f->hold->refs, 1);
     atomic_fetch_add(&f->hold->running, 1);
-    return f->hold;
+    return ghold_ref(f->hold);
 }
 
 bool ghook_is_held(const struct exec_ctx *ctx)
@@ -276,12 +281,22 @@ bool ghook_is_held(const struct exec_ctx *ctx)
     return hooks.frame && hooks.frame->ctx == ctx;
 }
 
+/* What is replied instead of the command's own reply, or NULL. It doesn't change any more. */
+static const struct tape *instead_of(struct ghold *h)
+{
+    pthread_mutex_lock(&h->mutex);
+    const struct tape *instead = h->overridden ? &h->instead : NULL;
+    h->overridden = true;
+    pthread_mutex_unlock(&h->mutex);
+    return instead;
+}
+
 /* Main: nothing holds the client any more. */
 static void answer(void *ctx)
 {
     struct ghold *h = ctx;
-    client_unblock_kept(h->client_id, &h->own, h->overridden ? &h->instead : NULL);
-    unref(h);
+    client_unblock_kept(h->client_id, &h->own, instead_of(h));
+    ghold_unref(h);
 }
 
 void ghold_leave(struct ghold *h)
@@ -290,7 +305,7 @@ void ghold_leave(struct ghold *h)
     if (atomic_fetch_sub(&h->running, 1) == 1)
         exec_post(answer, h); /* with this reference */
     else
-        unref(h);
+        ghold_unref(h);
 }
 
 int ghold_words(const struct ghold *h, const struct arg **argv_out)
@@ -338,13 +353,14 @@ static enum status end_held(struct frame *f, enum status st)
         ghold_leave(h); /* answered in a post, even if all has ended by now */
         return STATUS_BLOCKED;
     }
-    if (h->overridden) {
+    const struct tape *instead = instead_of(h);
+    if (instead) {
         kept_reply_drop(&h->own);
-        tape_reply(&h->instead, ctx);
+        tape_reply(instead, ctx);
     } else {
         kept_reply_send(ctx->client, &h->own);
     }
-    unref(h);
+    ghold_unref(h);
     return st;
 }
 

@@ -77,10 +77,15 @@ struct ghold *ghold_join(const struct greg *g, const struct exec_event *e);
 /* The execution has ended; the last one lets the client go on. NULL is ignored. Any thread. */
 void ghold_leave(struct ghold *h);
 
-/* The command's words: valid until ghold_leave. Any thread. */
+/* Another reference, and one given back: what is borrowed of a hold lives as long. Any thread. */
+struct ghold *ghold_ref(struct ghold *h);
+void ghold_unref(struct ghold *h);
+
+/* The command's words, borrowed. Any thread. */
 int ghold_words(const struct ghold *h, const struct arg **argv_out);
 
-/* Says what is to be replied instead, and takes it; false if that was said before. Any thread. */
+/* Says what is to be replied instead, and takes it; false if that was said before. Any thread; what
+ * comes after the last execution's end changes nothing. */
 bool ghold_override(struct ghold *h, struct tape *take_reply);
 
 /* The command that runs is one whose reply may have to wait. */

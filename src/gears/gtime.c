@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "exec/client.h"
+#include "exec/pause.h"
 #include "exec/token.h"
 #include "gears/greg_impl.h"
 #include "gears/gsync.h"
@@ -197,7 +198,9 @@ static void run_registration_sync(struct greg *g, int64_t time_ms)
 static void fire_registration(struct gtimer *t, int64_t time_ms)
 {
     struct greg *g = t->g;
-    if (greg__in_flight(g)) {
+    /* While clients are paused main changes nothing, either; workers wait themselves. */
+    bool paused = g->plan->mode == GMODE_SYNC && pause_holds(NULL);
+    if (paused || greg__in_flight(g)) {
         t->skipped++;
         return;
     }

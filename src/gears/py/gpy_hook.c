@@ -25,10 +25,11 @@ PyObject *gpy__call_next(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     return gpy__run_words(&base, e->hook.command->name, args, nargs);
 }
 
+/* A reference: objects are made while it is used, and that may let others have the GIL. */
 static struct ghold *hold_here(void)
 {
     struct gexec *e = gpy__here()->exec;
-    if (e && e->hold) return e->hold;
+    if (e && e->hold) return ghold_ref(e->hold);
     PyErr_SetString(gpy__names.error, "Can not get command ctx");
     return NULL;
 }
@@ -47,6 +48,7 @@ PyObject *gpy__get_command(PyObject *self, PyObject *unused)
         if (word) PyList_SET_ITEM(list, i, word);
         else Py_CLEAR(list);
     }
+    ghold_unref(h);
     return list;
 }
 
@@ -57,12 +59,12 @@ PyObject *gpy__override_reply(PyObject *self, PyObject *value)
     struct ghold *h = hold_here();
     if (!h) return NULL;
     const struct gpy_form form = gpy__form_of(gpy__me()->exec);
-    if (!gpy__to_tape(value, &reply, &form)) {
-        tape_release(&reply);
-        return NULL;
-    }
-    /* The conversion runs no code that could end the execution: the hold is still there. */
-    if (ghold_override(h, &reply)) Py_RETURN_NONE;
+    bool made = gpy__to_tape(value, &reply, &form);
+    bool first = made && ghold_override(h, &reply);
+    if (!made) tape_release(&reply);
+    ghold_unref(h);
+    if (!made) return NULL;
+    if (first) Py_RETURN_NONE;
     PyErr_SetString(gpy__names.error, "Can only override reply once");
     return NULL;
 }

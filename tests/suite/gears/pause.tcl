@@ -119,6 +119,25 @@ GB('CommandReader').map(lambda r: execute('SET', 'hook', 1)).register(hook='get'
         client::close $m
     }
 
+    test "what runs by the clock waits or is skipped" -needs python {
+        foreach mode {sync async_local} {
+            r RG.PYEXECUTE "GB('TimeReader').foreach(lambda r: execute('INCR', 'n'))\
+                .register(every=5, mode='$mode')"
+            wait_for {[r GET n] > 2}
+            r CLIENT PAUSE 100000 WRITE
+            set n [r GET n]
+            # Some of its times have come and gone.
+            set args [dict get [dict get [lindex [r RG.DUMPREGISTRATIONS] 0] RegistrationData] args]
+            set next [dict get $args next]
+            wait_for {[clock milliseconds] > $next + 50}
+            expect [r GET n] $n
+            r CLIENT UNPAUSE
+            wait_for {[r GET n] > $n}
+            foreach reg [r RG.DUMPREGISTRATIONS] { r RG.UNREGISTER [lindex $reg 1] }
+            r DEL n
+        }
+    }
+
     test "what has run out stays while clients are paused, though a program asks" -needs python {
         r DEBUG EFFECTS ON
         r SET k v PX 1
