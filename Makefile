@@ -174,6 +174,13 @@ $(GEN)/gears_prelude.h: src/gears/py/prelude.py utils/embed | $(B)/.checked
 	$(Q)$(PYTHON3) utils/embed gpy_prelude $< $@
 $(B)/obj/gears/py/gpy_start.o: $(GEN)/gears_prelude.h
 
+# And so does the program that installs packages.
+$(GEN)/gears_packages.h: src/gears/packages.py utils/embed | $(B)/.checked
+	$(call say,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PYTHON3) utils/embed gears_packages $< $@
+$(B)/obj/gears/gpip.o: $(GEN)/gears_packages.h
+
 $(B)/obj/commands_table.o: $(gen_stamp) $(B)/.flags
 	$(call say,CC,$(GEN)/commands_table.c)
 	$(Q)mkdir -p $(@D)

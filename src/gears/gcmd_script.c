@@ -8,6 +8,8 @@
 #include "gears/gconf.h"
 #include "gears/gscript.h"
 
+#define REQUIREMENTS_MAX 100
+
 static const char no_blocking[] = "Can not run gears inside a multi exec, lua, or when blocking is "
                                   "not allowed";
 
@@ -106,7 +108,9 @@ static enum status parse_option(struct exec_ctx *ctx, int *i, struct gscript_opt
         if (!is_id(o->id))
             return gcmd_error(ctx, "ID must be compose of: ['A'-'Z' | 'a'-'z' | '0' - '9' | '-' | "
                                    "'_']");
-    } else if (!arg_is(word, "FORCE_REINSTALL_REQUIREMENTS")) {
+    } else if (arg_is(word, "FORCE_REINSTALL_REQUIREMENTS")) {
+        o->force = true;
+    } else {
         return error_of(ctx, "Unknown arguments were given: ", arg_view(word), "");
     }
     return STATUS_OK;
@@ -117,9 +121,9 @@ static enum status parse_options(struct exec_ctx *ctx, int at, struct gscript_op
 {
     for (int i = at; i < ctx->argc; i++) {
         if (arg_is(&ctx->argv[i], "REQUIREMENTS")) {
-            if (i + 1 == ctx->argc) return STATUS_OK;
-            return gcmd_error(ctx, "Could not satisfy requirements: this server installs none, "
-                                   "the packages must be there for its Python already.");
+            o->reqs = &ctx->argv[i + 1];
+            o->req_count = ctx->argc - i - 1;
+            return STATUS_OK;
         }
         if (parse_option(ctx, &i, o)) return STATUS_ERR;
     }
@@ -146,12 +150,24 @@ static enum status check_sessions(struct exec_ctx *ctx, const struct gscript_opt
     return STATUS_OK;
 }
 
+static enum status check_requirements(struct exec_ctx *ctx, const struct gscript_options *o)
+{
+    if (o->req_count > REQUIREMENTS_MAX)
+        return gcmd_error(ctx, "Could not satisfy requirements: there are more than 100");
+    for (int i = 0; i < o->req_count; i++) {
+        const char *why = greq_refusal(arg_view(&o->reqs[i]));
+        if (why) return gcmd_error(ctx, why);
+    }
+    return STATUS_OK;
+}
+
 /* The text is argument `at`, its options stand behind it. */
 static enum status execute(struct exec_ctx *ctx, int at, const struct gears_language *language)
 {
     struct gscript_options o = {.language = language, .code = arg_view(&ctx->argv[at])};
     if (!gcmd_may_block(ctx)) return gcmd_error(ctx, no_blocking);
-    if (parse_options(ctx, at + 1, &o) || check_sessions(ctx, &o)) return STATUS_ERR;
+    if (parse_options(ctx, at + 1, &o) || check_sessions(ctx, &o) || check_requirements(ctx, &o))
+        return STATUS_ERR;
     uint64_t id = client_id(ctx->client);
     o.user = client_user(ctx->client);
     client_block(ctx, gscript_gone, NULL);

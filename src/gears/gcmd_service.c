@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * RG.* about the engine, its sessions and its packages. What RedisGears' clients ask at their start
- * must have an answer even where there is little to say: no plugin but Python's, no packages of
- * sessions' own, no cluster.
+ * must have an answer even where there is little to say: no plugin but Python's, no cluster.
  */
 #include "gears/gcmd.h"
 #include "gears/greg.h"
@@ -17,13 +16,6 @@ enum status cmd_rg_dumpplugins(struct exec_ctx *ctx)
     reply_array(ctx, 2);
     reply_bulk_cstr(ctx, "GearsPythonPlugin");
     reply_int(ctx, PLUGIN_VERSION);
-    return STATUS_OK;
-}
-
-enum status cmd_rg_pydumpreqs(struct exec_ctx *ctx)
-{
-    if (!gcmd_allowed(ctx)) return STATUS_ERR;
-    reply_array(ctx, 0);
     return STATUS_OK;
 }
 

@@ -12,6 +12,7 @@
 #include "gears/gmodule.h"
 #include "gears/gpy.h"
 #include "gears/greg.h"
+#include "gears/greq.h"
 #include "gears/grun.h"
 
 void gears_options_register(void)
@@ -20,6 +21,7 @@ void gears_options_register(void)
     gext_register();
     gmodule_register();
     ginfo_register();
+    greq_register();
 }
 
 enum status gears_setup(void)

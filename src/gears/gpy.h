@@ -128,6 +128,10 @@ enum status gpy_token_take(const atomic_bool *abort_flag) MUST_CHECK;
  * whatever runs here already. */
 void gpy_call_logged(void *function, struct gsession *session, struct gstop *stop);
 
+/* What the profilers of a session have seen, sorted by `order`, as text; or, with NULL, forgets it.
+ * False: `out` has the text of a failure. */
+bool gpy_profile(struct gsession *session, const char *order, struct buf *out);
+
 /* ---- any thread ---- */
 
 /* Fills the members of an api for extensions that deal with values; false without Python. */
@@ -156,6 +160,9 @@ size_t gpy_memory_peak(void);
 
 /* Above this many bytes Python gets MemoryError. 0: no limit. */
 void gpy_memory_limit(size_t bytes);
+
+/* The path of the program that belongs to this Python; false if it isn't where it should be. */
+bool gpy_program(char *out, size_t size);
 
 /* "3.11.2"; "none" without Python. */
 const char *gpy_version(void);

@@ -8,6 +8,13 @@
 
 #include "gears/gpy.h"
 
+bool gpy_program(char *out, size_t size)
+{
+    UNUSED(out);
+    UNUSED(size);
+    return false;
+}
+
 enum status gpy_start(char *error, size_t error_size)
 {
     snprintf(error, error_size, "this server was built without Python (make PYTHON=no)");
@@ -91,6 +98,15 @@ bool gpy_resume_exec(struct gexec *e)
     UNUSED(e);
     ASSERT(!"no interpreter");
     return true;
+}
+
+bool gpy_profile(struct gsession *session, const char *order, struct buf *out)
+{
+    UNUSED(session);
+    UNUSED(order);
+    UNUSED(out);
+    ASSERT(!"no interpreter");
+    return false;
 }
 
 void gpy_call_logged(void *function, struct gsession *session, struct gstop *stop)

@@ -5,6 +5,7 @@
  */
 #include "exec/reply.h"
 #include "gears/greg_impl.h"
+#include "gears/greq.h"
 
 /* The names of register()'s keyTypes. */
 static const struct {
@@ -174,7 +175,12 @@ static void reply_session(struct exec_ctx *ctx, const struct gsession *s)
         grun_format_id(id, s->regs[i]->plan->number);
         buf_printf(&text, "%s'%s'", i ? "," : "", id);
     }
-    buf_append_cstr(&text, "], 'depsList':[]}");
+    buf_append_cstr(&text, "], 'depsList':[");
+    for (size_t i = 0; i < s->req_count; i++) {
+        if (i) buf_append_cstr(&text, ",");
+        greq_describe(s->reqs[i], &text);
+    }
+    buf_append_cstr(&text, "]}");
     reply_bulk(ctx, text.ptr, text.len);
     buf_release(&text);
 }
@@ -217,6 +223,15 @@ static void reply_text_pair(struct exec_ctx *ctx, const char *name, const char *
     else reply_null(ctx);
 }
 
+static void reply_requirements(struct exec_ctx *ctx, const struct gsession *s, bool verbose)
+{
+    struct tape list = {0};
+    for (size_t i = 0; i < s->req_count; i++) greq_dump_one(s->reqs[i], verbose, &list);
+    reply_array(ctx, s->req_count);
+    tape_reply(&list, ctx);
+    tape_release(&list);
+}
+
 /* One of the references is the dump's own. */
 static void reply_session_of(struct exec_ctx *ctx, const struct gsession *s, bool verbose)
 {
@@ -228,7 +243,7 @@ static void reply_session_of(struct exec_ctx *ctx, const struct gsession *s, boo
     reply_text_pair(ctx, "dead", dead_word(s));
     reply_pair(ctx, "requirementInstallationNeeded", 0);
     reply_bulk_cstr(ctx, "requirements");
-    reply_array(ctx, 0);
+    reply_requirements(ctx, s, verbose);
     reply_bulk_cstr(ctx, "registrations");
     reply_array(ctx, s->reg_count);
     for (size_t i = 0; i < s->reg_count; i++) {

@@ -95,6 +95,8 @@ static void free_script(struct gscript *s)
 {
     mem_free(s->code);
     mem_free(s->replace_with);
+    greq_wish_free(&s->wish);
+    buf_release(&s->unsatisfied);
     buf_release(&s->error);
     gsession_unref(s->session);
     mem_free(s);
@@ -226,6 +228,12 @@ static void run_script(struct gjob *job, const char *failure)
         free_script(s);
         return;
     }
+    if (s->unsatisfied.len) {
+        unlink_script(s);
+        post_error(s, buf_view(&s->unsatisfied));
+        free_script(s);
+        return;
+    }
     s->began_us = clock_mono_us();
     gpy_run_script(s);
     if (s->outcome != GSCRIPT_OK) end_time_events(s);
@@ -259,6 +267,16 @@ static void set_form(struct gscript *s, const struct gscript_options *options)
     *s->session->limits = options->limits;
 }
 
+static void take_wish(struct gscript *s, const struct gscript_options *o)
+{
+    struct greq_wish *wish = &s->wish;
+    if (!o->req_count) return;
+    wish->names = mem_alloc(sizeof(*wish->names) * (size_t)o->req_count);
+    wish->force = o->force;
+    for (; wish->count < (size_t)o->req_count; wish->count++)
+        wish->names[wish->count] = mem_dup(o->reqs[wish->count].ptr, o->reqs[wish->count].len);
+}
+
 void gscript_start(uint64_t client_id, const struct gscript_options *options)
 {
     char made_up[RANDOM_ID_LEN + 1];
@@ -281,6 +299,8 @@ void gscript_start(uint64_t client_id, const struct gscript_options *options)
     s->session = gsession_new(id, options->desc, options->user);
     s->requests_tail = &s->requests;
     set_form(s, options);
+    take_wish(s, options);
     link_script(s);
-    grun_submit(&s->job);
+    if (s->wish.count) greq_submit(s);
+    else grun_submit(&s->job);
 }

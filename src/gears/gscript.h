@@ -14,6 +14,7 @@
 
 #include "gears/gext.h"
 #include "gears/greg.h"
+#include "gears/greq.h"
 #include "gears/grun.h"
 
 enum gscript_outcome { GSCRIPT_OK, GSCRIPT_FAILED };
@@ -29,6 +30,8 @@ struct gscript {
     bool traceback;
     bool upgrade;       /* replaces the registrations of the session of the same id */
     char *replace_with; /* or of this session; NULL if not given */
+    struct greq_wish wish; /* its requirements */
+    struct buf unsatisfied; /* why it doesn't get them; empty: it does */
     struct gsession *session;
     struct glimits limits; /* of the body */
     struct gstop stop;
@@ -53,6 +56,9 @@ struct gscript_options {
     struct exec_user *user;             /* who submits it */
     bool explain;                       /* show what would be done, instead of doing it */
     bool native;                        /* results have types */
+    const struct arg *reqs;             /* the words behind REQUIREMENTS */
+    int req_count;
+    bool force;                         /* FORCE_REINSTALL_REQUIREMENTS */
     bool limited;
     struct glimits limits;              /* if so: what LIMITS sets */
 };

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "gears/gpy.h"
+#include "gears/greq.h"
 
 static struct {
     pthread_mutex_t mutex; /* guards the list */
@@ -56,7 +57,9 @@ void gsession_unref(struct gsession *s)
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
     forget(s);
     gpy_discard(s->globals);
+    gpy_discard(s->profiles);
     exec_user_unref(s->user);
+    greq_release(s->reqs, s->req_count, s->replaced);
     mem_free(s->regs);
     mem_free(s->limits);
     mem_free(s->id);

@@ -24,6 +24,7 @@
 
 struct glimits;
 struct greg;
+struct greq;
 
 struct gsession {
     atomic_uint refs;
@@ -33,6 +34,11 @@ struct gsession {
     struct exec_user *user; /* who submitted it and with whose rights it acts; a reference */
     bool explained;         /* its code may not reach the data: RG.EXPLAIN */
     bool native;            /* its results are to have the types of RESP3 */
+    void *profiles;         /* list of profilers that nobody uses; a Python reference, or NULL;
+                               guard: the GIL, as of the number */
+    uint64_t profile_resets;
+    struct greq **reqs;     /* its requirements, a reference of each; set before its body runs */
+    size_t req_count;
     struct glimits *limits; /* what RG.PYEXECUTE sets of them; NULL: nothing. Owned */
 
     struct greg **regs; /* its registrations, oldest first; guard: the token */

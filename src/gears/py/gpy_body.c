@@ -80,6 +80,7 @@ void gpy_run_script(struct gscript *script)
     me->depth = 0;
     me->origin = NULL;
     gpy__tidy();
+    gpy__use_packages(script->session);
     PyObject *globals = new_globals();
     script->outcome = GSCRIPT_OK;
     if (!globals || !run_code(script, globals)) fail(me, script);

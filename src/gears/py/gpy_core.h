@@ -55,6 +55,7 @@ struct gpy_thread {
     struct gwatch *atomic_watch; /* of the block that is open; NULL: its time isn't limited */
     struct tape tape; /* scratch of execute() */
     struct buf text;  /* scratch of results */
+    PyObject *profiler; /* which is enabled here, or NULL; borrowed */
 };
 
 /* The calling thread's; never NULL. Any thread. */
@@ -214,6 +215,22 @@ static inline bool gpy__is_native(PyObject *o)
 
 /* With gears.error raised, if the script that runs here is only explained. */
 bool gpy__refuse_explained(const char *what);
+/* What runs here is measured for a session; gpy_profile.c. */
+struct gpy_profiled {
+    PyObject *profiler; /* NULL: nothing is measured */
+    PyObject *outer;
+    struct gsession *session;
+    uint64_t resets;
+};
+/* Begins, unless session is NULL; what is measured for an outer one rests. */
+void gpy__profile_begin(struct gpy_thread *me, struct gsession *session, struct gpy_profiled *p);
+/* Ends. */
+void gpy__profile_end(struct gpy_thread *me, struct gpy_profiled *p);
+/* Goes on with the outer one: after the thread's profile function has been cleared. */
+void gpy__profile_resume(struct gpy_thread *me, struct gpy_profiled *p);
+
+/* Before a script's body: what was installed for it can be imported. gpy_packages.c. */
+void gpy__use_packages(const struct gsession *session);
 
 /* StreamReader's arguments of register(); NULL with an exception. */
 struct gstream_args *gpy__stream_args(PyObject *kwargs, bool sync);

@@ -29,6 +29,7 @@
 #include "base/futex.h"
 #include "base/log.h"
 #include "base/mpsc.h"
+#include "gears/greq.h"
 #include "gears/gsync.h"
 #include "gears/py/gpy_core.h"
 #include "gears_prelude.h"
@@ -98,6 +99,15 @@ static bool find_prefix(char out[PATH_MAX])
     }
 }
 
+bool gpy_program(char *out, size_t size)
+{
+    char prefix[PATH_MAX];
+    if (!find_prefix(prefix)) return false;
+    int len = snprintf(out, size, "%s/bin/python%d.%d", prefix, PY_MAJOR_VERSION,
+                       PY_MINOR_VERSION);
+    return len > 0 && (size_t)len < size && access(out, X_OK) == 0;
+}
+
 static PyStatus pre_initialize(void)
 {
     PyPreConfig pre;
@@ -158,7 +168,8 @@ static PyObject *run_prelude(void)
 static bool settle(PyObject *prelude)
 {
     PyObject *fn = PyDict_GetItemString(prelude, "_settle");
-    PyObject *done = fn ? PyObject_CallFunction(fn, "d", SWITCH_INTERVAL_S) : NULL;
+    PyObject *system_too = greq_settings.system_packages ? Py_True : Py_False;
+    PyObject *done = fn ? PyObject_CallFunction(fn, "dO", SWITCH_INTERVAL_S, system_too) : NULL;
     Py_XDECREF(done);
     return done && PyDict_DelItemString(prelude, "_settle") == 0;
 }

@@ -834,6 +834,7 @@ bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     struct gpy_thread outer = *me; /* an event inside of a script's command: restored below */
     bool had_gil = me->has_gil;
     struct gpy_limited before;
+    struct gpy_profiled profiled;
     if (!had_gil) gpy__enter(me);
     gpy__stop_begin(me, &e->stop);
     gpy__limit_begin(me, &before, &e->limits.own, &e->meter,
@@ -849,7 +850,9 @@ bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
 
     uint64_t held_since = unit ? ticks_now() : 0;
     struct runner r = {.exec = e, .me = me, .most = records_allowed(e)};
+    gpy__profile_begin(me, e->limits.profile ? me->session : NULL, &profiled);
     run(&r, input);
+    gpy__profile_end(me, &profiled);
     free_cells(&r);
 
     gpy__atomic_abandon(me);
@@ -858,6 +861,7 @@ bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     gpy__limit_end(me, &before);
     gpy__stop_end(me);
     gpy__stop_resume(me, outer.stop, outer.stop_since_us);
+    gpy__profile_resume(me, &profiled);
     me->script = outer.script;
     me->session = outer.session;
     me->exec = outer.exec;

@@ -9,9 +9,14 @@ The builder checks as little as it can: the native side (`redisgears.PyFlatExecu
 operations, their number of arguments and their error texts. Operations that are made of others
 are put together here, of native steps where no function of the user's is involved.
 """
+import cProfile
 import copy
-import io as _io
+import importlib as _importlib
+import io
+import os.path as _os_path
 import pickle as _pickle
+import pstats
+import site as _site
 import sys as _sys
 import traceback as _traceback
 
@@ -36,6 +41,8 @@ from redisgears import overrideReply as override_reply
 
 # Readers that RG.GETEXECUTION's users know as a PythonReader with a function of ours.
 _BUILT_ON_PYTHON = ('KeysOnlyReader', 'ShardsIDReader')
+# Folders of what the system's administrator has installed for the system's Python.
+_PACKAGES = ('dist-packages', 'site-packages')
 _LEVELS = ('debug', 'verbose', 'notice', 'warning')
 
 
@@ -295,11 +302,46 @@ class GearsBuilder(metaclass=_Sealed):
 GB = GearsBuilder
 
 
+# ---- profiling ----
+
+def profilerCreate():
+    """A profiler, which doesn't run yet."""
+    return cProfile.Profile()
+
+
+def profileStart(profiler):
+    """From here on what this thread calls is measured."""
+    profiler.enable()
+
+
+def profileStop(profiler):
+    """The end of what profileStart began, on the same thread."""
+    profiler.disable()
+
+
+def _profile_text(profilers, order):
+    used = [p for p in profilers if p.getstats()]
+    out = io.StringIO()
+    stats = pstats.Stats(*(used or [profilerCreate()]), stream=out)
+    if order not in stats.get_sort_arg_defs():
+        raise flat_error('Unknown order %s' % order)
+    stats.sort_stats(order)
+    stats.print_stats()
+    stats.print_callers()
+    stats.print_callees()
+    return out.getvalue()
+
+
+def profileGetInfo(profiler, order='tottime'):
+    """What a profiler has seen, as text: functions, their callers, whom they call."""
+    return _profile_text([profiler], order)
+
+
 # ---- for the native side ----
 
 def _pack(value):
     """Pickles by value what belongs to a script, by reference what can be imported."""
-    out = _io.BytesIO()
+    out = io.BytesIO()
     _cloudpickle.CloudPickler(out).dump(value)
     return out.getvalue()
 
@@ -316,8 +358,20 @@ def _format_exception(kind, value, trace):
     return _traceback.format_exception(kind, value, trace)
 
 
-def _settle(switch_interval_s):
+def _use_packages(path, forgotten):
+    """Before a script with requirements: modules that were replaced are imported anew."""
+    for name in list(_sys.modules):
+        if name.partition('.')[0] in forgotten:
+            del _sys.modules[name]
+    if path:
+        _site.addsitedir(path)
+    _importlib.invalidate_caches()
+
+
+def _settle(switch_interval_s, system_packages):
     """Once, at the start of the interpreter: what a process-wide Python must not touch."""
+    if not system_packages:
+        _sys.path[:] = [p for p in _sys.path if _os_path.basename(p) not in _PACKAGES]
     _sys.setswitchinterval(switch_interval_s)
     _sys.stdin = _sys.__stdin__ = open('/dev/null', encoding='utf-8')
     _sys.stdout = _sys.__stdout__ = redisgears._LogFile('notice')
