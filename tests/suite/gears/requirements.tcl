@@ -5,7 +5,7 @@
 
 source -encoding utf-8 [file join [file dirname [info script]] ../../support/gears.tcl]
 
-tags threads
+tags threads slow
 
 set wheels [file join [pwd] build test-wheels-[pid]]
 set ::env(PIP_NO_INDEX) 1
