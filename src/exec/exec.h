@@ -150,7 +150,7 @@ struct exec_event {
     unsigned depth;      /* 0: caused by a client; n: by a subscriber's own commands, n deep */
     struct kv_unit *unit; /* to join with exec_run */
     const void *origin;  /* of the exec_call that caused it; NULL: a client's */
-    const void *gone;    /* of a key that is gone: what kv_on_gone made of it. During the call */
+    const void *gone; /* of a key that is gone: what kv_on_gone made of it. During the call */
     unsigned generation; /* 0: of the command itself; n: what subscribers did in turn */
     bool in_multi; /* of one of the commands of an EXEC: nobody can be made to wait */
 };

@@ -5,6 +5,8 @@
  */
 #include "gears/gexplain.h"
 
+#include "base/num.h"
+
 static void put_text(struct tape *t, const char *text)
 {
     tape_bytes(t, TAPE_BULK, text, strlen(text));
@@ -69,6 +71,23 @@ static void put_limits(struct tape *t, const struct gplan *plan)
     tape_patch(t, head, TAPE_MAP, count);
 }
 
+/* What it is registered for: a name, a command, a prefix, a time. */
+static void put_event(struct tape *t, const struct greg_request *r)
+{
+    const struct gtime_spec *time = r->time;
+    char every[NUM_I64_LEN];
+    if (r->trigger)
+        put_text_or_null(t, r->trigger, r->trigger_len);
+    else if (r->hook.name)
+        put_text_or_null(t, r->hook.name, r->hook.name_len);
+    else if (time && time->every_ms)
+        put_text_or_null(t, every, num_format_i64(every, time->every_ms));
+    else if (time)
+        put_text(t, time->text);
+    else
+        put_text_or_null(t, r->prefix, r->prefix_len);
+}
+
 /* `request` NULL: a run. */
 static void put_plan(struct tape *t, const struct gplan *plan, const struct greg_request *request)
 {
@@ -77,12 +96,8 @@ static void put_plan(struct tape *t, const struct gplan *plan, const struct greg
     put_text(t, request ? "register" : "run");
     put_reader(t, plan);
     put_text(t, "arg");
-    if (!request)
-        put_text_or_null(t, plan->arg, plan->arg_len);
-    else if (request->trigger)
-        put_text_or_null(t, request->trigger, request->trigger_len);
-    else
-        put_text_or_null(t, request->prefix, request->prefix_len);
+    if (request) put_event(t, request);
+    else put_text_or_null(t, plan->arg, plan->arg_len);
     put_text(t, "mode");
     put_text(t, gmode_name(plan->mode));
     put_text(t, "desc");

@@ -95,6 +95,16 @@ GB('KeysReader', desc='a, b').foreach(f).register('a,*', mode='sync', eventTypes
         r RG.UNREGISTER [lindex [r RG.DUMPREGISTRATIONS] 0 1]
     }
 
+    test "registrations: of streams" -needs python {
+        r RG.PYEXECUTE "GB('StreamReader').register('s*', batch=5, onFailedPolicy='retry')"
+        set line [lindex [dict get [sections_of [r INFO rg]] rg_regisrations] 0]
+        expect [lrange [dict keys [fields $line]] end-9 end] {avgEstimatedLagMS lastError batchSize\
+            durationMS stream status trimStream onFailedPolicy retryInterval PD}
+        expect [dict get [fields $line] status] OK
+        expect [dict get [fields $line] onFailedPolicy] retry
+        r RG.UNREGISTER [lindex [r RG.DUMPREGISTRATIONS] 0 1]
+    }
+
     test "executions are counted" -needs python {
         set before [llength [r RG.DUMPEXECUTIONS]]
         set id [r RG.PYEXECUTE "GB('ShardsIDReader').run()" UNBLOCKING]

@@ -222,6 +222,20 @@ GB('KeysReader').run()"]
         expect [r RG.EXPLAIN "x = 1"] {}
     }
 
+    test "EXPLAIN: what each kind of registration is for" -needs python {
+        set plans [r RG.EXPLAIN "
+GB('CommandReader').register(hook='hset', mode='sync')
+GB('StreamReader').register('s:*', batch=10)
+GB('TimeReader').register(every=5000)
+GB('TimeReader').register(cron='0 4 * * *')
+GB('PythonReader').run(lambda: 1)"]
+        expect [lmap plan $plans {list [dict get $plan reader] [dict get $plan arg]}] [list \
+            {CommandReader hset} {StreamReader s:*} {TimeReader 5000} {TimeReader {0 4 * * *}} \
+            {PythonReader (nil)}]
+        expect [r RG.DUMPREGISTRATIONS] {}
+        expect [r HSET h f v] 1
+    }
+
     test "EXPLAIN: what a body may not do" -needs python {
         foreach {call what} {
             execute('SET','x',1)            execute
