@@ -179,19 +179,25 @@ static void resume(struct gstream *s)
 
 /* ---- what all have done ---- */
 
-void gstream__trim(struct gstream *s, const struct gstream_hold *h, const struct gstream_place *p)
+static void trim(struct kv_unit *u, struct gstream_flight *f, const struct gstream_place *p,
+                 struct view key)
 {
     struct stream_id least = STREAM_ID_MAX, from;
     bool wanted = false;
     if (p->db->id != 0) return; /* where nobody reads */
     LIST_EACH(&streams.live, n) {
         const struct gstream *o = CONTAINER_OF(n, struct gstream, live);
-        if (o->removed || !wants(o, buf_view(&s->flight.key))) continue;
+        if (o->removed || !wants(o, key)) continue;
         wanted |= o->args->trim;
         if (!gstream_needs_from(p->stream, o->group, &from)) return;
         if (stream_id_compare(from, least) < 0) least = from;
     }
-    if (wanted) gstream_trim(h->unit, &s->flight, p, least);
+    if (wanted) gstream_trim(u, f, p, key, least);
+}
+
+void gstream__trim(struct gstream *s, const struct gstream_hold *h, const struct gstream_place *p)
+{
+    trim(h->unit, &s->flight, p, buf_view(&s->flight.key));
 }
 
 /* ---- when a worker is needed ---- */
@@ -405,6 +411,13 @@ static void ending_free(struct ending *d)
     mem_free(d);
 }
 
+/* On one stream, where others may have waited for it with trimming. */
+static void end_group(struct kv_unit *u, struct view key, struct view group)
+{
+    struct gstream_place p = {.db = kv_db(0), .stream = gstream_destroy(u, key, group)};
+    if (p.stream) trim(u, NULL, &p, key);
+}
+
 struct ender {
     const struct ending *d;
     struct kv_unit *unit;
@@ -417,7 +430,7 @@ static void end_here(void *ctx, struct kv_entry *e)
     if (kv_entry_type(e) != TYPE_STREAM || key.len < prefix.len - 1 ||
         memcmp(key.ptr, prefix.ptr, prefix.len - 1) != 0)
         return;
-    gstream_destroy(x->unit, key, x->d->group);
+    end_group(x->unit, key, x->d->group);
 }
 
 /* A slice of it; true when the group is gone everywhere. */
@@ -472,7 +485,7 @@ void gstream_settle(void)
         if (is_continued(d->group)) {
             ending_free(d);
         } else if (is_exact(d->prefix)) {
-            gstream_destroy(&unit, d->prefix, d->group);
+            end_group(&unit, d->prefix, d->group);
             ending_free(d);
         } else {
             d->next = streams.endings;

@@ -382,14 +382,14 @@ bool gstream_needs_from(const struct stream *s, struct view group, struct stream
 }
 
 void gstream_trim(struct kv_unit *u, struct gstream_flight *f, const struct gstream_place *p,
-                  struct stream_id min)
+                  struct view key_view, struct stream_id min)
 {
     struct stream *s = p->stream;
-    bool good = removed_from(s) == f->removed;
+    bool good = f && removed_from(s) == f->removed;
     if (s->length == 0 || stream_id_compare(s->first_id, min) >= 0) return;
     uint64_t removed = stream_trim(s, &(struct stream_trim){.by_id = true, .min_id = min});
     if (!removed) return;
-    struct arg key = arg_of_view(buf_view(&f->key));
+    struct arg key = arg_of_view(key_view);
     kv_touch(u, p->db, &key);
     kv_event(u, KV_EVENT_STREAM, "xtrim", p->db, &key);
     exec_dirty_add(removed);
@@ -436,15 +436,15 @@ enum status gstream_bury(struct kv_unit *u, const struct gstream_flight *f, size
     return st;
 }
 
-bool gstream_destroy(struct kv_unit *u, struct view key, struct view group)
+struct stream *gstream_destroy(struct kv_unit *u, struct view key, struct view group)
 {
     struct stream *s = stream_at(u, kv_db(0), key);
     struct stream_group *g = s ? stream_group_find(s, group) : NULL;
-    if (!g) return false;
+    if (!g) return s;
     struct arg name = arg_of_view(key);
     stream_group_drop(s, g);
     group_event(u, kv_db(0), key, "xgroup-destroy");
     block_wake(kv_db(0), &name);
     if (kv_effect_mask) effect_group(u, kv_db(0), "DESTROY", key, group, 0);
-    return true;
+    return s;
 }

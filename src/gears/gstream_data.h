@@ -84,9 +84,10 @@ void gstream_ack(struct kv_unit *u, struct gstream_flight *f, const struct gstre
  * needs all. */
 bool gstream_needs_from(const struct stream *s, struct view group, struct stream_id *from_out);
 
-/* Removes the entries before `min`. */
+/* Removes the entries before `min` from the stream under key; `f` is the flight that comes from
+ * there, or NULL. */
 void gstream_trim(struct kv_unit *u, struct gstream_flight *f, const struct gstream_place *p,
-                  struct stream_id min);
+                  struct view key, struct stream_id min);
 
 /* Adds entry i of the batch, with what it came to, to the stream `to`, for the user. On failure
  * the error is in error_out. */
@@ -94,7 +95,7 @@ enum status gstream_bury(struct kv_unit *u, const struct gstream_flight *f, size
                          struct view to, struct view why, struct exec_user *user,
                          struct buf *error_out) MUST_CHECK;
 
-/* Ends the group, if the key is a stream that has it; true if so. */
-bool gstream_destroy(struct kv_unit *u, struct view key, struct view group);
+/* Ends the group, if the key is a stream that has it. Returns the stream, if it is one. */
+struct stream *gstream_destroy(struct kv_unit *u, struct view key, struct view group);
 
 #endif

@@ -16,6 +16,8 @@
 
 /* Then other jobs get the worker. */
 #define TURN_US 5000
+/* A batch that took more isn't kept for the next one to use its room. */
+#define KEEP_BYTES ((size_t)1 << 20)
 
 /* ---- the token and the unit ---- */
 
@@ -51,7 +53,7 @@ static bool user_is_gone(const struct gstream *s)
 /* Nothing is delivered for somebody who doesn't exist. */
 static void stop_for_nobody(struct gstream *s)
 {
-    greg__note_failure(s->g, VIEW_LIT("the user for whom this runs doesn't exist any more"));
+    greg__set_error(s->g, VIEW_LIT("the user for whom this runs doesn't exist any more"));
     s->status = GSTREAM_ABORTED;
     gstream__drop_ready(s);
 }
@@ -204,6 +206,7 @@ static void end_batch(struct gstream *s, struct gexec *e, struct gstream_hold *h
 static void land(struct gstream *s, struct gstream_hold *h)
 {
     struct gstream_state *st = s->current;
+    if (s->flight.raw.bytes.cap > KEEP_BYTES) gstream_flight_release(&s->flight);
     s->in_flight = false;
     s->current = NULL;
     if (s->removed)

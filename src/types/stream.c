@@ -283,7 +283,8 @@ void stream_walk_init(struct stream_walk *w, const struct stream *s, struct stre
     if (!reverse && !idmap_at(&s->blocks, w->block)) w->block = idmap_first(&s->blocks);
 }
 
-/* Enters the walk's block; false if there is none. */
+/* Enters the walk's block; false if there is none. A stream that is consumed from its front would
+ * be walked over what is removed there again and again. */
 static bool walk_enter(struct stream_walk *w)
 {
     const struct idmap_slot *slot = idmap_at(&w->stream->blocks, w->block);
@@ -294,7 +295,11 @@ static bool walk_enter(struct stream_walk *w)
     head_read(w->lp, &head);
     w->master_fields = head.fields;
     w->entries = head.entries;
-    w->at = w->reverse ? w->lp + listpack_bytes(w->lp) - 1 : head.entries;
+    w->at = head.entries;
+    if (w->reverse)
+        w->at = w->lp + listpack_bytes(w->lp) - 1;
+    else if (slot == idmap_at(&w->stream->blocks, idmap_first(&w->stream->blocks)))
+        w->at += w->stream->front;
     return true;
 }
 
@@ -364,15 +369,26 @@ bool stream_last(const struct stream *s, struct stream_entry *e_out)
 
 static void update_first(struct stream *s)
 {
-    struct stream_walk w;
+    struct stream_walk w = {.stream = s, .block = idmap_first(&s->blocks)};
+    struct raw_entry raw = {.flags = ENTRY_DELETED};
     struct stream_entry e;
+    if (walk_enter(&w))
+        while (raw.flags & ENTRY_DELETED && walk_step(&w, &raw)) continue;
+    if (!(raw.flags & ENTRY_DELETED)) {
+        s->first_id = raw.shown.id;
+        s->front = (size_t)(raw.flags_at - w.entries);
+        return;
+    }
+    /* Nothing is left, or a file brought a block of which nothing is. */
     stream_walk_init(&w, s, STREAM_ID_MIN, STREAM_ID_MAX, false);
     s->first_id = stream_walk_next(&w, &e) ? e.id : STREAM_ID_MIN;
 }
 
-static void block_drop(struct stream *s, struct stream_id master)
+static void block_drop(struct stream *s, struct idmap_pos block)
 {
-    mem_free(idmap_remove(&s->blocks, stream_id_key(master)));
+    const struct idmap_slot *slot = idmap_at(&s->blocks, block);
+    if (slot == idmap_at(&s->blocks, idmap_first(&s->blocks))) s->front = 0;
+    mem_free(idmap_remove(&s->blocks, slot->id));
 }
 
 /* Marks an entry; no byte moves, since both numbers are of the shortest kind. */
@@ -397,7 +413,7 @@ bool stream_remove(struct stream *s, struct stream_id id)
     struct block_head head;
     head_counts(w.lp, &head);
     if (head.live == 1) {
-        block_drop(s, w.master);
+        block_drop(s, w.block);
     } else {
         struct idmap_slot *slot = idmap_at(&s->blocks, w.block);
         uint8_t *lp = slot->ptr;
@@ -463,7 +479,7 @@ uint64_t stream_trim(struct stream *s, const struct stream_trim *t)
             if (!t->approximate) removed += trim_within(s, t);
             break;
         }
-        block_drop(s, stream_key_id(slot->id));
+        block_drop(s, idmap_first(&s->blocks));
         s->length -= live;
         removed += live;
     }

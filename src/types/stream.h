@@ -66,6 +66,7 @@ struct stream_group {
 
 struct stream {
     struct idmap blocks; /* id of the master -> listpack */
+    size_t front;        /* bytes of the first block's entries that are removed for certain */
     uint64_t length;
     struct stream_id first_id, last_id; /* of what is there; last_id of what was ever added */
     struct stream_id max_deleted_id;

@@ -5,6 +5,7 @@ import contextlib
 import statistics
 import subprocess
 import threading
+import time
 
 
 # Each call is timed from the inside, so that nothing but the call counts.
@@ -24,6 +25,9 @@ HASH_JOB = """
 (GB('KeysOnlyReader').map(lambda k: execute('hget', k, 'text'))
  .map(lambda text: text.split(' ')[1]).countby().run('hash:*'))
 """
+ENTRIES = 100000
+STREAM_JOB = ("GB('StreamReader').foreach(lambda r: execute('incr', 'counted'))"
+              ".register('stream', batch=%d)")
 TRIGGER = "GB('CommandReader').map(lambda r: r[1]).register(trigger='echo', mode='sync')"
 
 
@@ -80,6 +84,28 @@ def word_count(bench, server, lines):
               loop / ours, 0.7, lower_is_better=False)
 
 
+def streams(bench, server):
+    """A stream's entries that wait, from the registration's reply until all are done."""
+    for batch, target in ((100, 500000), (1, 200000)):
+        times = []
+        for _ in range(max(3, bench.args.runs)):
+            bench.load(server, [[b"FLUSHALL"]])
+            bench.load(server, ([b"XADD", b"stream", b"%d-1" % (i + 1), b"n", b"%d" % i]
+                                for i in range(ENTRIES)))
+            started = time.perf_counter()
+            bench.call(server, b"RG.PYEXECUTE", (STREAM_JOB % batch).encode())
+            while bench.call(server, b"XLEN", b"stream") != (b":", b"0"):
+                time.sleep(0.001)
+            times.append(time.perf_counter() - started)
+            if bench.call(server, b"GET", b"counted") != (b"$", b"%d" % ENTRIES):
+                raise RuntimeError("not every entry was counted")
+            for registration in bench.call(server, b"RG.DUMPREGISTRATIONS")[1]:
+                bench.call(server, b"RG.UNREGISTER", registration[1][1][1])
+        rate = ENTRIES / statistics.median(times)
+        bench.row("stream, batch=%d, entries/s" % batch, "%.0f" % rate, "", rate, target,
+                  lower_is_better=False)
+
+
 def trigger_latency(bench, server):
     """p99 of a sync trigger, one client, while word counts run without pause."""
     if bench.call(server, b"RG.PYEXECUTE", TRIGGER.encode()) != (b"+", b"OK"):
@@ -122,6 +148,7 @@ def run(bench):
         bench.load(server, ([b"HSET", b"hash:%d" % i, b"text", b"word %d" % (i % 1000)]
                             for i in range(HASHES)))
         rates(bench, server, [("hget, split, countby, records/s", HASH_JOB, HASHES, 800000)])
+        streams(bench, server)
         bench.load(server, [[b"FLUSHALL"]])
         word_count(bench, server, lines)
         trigger_latency(bench, server)

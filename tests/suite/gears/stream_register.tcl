@@ -237,7 +237,14 @@ GB('StreamReader').count().foreach(lambda n: execute('RPUSH', 'l', n)).register(
         wait_for {[idle 0] && [data numSuccess 0] == 4}
         expect [r XLEN s] 2
         r RG.UNREGISTER $second
+        expect [r XLEN s] 0
+        # the same for a prefix, where it takes a moment
+        py "GB('StreamReader').register('s*', trimStream=False)"
+        r RG.PAUSEREGISTRATIONS [lindex [regs] 1]
         add s 5
+        wait_for {[data numSuccess 0] == 5}
+        expect [r XLEN s] 1
+        r RG.UNREGISTER [lindex [regs] 1]
         wait_for {[r XLEN s] == 0}
         unregister_all
     }
@@ -545,7 +552,9 @@ GB('StreamReader').count().foreach(lambda n: execute('RPUSH', 'l', n)).register(
         test "a stream $how while a batch is in flight" -needs python {
             unregister_all
             py "$LOG\ndef f(l):\n    execute('SET', 'begun', 1)\n    if l\[0\]\['id'\] == '1-1': wait_for('go')\n    batches('l')(l)\nGB('StreamReader').accumulate(gather).foreach(f).register('s', batch=2, duration=1)"
+            r MULTI ;# or the first may be a batch of its own
             add s 1 2 3 4
+            r EXEC
             wait_for {[r EXISTS begun]}
             eval $end
             r SET go 1
@@ -606,8 +615,8 @@ GB('StreamReader').count().foreach(lambda n: execute('RPUSH', 'l', n)).register(
             py "def f(r):\n    execute('INCR', 'n')\n    for x in execute('RG.DUMPREGISTRATIONS'): execute('RG.UNREGISTER', x\[1\])\nGB('StreamReader').foreach(f).register('s*', mode='$mode')\nGB('StreamReader').foreach(f).register('s', mode='$mode')"
             add s 1 2
             wait_for {[r EXISTS n]}
+            wait_for {[regs] eq {}}
             expect_true {[r GET n] <= 2}
-            expect [regs] {}
         }
     }
 
@@ -727,6 +736,122 @@ GB('StreamReader').count().foreach(lambda n: execute('RPUSH', 'l', n)).register(
             if {[dict get $e registered]} { lappend ids [dict get $e executionId] }
         }
         expect [r RG.GETRESULTS [lindex $ids 0]] {{1-1 2-1} {}}
+        unregister_all
+    }
+
+    # Several registrations of several prefixes, whose callbacks fail at random, over streams that
+    # come, grow, lose entries, move and go; pauses, upgrades, unregistrations. What each has seen is
+    # compared with what was there for it: all of it, in order, nothing else, and, where nothing was
+    # to be repeated, once.
+    test "random streams, failures and pauses against a model" -needs python -tags threads {
+        unregister_all
+        set rounds [expr {$::suite::slow_factor > 1 ? 250 : 500}]
+        # name -> prefix, policy, mode, batch
+        set plans {
+            a {s* retry async 1}
+            b {s* retry async_local 7}
+            c {s:1 continue sync 1}
+            d {s:* continue async 3}
+            e {s:2 retry async 1}
+        }
+        dict for {name plan} $plans {
+            lassign $plan prefix policy mode batch
+            set scripts($name) "import random
+def f(r):
+    execute('RPUSH', '{seen}:$name', r\['value'\]\['n'\])
+    if '$policy' == 'retry' and random.random() < 0.05: raise flat_error('PAUSE' if random.random() < 0.2 else 'bad luck')
+GB('StreamReader').foreach(f).register('$prefix', mode='$mode', batch=$batch, duration=5, onFailedPolicy='$policy', onFailedRetryInterval=0)"
+            r RG.PYEXECUTE $scripts($name) ID $name
+        }
+        set next 0
+        set added {} ;# n -> the stream that it was added to
+        set removed {}
+        for {set i 0} {$i < $rounds} {incr i} {
+            set key s:[expr {1 + [rand_int 3]}]
+            switch [rand_int 12] {
+                0 - 1 - 2 - 3 - 4 - 5 {
+                    set pipeline {}
+                    for {set k [rand_int 8]} {$k >= 0} {incr k -1} {
+                        lappend pipeline [list XADD $key * n [incr next]]
+                        dict set added $next $key
+                    }
+                    client::pipeline [default_client] $pipeline
+                }
+                6 {
+                    r MULTI
+                    r XADD $key * n [incr next]
+                    dict set added $next $key
+                    r XADD s:9 * n [incr next]
+                    dict set added $next s:9
+                    r EXEC
+                }
+                7 { r RG.PAUSEREGISTRATIONS [rand_pick [regs]] }
+                8 { r RG.UNPAUSEREGISTRATIONS {*}[regs] }
+                9 {
+                    # an upgrade goes on
+                    set name [rand_pick {a b d e}]
+                    r RG.PYEXECUTE $scripts($name) ID $name UPGRADE
+                }
+                10 { r RG.CLEARREGISTRATIONSSTATS }
+                11 { catch {r RENAME s:9 s:8}; catch {r RENAME s:8 s:9} }
+            }
+        }
+        # all that is left is run
+        set left 1
+        wait_for {[string match *OK* [r RG.UNPAUSEREGISTRATIONS {*}[regs]]] &&
+                  [r XLEN s:1] + [r XLEN s:2] + [r XLEN s:3] + [r XLEN s:9] + [r XLEN s:8] == 0} \
+            -within 30000
+        dict for {name plan} $plans {
+            lassign $plan prefix policy mode batch
+            set want {}
+            dict for {n key} $added {
+                if {[string match $prefix $key]} { lappend want $n }
+            }
+            set seen [r LRANGE "{seen}:$name" 0 -1]
+            expect [lsort -integer -unique $seen] $want
+            if {$policy eq "continue"} { expect [llength $seen] [llength $want] }
+            # of each stream in its order, but for what was repeated
+            foreach key {s:1 s:2 s:3} {
+                set last 0
+                set order {}
+                foreach n $seen {
+                    if {[dict get $added $n] eq $key && $n > $last} { lappend order [set last $n] }
+                }
+                expect $order [lsearch -all -inline -not -exact [lmap n $want {
+                    expr {[dict get $added $n] eq $key ? $n : ""}
+                }] ""]
+            }
+        }
+        unregister_all
+    }
+
+    test "clients, workers and unregistrations at once: nothing is lost" -needs python -tags threads {
+        unregister_all
+        py "GB('StreamReader').foreach(lambda r: execute('INCR', '{n}:sync')).register('s:*', mode='sync')
+GB('StreamReader').foreach(lambda r: execute('INCR', '{n}:async')).register('s:*', batch=10, duration=2)
+GB('StreamReader').foreach(lambda r: execute('XADD', 't:' + r\['key'\]\[2:\], '*', 'n', 1)).register('s:*')
+GB('StreamReader').foreach(lambda r: execute('INCR', '{n}:chain')).register('t:*')"
+        set clients {}
+        for {set i 0} {$i < 4} {incr i} { lappend clients [client] }
+        set other [client]
+        for {set round 0} {$round < 20} {incr round} {
+            foreach c $clients {
+                for {set k 0} {$k < 25} {incr k} { client::send $c XADD s:[rand_int 20] * a b }
+                client::flush $c
+            }
+            $other RG.PYEXECUTE "GB('StreamReader').foreach(lambda r: 1).register('s:*', mode='[rand_pick {sync async}]')" ID gone
+            foreach reg [$other RG.DUMPREGISTRATIONS] {
+                if {[string match "*'sessionName':'gone'*" [dict get $reg PD]]} {
+                    $other RG.UNREGISTER [lindex $reg 1]
+                }
+            }
+            foreach c $clients {
+                for {set k 0} {$k < 25} {incr k} { client::receive $c }
+            }
+        }
+        expect [r GET "{n}:sync"] 2000
+        wait_for {[r GET "{n}:async"] == 2000 && [r GET "{n}:chain"] == 2000} -within 20000
+        wait_for {[tcl::mathop::+ {*}[lmap key [r KEYS {[st]:*}] {r XLEN $key}]] == 0}
         unregister_all
     }
 }
