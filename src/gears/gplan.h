@@ -132,7 +132,7 @@ struct gplan {
     char *desc; /* NULL if none; owned */
     struct gsession *session;
 
-    char *arg; /* glob or key name; owned; NULL if the reader takes none */
+    char *arg; /* glob or key name, or a hook's command; owned; NULL if the reader takes none */
     size_t arg_len;
     bool native; /* results reach clients as the types of RESP3 */
     bool no_scan;

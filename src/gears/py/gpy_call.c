@@ -205,8 +205,8 @@ static PyObject *execute_words(struct gpy_thread *me, const struct exec_call *ba
     return reply;
 }
 
-PyObject *gpy__run_words(const struct exec_call *base, const char *first, PyObject *const *args,
-                         Py_ssize_t nargs)
+PyObject *gpy__run_words(const struct exec_call *base, const struct view *first,
+                         PyObject *const *args, Py_ssize_t nargs)
 {
     struct arg argv_stack[ARGS_ON_STACK], *argv = argv_stack;
     PyObject *hold_stack[ARGS_ON_STACK], **hold = hold_stack;
@@ -216,7 +216,7 @@ PyObject *gpy__run_words(const struct exec_call *base, const char *first, PyObje
         argv = mem_alloc(sizeof(*argv) * (size_t)(nargs + at));
         hold = mem_alloc(sizeof(*hold) * (size_t)nargs);
     }
-    if (first) argv[0] = arg_of_view(view_cstr(first));
+    if (first) argv[0] = arg_of_view(*first);
     PyObject *reply = NULL;
     Py_ssize_t n = 0;
     while (n < nargs && argument(args[n], &hold[n], &argv[n + at])) n++;

@@ -171,8 +171,8 @@ extern PyTypeObject gpy__rows_type;
 PyObject *gpy__execute(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
 /* Runs a command of these words, `first` before them unless it is NULL, and returns its reply.
  * `base` says what is special about the call. */
-PyObject *gpy__run_words(const struct exec_call *base, const char *first, PyObject *const *args,
-                         Py_ssize_t nargs);
+PyObject *gpy__run_words(const struct exec_call *base, const struct view *first,
+                         PyObject *const *args, Py_ssize_t nargs);
 /* The module's functions of gpy_hook.c. */
 PyObject *gpy__call_next(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *gpy__get_command(PyObject *self, PyObject *unused);

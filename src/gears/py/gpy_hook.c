@@ -22,7 +22,8 @@ PyObject *gpy__call_next(PyObject *self, PyObject *const *args, Py_ssize_t nargs
         return NULL;
     }
     const struct exec_call base = {.db_id = e->hook.db_id, .hooks_below = e->hook.below};
-    return gpy__run_words(&base, e->hook.command->name, args, nargs);
+    const struct view name = view_of(e->plan->arg, e->plan->arg_len);
+    return gpy__run_words(&base, &name, args, nargs);
 }
 
 /* A reference: objects are made while it is used, and that may let others have the GIL. */
@@ -124,6 +125,8 @@ bool gpy__fill_hook(struct greg_request *r, PyObject *hook, PyObject *prefix)
     struct ghook_request *h = &r->hook;
     struct question q = {.request = r};
     if (!gpy__take_text(hook, "hook argument is not string", &h->name, &h->name_len)) return false;
+    r->plan->arg = mem_dup(h->name, h->name_len);
+    r->plan->arg_len = h->name_len;
     if (prefix && prefix != Py_None &&
         !gpy__take_text(prefix, "keyprefix argument is not string", &h->key_prefix,
                         &h->key_prefix_len))

@@ -437,3 +437,17 @@ with_server {} {
         wait_for {[running] eq ""}
     }
 }
+
+with_server {args {--rename-command get fetch --rename-command echo ""}} {
+    test "commands that have other names" -needs python {
+        expect_error "*Can not override an unexisting command*" {hook get "1"}
+        expect_error "*Can not override an unexisting command*" {hook echo "1"}
+        hook fetch "call_next(*r\[1:\])" mode='sync'
+        py "GB().foreach(lambda r: override_reply(get_command()))\
+            .register(commands=\['fetch'\], eventTypes=\['keymiss'\], mode='async_local')"
+        r SET k v
+        expect [r FETCH k] v
+        expect [r FETCH nokey] {FETCH nokey}
+        expect_error "ERR unknown command*" {r GET k}
+    }
+}
