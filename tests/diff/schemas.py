@@ -46,6 +46,8 @@ NOT_MET = {
     "module|unload": "always an error",
     "rg.pyexecuteremote": "always an error",
     "rg.pyfreeinterpreter": "always an error",
+    "rg.pyexportreq": "no packages are installed here",
+    "rg.pyimportreq": "no packages are installed here",
 }
 # Sent once per protocol, in this order; the reply's shape is all that counts.
 FIXED = """
@@ -364,6 +366,8 @@ def run_dependent(connection, holder, protocol):
         ask(b"RG.GETRESULTS", started[1], b"CURSOR", b"0", b"COUNT", b"1")
         ask(b"RG.GETEXECUTION", started[1])
         ask(b"RG.DROPEXECUTION", started[1])
+    ask(b"RG.PYEXECUTE", b"GB('TimeReader').register(every=1000)", b"ID", b"profiled")
+    ask(b"RG.PYPROFILE", b"RESET", b"profiled")
     for registration in ask(b"RG.DUMPREGISTRATIONS")[1]:
         parts = registration[1]
         for command in (b"RG.PAUSEREGISTRATIONS", b"RG.UNPAUSEREGISTRATIONS"):
