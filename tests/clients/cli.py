@@ -16,7 +16,9 @@ from programs import BUILD
 import servers
 
 CLI = "/usr/bin/redis-cli"
-OPTIONS = [("unixsocket", "socket"), ("maxmemory-policy", "noeviction")]
+# What is slow is chance.
+OPTIONS = [("unixsocket", "socket"), ("maxmemory-policy", "noeviction"),
+           ("slowlog-log-slower-than", "-1")]
 
 DATA = "".join("SET key:%d %d\n" % (i, i) for i in range(300)) + """
 SET long "the longest of them all"
