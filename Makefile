@@ -168,11 +168,11 @@ PYTHON_CPPFLAGS = $(DEP_PYTHON_CFLAGS) -fPIC
 $(B)/obj/gears/py/%.o: private CPPFLAGS += $(PYTHON_CPPFLAGS)
 
 # The Python half of gears' builder travels inside the binary.
-$(GEN)/gears_prelude.h: src/gears/py/prelude.py utils/embed | $(B)/.checked
+$(GEN)/gears_%.h: src/gears/py/%.py utils/embed | $(B)/.checked
 	$(call say,GEN,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(PYTHON3) utils/embed gpy_prelude $< $@
-$(B)/obj/gears/py/gpy_start.o: $(GEN)/gears_prelude.h
+	$(Q)$(PYTHON3) utils/embed gpy_$* $< $@
+$(B)/obj/gears/py/gpy_start.o: $(GEN)/gears_prelude.h $(GEN)/gears_prelude_async.h
 
 # And so does the program that installs packages.
 $(GEN)/gears_packages.h: src/gears/packages.py utils/embed | $(B)/.checked

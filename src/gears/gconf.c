@@ -93,6 +93,11 @@ size_t gconf_max_per_registration(void)
     return (size_t)current().max_per_registration;
 }
 
+int64_t gconf_sync_time_us(void)
+{
+    return current().sync_time_ms * 1000;
+}
+
 size_t gconf_threads(void)
 {
     return (size_t)current().threads;

@@ -61,6 +61,7 @@ struct gexec_limits;
 void gconf_limits(struct gexec_limits *out);
 size_t gconf_max_executions(void);
 size_t gconf_max_per_registration(void);
+int64_t gconf_sync_time_us(void);
 size_t gconf_threads(void);
 
 /* Sets a name of RG.CONFIGGET, case apart, or one that only scripts know, as the configuration is

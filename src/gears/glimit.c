@@ -159,6 +159,7 @@ static int64_t look_at(struct gwatch *w, int64_t now_us)
 {
     int64_t left_us = MIN(w->deadline_us - now_us, (int64_t)60000000), left_ns = INT64_MAX;
     if (w->python_ns != INT64_MAX) left_ns = w->python_ns - gmeter_python_ns(w->meter);
+    if (w->python_ns != INT64_MAX && w->exec) left_ns -= gmeter_python_ns(&w->exec->loop_meter);
     if (left_us > 0 && left_ns > 0) return MIN(left_us * 1000, MAX(left_ns, PYTHON_LOOK_NS));
     w->fired = true;
     gpy_stop_for(w->stop, left_us <= 0 ? w->wall : GLIMIT_PYTHON_TIME);

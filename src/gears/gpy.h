@@ -93,7 +93,8 @@ struct gpy_input {
 /*
  * Runs an execution to its end (true: results and errors are in it), or until nothing is left to do
  * but wait for records whose steps have promised a result for later (false: it is paused, grun.h).
- * `input` NULL: its reader; of an input nothing is needed after the first call. With `unit` not
+ * `input` NULL: its reader; of an input only its entries are needed after
+ * the first call, until the end. With `unit` not
  * NULL the caller holds the token for the whole call, and commands join the unit.
  */
 bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,

@@ -120,6 +120,7 @@ bool grun_exec_reuse(struct gexec *e, uint64_t number, const struct gexec_limits
     e->number = number;
     e->limits = *limits;
     memset(&e->meter, 0, sizeof(e->meter));
+    memset(&e->loop_meter, 0, sizeof(e->loop_meter));
     memset(&e->page, 0, sizeof(e->page));
     memset(&e->hook, 0, sizeof(e->hook));
     e->drop_when_done = e->parked_abort = false;
@@ -147,6 +148,7 @@ void grun_exec_unref(struct gexec *e)
     tape_release(&e->errors.tape);
     mem_free(e->step_ns);
     mem_free(e->step_records);
+    gpy_discard(e->objects);
     gplan_unref(e->plan);
     mem_free(e);
 }
@@ -308,6 +310,11 @@ void grun_outcome(const struct gexec *e, enum gwait what, struct tape *out)
 void grun_answer(const struct gexec *e, struct gwaiter *w)
 {
     struct tape reply = {0};
+    if (w->what == GWAIT_JOB) {
+        grun_submit(w->job);
+        mem_free(w);
+        return;
+    }
     if (w->what == GWAIT_RESULTS)
         grun_results(e, &reply);
     else if (w->what == GWAIT_ABORT)
@@ -403,6 +410,11 @@ static bool unpark(struct gexec *e, bool abort)
     e->job.run = resume;
     grun_submit(&e->job);
     return true;
+}
+
+bool grun_unpark(struct gexec *e)
+{
+    return unpark(e, false);
 }
 
 bool grun_wait(struct gexec *e, struct gwaiter *waiter)

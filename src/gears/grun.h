@@ -66,16 +66,9 @@ struct gpage {
     size_t pos;
 };
 
-/* What a client waits for: [results, errors]; OK; the results alone, or one result, or an error. */
-enum gwait { GWAIT_RESULTS, GWAIT_ABORT, GWAIT_TRIGGER, GWAIT_HOOK };
-
-/* A client that waits for the end. */
-struct gwaiter {
-    struct gwaiter *next;
-    uint64_t client_id;
-    enum gwait what;
-    int64_t deadline_us; /* of GWAIT_ABORT */
-};
+/* What is waited for: [results, errors]; OK; the results alone, or one result, or an error; or just
+ * the end, for a job. */
+enum gwait { GWAIT_RESULTS, GWAIT_ABORT, GWAIT_TRIGGER, GWAIT_HOOK, GWAIT_JOB };
 
 /* Work for the pool; embedded in what it is about. */
 struct gjob {
@@ -85,9 +78,18 @@ struct gjob {
     void (*run)(struct gjob *job, const char *failure);
 };
 
+/* Who waits for the end: a client, or a job. */
+struct gwaiter {
+    struct gwaiter *next;
+    uint64_t client_id;
+    enum gwait what;
+    int64_t deadline_us; /* of GWAIT_ABORT */
+    struct gjob *job;    /* of GWAIT_JOB: nobody is answered, it is submitted instead */
+};
+
 enum gexec_park {
     GEXEC_NOT_PARKED, /* a worker has it, or will have it */
-    GEXEC_PARKED      /* paused: whoever swaps this for the other submits it */
+    GEXEC_PARKED      /* paused: whoever swaps this for the other submits it, grun_unpark */
 };
 
 /* Settings that an execution takes along, so that a change concerns later ones only. */
@@ -113,6 +115,7 @@ struct gexec {
     struct gstop stop;
     struct gmeter meter;
     struct gslow slow; /* set before it begins */
+    struct gmeter loop_meter; /* of its coroutines, which may run at the same time */
     struct gwatch *watch; /* of its time, from begin to end; NULL: that isn't limited */
 
     /* Called on the worker that brings a paused execution to its end, after the waiters have been
@@ -123,6 +126,7 @@ struct gexec {
     _Atomic int park;    /* enum gexec_park */
     bool parked_abort;   /* aborted while paused; guard: whoever took it out of GEXEC_PARKED */
     void *runner;        /* the interpreter's; guard: the GIL */
+    void *objects;       /* a Python list of the results for who awaits them, or NULL; the same */
     struct gjob job;     /* to go on */
     int64_t began_us;
     struct ghook_place hook; /* where call_next() goes on */
@@ -190,6 +194,9 @@ struct gexec *grun_find(struct view id);
  * later on whichever worker, perhaps at this moment; e->then is called at its end. */
 bool grun_execute(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
                   unsigned depth) MUST_CHECK;
+
+/* Has a worker go on with a paused execution; false if it isn't paused. Any thread. */
+bool grun_unpark(struct gexec *e);
 
 /* Answers one who waited for the end of e, which has ended. */
 void grun_answer(const struct gexec *e, struct gwaiter *take_waiter);

@@ -31,6 +31,7 @@ struct gsession {
     char *id;
     char *desc;             /* NULL if none */
     void *globals;          /* dict of the script; a Python reference, NULL before the script ran */
+    void *object;           /* what Python knows it by, not a reference; guard: the GIL */
     struct exec_user *user; /* who submitted it and with whose rights it acts; a reference */
     bool explained;         /* its code may not reach the data: RG.EXPLAIN */
     bool native;            /* its results are to have the types of RESP3 */

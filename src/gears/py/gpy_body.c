@@ -94,6 +94,7 @@ void gpy_run_script(struct gscript *script)
     }
     me->script = NULL;
     me->session = NULL;
+    Py_CLEAR(me->session_object);
     script->session->globals = globals;
     if (script->outcome == GSCRIPT_FAILED) forget(script);
     gpy__leave(me);
@@ -105,7 +106,11 @@ void gpy_call_logged(void *function, struct gsession *session, struct gstop *sto
     bool had_gil = me->has_gil;
     if (!had_gil) gpy__enter(me);
     struct gsession *outer = me->session;
+    PyObject *outer_object = me->session_object;
+    struct runner *runner = me->runner;
     me->session = session;
+    me->session_object = NULL;
+    me->runner = NULL;
     if (stop) gpy__stop_begin(me, stop);
     PyObject *result = PyObject_CallNoArgs(function);
     if (!result && stop && atomic_load(&stop->wanted)) gpy__error_bare_stop();
@@ -113,5 +118,7 @@ void gpy_call_logged(void *function, struct gsession *session, struct gstop *sto
     if (stop) gpy__stop_end(me);
     if (!result) gpy__error_log("onRegistered failed");
     me->session = outer;
+    me->runner = runner;
+    Py_XSETREF(me->session_object, outer_object);
     if (!had_gil) gpy__leave(me);
 }

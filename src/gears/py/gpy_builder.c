@@ -10,7 +10,7 @@
  */
 #include "exec/token.h"
 #include "gears/gtrigger.h"
-#include "gears/py/gpy_core.h"
+#include "gears/py/gpy_owner.h"
 
 struct built_step {
     enum gstep_op op;
@@ -87,13 +87,7 @@ static bool op_calls(enum gstep_op op)
 
 static bool need_function(PyObject *fn, const char *what)
 {
-    if (gpy__is_native(fn)) return true;
-    if (PyFunction_Check(fn)) {
-        PyCodeObject *code = (PyCodeObject *)PyFunction_GET_CODE(fn);
-        if (!(code->co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR))) return true;
-        PyErr_Format(gpy__names.error, "coroutine are not allow on %s", what);
-        return false;
-    }
+    if (PyFunction_Check(fn) || gpy__is_native(fn)) return true;
     PyErr_Format(gpy__names.error, "%s argument must be a function", what);
     return false;
 }
@@ -464,19 +458,26 @@ static int wants_text(PyObject *o)
 
 /* ---- run ---- */
 
-/* A script may run once, and what it runs begins when its body has ended. A step's run begins at
- * once, on another worker, and is dropped at its end. */
-static bool begin(struct gexec *take_e)
+/* A script may run once, and what it runs begins when its body has ended. A run of a step or a
+ * coroutine begins at once, on another worker, and is dropped at its end; who awaits the future
+ * gets its results. */
+static PyObject *begin(struct gexec *take_e)
 {
     struct gpy_thread *me = gpy__me();
-    if (!me->script) {
-        take_e->drop_when_done = true;
-        grun_list(take_e);
-        grun_start(take_e);
-        return true;
+    if (me->script) {
+        me->script->exec = take_e;
+        Py_RETURN_NONE;
     }
-    me->script->exec = take_e;
-    return true;
+    PyObject *future = PyObject_CallNoArgs(gpy__names.create_future);
+    if (!future || !gpy__resolve_at_end(take_e, future)) {
+        Py_XDECREF(future);
+        grun_exec_unref(take_e);
+        return NULL;
+    }
+    take_e->drop_when_done = true;
+    grun_list(take_e);
+    grun_start(take_e);
+    return future;
 }
 
 static PyObject *do_run(PyObject *self, PyObject *args, PyObject *kwargs)
@@ -500,8 +501,7 @@ static PyObject *do_run(PyObject *self, PyObject *args, PyObject *kwargs)
     }
     struct gexec *e = grun_exec_new(plan, false);
     gplan_unref(plan);
-    if (!begin(e)) return NULL;
-    Py_RETURN_NONE;
+    return begin(e);
 }
 
 /* ---- register ---- */
@@ -562,7 +562,9 @@ static bool take_on_registered(PyObject *kwargs, struct greg_request *r)
 {
     PyObject *o = kwargs ? PyDict_GetItemString(kwargs, "onRegistered") : NULL;
     if (!o || o == Py_None) return true;
-    if (!PyFunction_Check(o)) {
+    /* Nobody could be told how a coroutine ended, or wait for it. */
+    PyCodeObject *code = PyFunction_Check(o) ? (PyCodeObject *)PyFunction_GET_CODE(o) : NULL;
+    if (!code || (code->co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR))) {
         PyErr_SetString(gpy__names.error, "OnRegistered argument must be a function");
         return false;
     }

@@ -25,6 +25,7 @@ struct gpy_thread {
     unsigned long ident;
     bool attached;
     bool first; /* never stands before the gate */
+    bool on_loop; /* runs the event loop */
     bool has_gil; /* attached threads only */
 
     /* Guard: the GIL. What runs here and can be stopped; NULL: nothing, or not now. */
@@ -36,6 +37,8 @@ struct gpy_thread {
     /* This thread's alone. */
     struct gscript *script;    /* its body runs: run() and register() collect here */
     struct gsession *session;  /* whose code runs */
+    PyObject *session_object;  /* keeps the session, if nothing else does */
+    struct runner *runner;     /* the execution that runs here, NULL: none */
     struct exec_user *user;    /* for whom a thread of a script's own acts; borrowed */
     struct gexec *exec;        /* it runs */
     struct kv_unit *unit;      /* what commands join: a sync callback's or an atomic block's */
@@ -45,7 +48,7 @@ struct gpy_thread {
     struct kv_unit atomic_unit;
     unsigned depth; /* of events: what execute() passes on */
     const struct gorigin *origin; /* likewise */
-    bool answers_event; /* a registration's execution runs */
+    bool answers_event; /* a registration's execution runs, or a coroutine of one */
     const struct glimits *limits; /* of what runs; NULL: none */
     struct gmeter *meter;         /* the same */
     int64_t mem_used; /* what this thread allocated and didn't free, in all; */
@@ -146,6 +149,9 @@ struct gpy_names {
     PyObject *module;   /* redisgears */
     PyObject *prelude;  /* dict of the prelude */
     PyObject *pack, *unpack, *deepcopy, *format_exception;
+    PyObject *begin_coroutine, *cancel_tasks, *create_future, *set_result; /* prelude_async.py */
+    PyObject *cancelled; /* asyncio.CancelledError */
+    PyObject *nothing;   /* a function that does nothing */
     PyObject *event, *key, *type, *value, *id, *old_value; /* interned */
     PyObject *type_names[GREAD_TYPE_COUNT];
     PyObject *one_key; /* {"event": None, "key": None} and so on: copied for each record */
@@ -157,8 +163,10 @@ extern struct gpy_names gpy__names;
 
 /* Makes the modules `redisgears` and `gears`; false with an exception. */
 bool gpy__module_create(void);
-/* Fills gpy__names from the modules and the prelude; false with an exception. */
-bool gpy__names_fill(PyObject *prelude);
+/* Makes the module `redisAI`; false with an exception. */
+bool gpy__redisai_create(void);
+/* Fills gpy__names from the modules, the prelude and its async part; false with an exception. */
+bool gpy__names_fill(PyObject *prelude, PyObject *async);
 
 /* Types of the module, ready for use. */
 extern PyTypeObject gpy__builder_type;

@@ -271,6 +271,7 @@ static PyObject *thread_body(PyObject *self, PyObject *args, PyObject *kwargs)
     if (user != Py_None) me->user = PyCapsule_GetPointer(user, user_capsule);
     PyObject *result = PyObject_Call(PyTuple_GET_ITEM(self, 1), args, kwargs);
     me->user = NULL; /* the tuple has the reference, and may go with this call */
+    me->session = NULL;
     return result;
 }
 
@@ -317,7 +318,7 @@ static struct {
     {"sys", NULL, NULL, NULL,
      {"setrecursionlimit", set_recursion_limit, METH_O,
       "Sets the recursion limit, at most to what the server's stacks can bear."}},
-    {"_locale", NULL, NULL, &old_setlocale,
+    {"_locale", "locale", "_setlocale", &old_setlocale,
      {"setlocale", set_locale, METH_VARARGS, "Tells the locale; it can't be changed here."}},
     {"time", NULL, NULL, &old_sleep,
      {"sleep", interruptible_sleep, METH_O, "Delays for a number of seconds."}},

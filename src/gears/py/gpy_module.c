@@ -5,7 +5,7 @@
  */
 #include "base/log.h"
 #include "gears/gconf.h"
-#include "gears/py/gpy_core.h"
+#include "gears/py/gpy_owner.h"
 
 /* The slot of the only shard begins at 0; these characters hash to it. */
 #define HASHTAG_OF_SLOT_0 "06S"
@@ -97,13 +97,13 @@ static PyObject *fn_is_in_atomic(PyObject *self, PyObject *unused)
     return PyBool_FromLong(gpy__here()->in_atomic);
 }
 
-/* False while a caller waits that can't be made to wait longer: a sync callback. */
+/* False while a caller waits that can't be made to wait longer. */
 static PyObject *fn_is_async_allowed(PyObject *self, PyObject *unused)
 {
     UNUSED(self);
     UNUSED(unused);
-    struct gpy_thread *me = gpy__me();
-    return PyBool_FromLong(!(me->unit && !me->in_atomic));
+    const struct runner *r = gpy__me()->runner;
+    return PyBool_FromLong(!(r && r->must_end));
 }
 
 static PyObject *fn_builder(PyObject *self, PyObject *args)
@@ -112,6 +112,15 @@ static PyObject *fn_builder(PyObject *self, PyObject *args)
     return PyObject_Call((PyObject *)&gpy__builder_type, args, NULL);
 }
 
+/* Every thread is one already that may call the engine; other engines want to be told. */
+static PyObject *fn_nothing(PyObject *self, PyObject *unused)
+{
+    UNUSED(self);
+    UNUSED(unused);
+    Py_RETURN_NONE;
+}
+
+#define FAST(fn) ((PyCFunction)(void (*)(void))(fn)), METH_FASTCALL
 static PyMethodDef functions[] = {
     {"executeCommand", (PyCFunction)(void (*)(void))gpy__execute, METH_FASTCALL,
      "execute(command, *args): runs a command in database 0 and returns its reply.\n\n"
@@ -147,6 +156,20 @@ static PyMethodDef functions[] = {
     {"_open_native_reader", gpy__open_native_reader, METH_VARARGS,
      "_open_native_reader(name, argument): an iterator over its records."},
     {"gearsCtx", fn_builder, METH_VARARGS, "gearsCtx(reader, desc): a new PyFlatExecution."},
+    {"gearsFutureCtx", gpy__gears_future, METH_NOARGS,
+     "gearsFuture(): a future for the record whose step is being called; the step returns it."},
+    {"getGearsSession", gpy__fn_get_session, METH_NOARGS, "The session whose code runs, or None."},
+    {"setGearsSession", gpy__fn_set_session, METH_O,
+     "setGearsSession(session): what follows on this thread is that session's; None: nobody's."},
+    {"registerGearsThread", fn_nothing, METH_NOARGS,
+     "Does nothing: every thread may call the engine."},
+    {"_saveGlobals", fn_nothing, METH_NOARGS, "Does nothing."},
+    {"_owner", gpy__fn_owner, METH_O, "For whom what runs here works, or a session's owner."},
+    {"_context", gpy__fn_context, METH_O, "A new context in which an owner's code runs."},
+    {"_run_as", FAST(gpy__fn_run_as), "Calls a function for the owner of the context."},
+    {"_guard", gpy__fn_guard, METH_O, "A coroutine as its task is to know it."},
+    {"_bind", FAST(gpy__fn_bind), "Tells a guard its task."},
+    {"_start_loop", gpy__fn_start_loop, METH_O, "Makes the thread of the event loop."},
     {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef module_def = {PyModuleDef_HEAD_INIT,
@@ -284,10 +307,13 @@ bool gpy__module_create(void)
     if (!module || !make_exceptions(module)) return false;
     if (PyType_Ready(&gpy__builder_type) || PyType_Ready(&gpy__atomic_type) ||
         PyType_Ready(&gpy__log_file_type) || PyType_Ready(&gpy__native_type) ||
-        PyType_Ready(&gpy__rows_type))
+        PyType_Ready(&gpy__rows_type) || PyType_Ready(&gpy__future_type) ||
+        PyType_Ready(&gpy__guard_type) || !gpy__owner_init())
         return false;
     if (!add(module, "PyFlatExecution", (PyObject *)&gpy__builder_type) ||
         !add(module, "PyAtomic", (PyObject *)&gpy__atomic_type) ||
+        !add(module, "PyFuture", (PyObject *)&gpy__future_type) ||
+        !add(module, "PyExecutionSession", (PyObject *)&gpy__session_type) ||
         !add(module, "native", (PyObject *)&gpy__native_type) ||
         !add(module, "_LogFile", (PyObject *)&gpy__log_file_type))
         return false;
@@ -320,13 +346,19 @@ static bool fill_type_names(void)
     return true;
 }
 
-bool gpy__names_fill(PyObject *prelude)
+bool gpy__names_fill(PyObject *prelude, PyObject *async)
 {
     struct gpy_names *n = &gpy__names;
     n->prelude = prelude;
     n->pack = prelude_name(prelude, "_pack");
     n->unpack = prelude_name(prelude, "loads");
     n->format_exception = prelude_name(prelude, "_format_exception");
+    n->begin_coroutine = prelude_name(async, "_begin");
+    n->cancel_tasks = prelude_name(async, "_cancel");
+    n->create_future = prelude_name(async, "createFuture");
+    n->set_result = prelude_name(async, "setFutureResults");
+    n->cancelled = prelude_name(async, "_CancelledError");
+    n->nothing = prelude_name(async, "_nothing");
     PyObject *copy = PyDict_GetItemString(prelude, "copy");
     n->deepcopy = copy ? PyObject_GetAttrString(copy, "deepcopy") : NULL;
     n->event = PyUnicode_InternFromString("event");
@@ -335,8 +367,10 @@ bool gpy__names_fill(PyObject *prelude)
     n->value = PyUnicode_InternFromString("value");
     n->id = PyUnicode_InternFromString("id");
     n->old_value = PyUnicode_InternFromString("oldValue");
-    if (!n->pack || !n->unpack || !n->format_exception || !n->deepcopy || !n->event || !n->key ||
-        !n->type || !n->value || !n->id || !n->old_value || !fill_type_names()) {
+    if (!n->pack || !n->unpack || !n->format_exception || !n->begin_coroutine ||
+        !n->cancel_tasks || !n->create_future || !n->set_result || !n->cancelled ||
+        !n->nothing || !n->deepcopy || !n->event || !n->key || !n->type || !n->value || !n->id ||
+        !n->old_value || !fill_type_names()) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "the prelude lacks a name");
         return false;
     }

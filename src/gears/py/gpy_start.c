@@ -31,8 +31,9 @@
 #include "base/mpsc.h"
 #include "gears/greq.h"
 #include "gears/gsync.h"
-#include "gears/py/gpy_core.h"
+#include "gears/py/gpy_owner.h"
 #include "gears_prelude.h"
+#include "gears_prelude_async.h"
 
 #define SWITCH_INTERVAL_S 0.00025
 #define STOP_AGAIN_NS 1000000
@@ -152,12 +153,12 @@ static PyStatus initialize(void)
     return st;
 }
 
-/* Runs the prelude as a module of its own; NULL with an exception. Borrowed. */
-static PyObject *run_prelude(void)
+/* Runs a part of the prelude as a module of its own; NULL with an exception. Borrowed. */
+static PyObject *run_prelude(const char *name, const char *text)
 {
-    PyObject *code = Py_CompileString(gpy_prelude, "<prelude>", Py_file_input);
+    PyObject *code = Py_CompileString(text, "<prelude>", Py_file_input);
     if (!code) return NULL;
-    PyObject *module = PyImport_ExecCodeModule("redisgears_prelude", code);
+    PyObject *module = PyImport_ExecCodeModule(name, code);
     Py_DECREF(code);
     if (!module) return NULL;
     PyObject *dict = PyModule_GetDict(module);
@@ -185,9 +186,12 @@ enum status gpy_start(char *error, size_t error_size)
     me->attached = me->has_gil = true;
     me->state = PyThreadState_Get();
     me->ident = PyThread_get_thread_ident();
-    PyObject *prelude = NULL;
-    if (!gpy__module_create() || !(prelude = run_prelude()) || !gpy__names_fill(prelude) ||
-        !settle(prelude) || !gpy__guard_modules() || !gpy__tidy_note()) {
+    PyObject *prelude = NULL, *async = NULL;
+    if (!gpy__module_create() || !gpy__redisai_create() ||
+        !(async = run_prelude("redisgears_async", gpy_prelude_async)) ||
+        !(prelude = run_prelude("redisgears_prelude", gpy_prelude)) ||
+        !gpy__names_fill(prelude, async) || !settle(prelude) || !gpy__guard_modules() ||
+        !gpy__tidy_note()) {
         struct buf text = {0};
         gpy__error_text(true, &text);
         snprintf(error, error_size, "%s", buf_cstr(&text));
@@ -371,13 +375,27 @@ void gpy__stop_begin(struct gpy_thread *me, struct gstop *stop)
     gpy__stop_resume(me, stop, 0);
 }
 
+/* A stop that was raised too late is taken by a function that does nothing. To take it back instead
+ * would leave the interpreter on the lookout for it: each later look costs all threads some time,
+ * and CPython 3.11 never gets past it in a function that is profiled. */
+static void take_late_stop(struct gpy_thread *me)
+{
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    if (me->state->async_exc) Py_XDECREF(PyObject_CallNoArgs(gpy__names.nothing));
+    if (me->state->async_exc) PyThreadState_SetAsyncExc(me->ident, NULL);
+    PyErr_Clear();
+    PyErr_Restore(type, value, trace);
+}
+
 void gpy__stop_end(struct gpy_thread *me)
 {
+    bool raised = me->stop_since_us != 0;
     me->stop = NULL;
-    if (me->stop_since_us) PyThreadState_SetAsyncExc(me->ident, NULL);
     /* Also what a script has set with sys.settrace and sys.setprofile. */
     if (me->traced || me->state->c_tracefunc) _PyEval_SetTrace(me->state, NULL, NULL);
     if (me->state->c_profilefunc) _PyEval_SetProfile(me->state, NULL, NULL);
+    if (raised) take_late_stop(me);
     me->stop_since_us = 0;
     me->traced = false;
     if (!me->wedged) return;
@@ -442,9 +460,9 @@ void gpy_serve(void)
             again = stop_threads(clock_mono_us());
             gpy__leave(me);
         }
-        bool sync = gsync_watch(), reaps = reap_watch();
+        bool sync = gsync_watch(), reaps = reap_watch(), loops = gpy__loop_watch();
         int64_t sleep_ns = gwatch_look();
-        if (sync || reaps) sleep_ns = sleep_ns < 0 ? WATCH_NS : MIN(sleep_ns, WATCH_NS);
+        if (sync || reaps || loops) sleep_ns = sleep_ns < 0 ? WATCH_NS : MIN(sleep_ns, WATCH_NS);
         atomic_store(&serve_sleeps, true);
         futex_wait(&serve_word, seen, again ? STOP_AGAIN_NS : sleep_ns);
         atomic_store(&serve_sleeps, false);

@@ -9,6 +9,10 @@
  *
  *   - An exception makes an error of its record; the other records of what was read go on; no
  *     further input is read.
+ *   - A callback may promise a result for later: then its record waits in the cell (gpy_future.c),
+ *     and the others go on. When as many wait there as may, nothing is sent that way any more: what
+ *     is most downstream goes on first, and the rest keeps its place, until there's room. When all
+ *     that is left waits, the execution is parked (gears/grun.h).
  *   - A limit that is satisfied closes everything before it: nothing is read, spread or emptied
  *     that only it would see (`closed`).
  *   - On one shard collect and repartition have nothing to do, and a plan's steps that exist for
@@ -18,46 +22,12 @@
  */
 #include "base/clock.h"
 #include "base/ticks.h"
-#include "exec/token.h"
-#include "gears/py/gpy_core.h"
-
-struct cell {
-    enum gstep_op op;
-    size_t step;    /* of the plan */
-    PyObject *fn;   /* borrowed from the plan */
-    PyObject *zero; /* borrowed from the plan */
-    PyObject *acc;  /* accumulator, or dict of accumulators by key */
-    int64_t a, b;
-    uint64_t count; /* records seen (limit), counted (count) */
-    int64_t *counts; /* count by key: the dict has indexes into it */
-    size_t counts_len, counts_cap;
-};
-
-struct runner {
-    struct gexec *exec;
-    struct gpy_thread *me;
-    struct cell *cells;
-    size_t count;
-    size_t closed;  /* cells below this index get no records any more */
-    uint64_t given; /* records of the reader */
-    uint64_t most;  /* how many of them may be; UINT64_MAX: any */
-};
-
-static inline bool stop_wanted(const struct runner *r)
-{
-    return atomic_load_explicit(&r->exec->stop.wanted, memory_order_relaxed);
-}
-
-/* Whether another record should be read. */
-static inline bool reading(const struct runner *r)
-{
-    return r->closed == 0 && r->exec->errors.count == 0 && !stop_wanted(r);
-}
+#include "gears/py/gpy_owner.h"
 
 /* ---- errors and results ---- */
 
 /* Each element of a long list may be an error: they are bounded as results are. */
-static void add_error(struct runner *r, struct view text)
+void gpy__add_error(struct runner *r, struct view text)
 {
     struct gtally *errors = &r->exec->errors;
     size_t most = r->exec->limits.max_bytes;
@@ -70,15 +40,16 @@ static void add_error(struct runner *r, struct view text)
     }
     tape_bytes(&errors->tape, TAPE_BULK, text.ptr, text.len);
     errors->count++;
+    if (r->failed_entries && r->entry != NO_ENTRY) r->failed_entries[r->entry] = 1;
 }
 
 /* The current exception becomes an error record. A stop ends everything with it, and is called
  * off first: formatting runs Python. */
-static void record_error(struct runner *r)
+void gpy__record_error(struct runner *r)
 {
     struct buf text = {0};
     gpy__limit_say(r->me, &r->exec->stop, &r->exec->limits.own, &text);
-    if (stop_wanted(r)) {
+    if (gpy__stop_wanted(r)) {
         PyObject *type, *value, *trace;
         r->closed = r->count + 1;
         gpy__error_bare_stop();
@@ -87,42 +58,20 @@ static void record_error(struct runner *r)
         PyErr_Restore(type, value, trace);
     }
     gpy__error_text(r->exec->limits.traceback, &text);
-    add_error(r, buf_view(&text));
+    gpy__add_error(r, buf_view(&text));
     buf_release(&text);
-}
-
-/* Reading ends with it, as with any error; what was read goes its way. */
-static void too_many_records(struct runner *r)
-{
-    struct buf text = {0};
-    int64_t own = r->exec->limits.own.v[GLIMIT_RECORDS];
-    buf_append_cstr(&text, "Limit met: ");
-    if (own && (uint64_t)own == r->most)
-        glimit_text(GLIMIT_RECORDS, own, &text);
-    else
-        buf_printf(&text, "the reader gave more than %llu records (gears-max-generated-records)",
-                   (unsigned long long)r->most);
-    add_error(r, buf_view(&text));
-    buf_release(&text);
-}
-
-/* How many records its reader may give. */
-static uint64_t records_allowed(const struct gexec *e)
-{
-    uint64_t own = (uint64_t)e->limits.own.v[GLIMIT_RECORDS];
-    if (own) return own;
-    if (e->plan->reader != GREADER_PYTHON || !e->limits.max_generated) return UINT64_MAX;
-    return e->limits.max_generated;
 }
 
 static void sink(struct runner *r, PyObject *take_record)
 {
     struct gtally *results = &r->exec->results;
     struct gpy_form form = gpy__form_of(r->exec);
-    if (gpy__to_tape(take_record, &results->tape, &form))
+    PyObject *objects = r->exec->objects;
+    if (gpy__to_tape(take_record, &results->tape, &form) &&
+        (!objects || PyList_Append(objects, take_record) == 0))
         results->count++;
     else
-        record_error(r);
+        gpy__record_error(r);
     Py_DECREF(take_record);
 }
 
@@ -132,7 +81,7 @@ static bool sink_text(struct runner *r, PyObject *record)
     struct gtally *results = &r->exec->results;
     struct buf *text = &r->me->text;
     size_t most = r->exec->limits.max_bytes;
-    if (r->exec->plan->native || !r->me->attached) return false;
+    if (r->exec->plan->native || r->exec->objects || !r->me->attached) return false;
     buf_clear(text);
     if (!gpy__plain_text(record, text)) return false;
     if (most && results->tape.bytes.len + text->len > most) return false;
@@ -159,6 +108,15 @@ static inline PyObject *call3(PyObject *fn, PyObject *a, PyObject *b, PyObject *
 {
     PyObject *args[] = {NULL, a, b, c};
     return PyObject_Vectorcall(fn, args + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+}
+
+/* After a callback: what it returned may be a promise. FATE_PASS: *result is its result. */
+static inline enum fate settled(struct runner *r, size_t i, PyObject **result, PyObject *record,
+                                PyObject *key)
+{
+    r->at = NO_CELL;
+    if (gpy__is_promise(r, *result)) return gpy__hold(r, i, result, record, key);
+    return likely(*result != NULL) ? FATE_PASS : FATE_ERROR;
 }
 
 static PyObject *copy_of_zero(PyObject *zero)
@@ -207,27 +165,53 @@ static PyObject *sorted(PyObject *record, bool reverse)
     return list;
 }
 
-static PyObject *mapped(const struct cell *c, PyObject *record)
+/* Replaces *record. */
+static inline enum fate mapped(struct runner *r, size_t i, PyObject **record)
 {
+    const struct cell *c = &r->cells[i];
+    PyObject *result;
+    r->at = i;
+    result = call1(c->fn, *record);
+    /* Nobody will need the record. */
+    enum fate fate = settled(r, i, &result, NULL, NULL);
+    if (fate == FATE_PASS) Py_SETREF(*record, result);
+    return fate;
+}
+
+static enum fate changed(const struct cell *c, PyObject **record)
+{
+    PyObject *o = *record, *result;
     switch (c->op) {
-    case GOP_STR: return PyUnicode_CheckExact(record) ? Py_NewRef(record) : PyObject_Str(record);
-    case GOP_SORTED: return sorted(record, c->a);
-    case GOP_LIST_OF: return list_of(record);
-    default: return call1(c->fn, record);
+    case GOP_STR: result = PyUnicode_CheckExact(o) ? Py_NewRef(o) : PyObject_Str(o); break;
+    case GOP_SORTED: result = sorted(o, c->a); break;
+    default: result = list_of(o);
     }
+    if (!result) return FATE_ERROR;
+    Py_SETREF(*record, result);
+    return FATE_PASS;
 }
 
-/* 1 keeps the record, 0 drops it, -1 is an exception. */
-static int kept(const struct cell *c, PyObject *record)
+/* Whether a filter's answer keeps the record. */
+static enum fate kept_by(PyObject *answer)
 {
-    PyObject *answer = call1(c->fn, record);
-    if (!answer) return -1;
-    int truth = c->op == GOP_FOREACH ? 1 : PyObject_IsTrue(answer);
-    Py_DECREF(answer);
-    return truth;
+    int truth = PyObject_IsTrue(answer);
+    return truth < 0 ? FATE_ERROR : truth ? FATE_PASS : FATE_END;
 }
 
-/* As kept, for a limit; the last record that it passes closes what is before it. */
+/* A filter or foreach; the answer of the second is nobody's. */
+static inline enum fate asked(struct runner *r, size_t i, PyObject *record)
+{
+    const struct cell *c = &r->cells[i];
+    r->at = i;
+    PyObject *answer = call1(c->fn, record);
+    enum fate fate = settled(r, i, &answer, record, NULL);
+    if (fate != FATE_PASS) return fate;
+    if (c->op == GOP_FILTER) fate = kept_by(answer);
+    Py_DECREF(answer);
+    return fate;
+}
+
+/* The last record that a limit passes closes what is before it. */
 static bool limit_passes(struct runner *r, size_t i)
 {
     struct cell *c = &r->cells[i];
@@ -246,13 +230,26 @@ static bool set_acc(PyObject **acc, PyObject *take_value)
     return true;
 }
 
-static bool fold(struct cell *c, PyObject *record)
+/* acc = f(acc, record), with acc as `before`. */
+static enum fate accumulate_with(struct runner *r, size_t i, PyObject *before, PyObject *record)
 {
+    struct cell *c = &r->cells[i];
+    r->at = i;
+    PyObject *after = call2(c->fn, before, record);
+    enum fate fate = settled(r, i, &after, NULL, NULL);
+    if (fate != FATE_PASS) return fate;
+    Py_XSETREF(c->acc, after);
+    return FATE_END;
+}
+
+static enum fate fold(struct runner *r, size_t i, PyObject *record)
+{
+    struct cell *c = &r->cells[i];
     PyObject *before = folded(c->acc, c->zero);
-    if (!before) return false;
-    bool done = set_acc(&c->acc, call2(c->fn, before, record));
+    if (!before) return FATE_ERROR;
+    enum fate fate = accumulate_with(r, i, before, record);
     Py_DECREF(before);
-    return done;
+    return fate;
 }
 
 static bool join(struct cell *c, PyObject *record)
@@ -268,19 +265,26 @@ static bool join(struct cell *c, PyObject *record)
     return done != NULL;
 }
 
-static bool accumulate(struct cell *c, PyObject *record)
+static bool gathered(struct cell *c, PyObject *record)
 {
     switch (c->op) {
     case GOP_COUNT: c->count++; return true;
-    case GOP_FOLD: return fold(c, record);
     case GOP_APPEND:
         return (c->acc || (c->acc = PyList_New(0))) && PyList_Append(c->acc, record) == 0;
     case GOP_ADD: return (c->acc || (c->acc = PySet_New(NULL))) && PySet_Add(c->acc, record) == 0;
-    case GOP_SUM:
-    case GOP_EXTEND:
-    case GOP_UNION: return join(c, record);
-    default: return set_acc(&c->acc, call2(c->fn, c->acc ? c->acc : Py_None, record));
+    default: return join(c, record);
     }
+}
+
+static enum fate accumulate(struct runner *r, size_t i, PyObject *record)
+{
+    struct cell *c = &r->cells[i];
+    if (c->op == GOP_FOLD) return fold(r, i, record);
+    if (c->op != GOP_ACCUMULATE) return gathered(c, record) ? FATE_END : FATE_ERROR;
+    PyObject *before = Py_NewRef(c->acc ? c->acc : Py_None);
+    enum fate fate = accumulate_with(r, i, before, record);
+    Py_DECREF(before);
+    return fate;
 }
 
 /* ---- by key: the dict is ours alone, and its keys are plain str ---- */
@@ -320,95 +324,128 @@ static PyObject *value_of(PyObject *record)
     return PyObject_GetItem(record, gpy__names.value);
 }
 
-static PyObject *merged(struct cell *c, PyObject *key, PyObject *before, PyObject *record)
+/* acc[key] = f(key, acc[key], record), for the three that call. */
+static enum fate accumulate_in(struct runner *r, size_t i, PyObject *key, PyObject *before,
+                               PyObject *record)
 {
+    struct cell *c = &r->cells[i];
+    r->at = i;
+    PyObject *after = call3(c->fn, key, before, record);
+    enum fate fate = settled(r, i, &after, NULL, key);
+    if (fate != FATE_PASS) return fate;
+    int failed = PyDict_SetItem(c->acc, key, after);
+    Py_DECREF(after);
+    return failed ? FATE_ERROR : FATE_END;
+}
+
+static enum fate merge(struct runner *r, size_t i, PyObject *key, PyObject *held, PyObject *record)
+{
+    struct cell *c = &r->cells[i];
     PyObject *part = c->op == GOP_MERGE_BY_KEY ? value_of(record) : Py_NewRef(record);
-    PyObject *acc = part ? folded(before, c->zero) : NULL;
-    PyObject *after = acc ? call3(c->fn, key, acc, part) : NULL;
+    PyObject *before = part ? folded(held, c->zero) : NULL;
+    enum fate fate = before ? accumulate_in(r, i, key, before, part) : FATE_ERROR;
     Py_XDECREF(part);
-    Py_XDECREF(acc);
-    return after;
-}
-
-static bool accumulate_key(struct cell *c, PyObject *key, PyObject *record)
-{
-    if (c->op == GOP_COUNT_BY_KEY) return count_key(c, key);
-    if (c->op == GOP_GROUP) return group_key(c, key, record);
-    PyObject *before = PyDict_GetItemWithError(c->acc, key);
-    if (!before && PyErr_Occurred()) return false;
-    Py_XINCREF(before);
-    PyObject *after = c->op == GOP_ACCUMULATE_BY_KEY
-                          ? call3(c->fn, key, before ? before : Py_None, record)
-                          : merged(c, key, before, record);
     Py_XDECREF(before);
-    bool done = after && PyDict_SetItem(c->acc, key, after) == 0;
-    Py_XDECREF(after);
-    return done;
+    return fate;
 }
 
-static PyObject *extracted(const struct cell *c, PyObject *record)
+static enum fate accumulate_key(struct runner *r, size_t i, PyObject *key, PyObject *record)
 {
+    struct cell *c = &r->cells[i];
+    if (c->op == GOP_COUNT_BY_KEY) return count_key(c, key) ? FATE_END : FATE_ERROR;
+    if (c->op == GOP_GROUP) return group_key(c, key, record) ? FATE_END : FATE_ERROR;
+    PyObject *held = PyDict_GetItemWithError(c->acc, key);
+    if (!held && PyErr_Occurred()) return FATE_ERROR;
+    Py_XINCREF(held);
+    enum fate fate = c->op == GOP_ACCUMULATE_BY_KEY
+                         ? accumulate_in(r, i, key, held ? held : Py_None, record)
+                         : merge(r, i, key, held, record);
+    Py_XDECREF(held);
+    return fate;
+}
+
+static enum fate extracted(struct runner *r, size_t i, PyObject *record, PyObject **key)
+{
+    const struct cell *c = &r->cells[i];
+    enum fate fate = FATE_PASS;
+    PyObject *result;
     switch (c->op) {
-    case GOP_EXTRACT_SELF: return key_text(Py_NewRef(record));
-    case GOP_EXTRACT_KEY: return key_text(PyObject_GetItem(record, gpy__names.key));
-    default: return key_text(call1(c->fn, record));
+    case GOP_EXTRACT_SELF: result = Py_NewRef(record); break;
+    case GOP_EXTRACT_KEY: result = PyObject_GetItem(record, gpy__names.key); break;
+    default:
+        r->at = i;
+        result = call1(c->fn, record);
+        fate = settled(r, i, &result, record, NULL);
     }
+    if (fate == FATE_PASS && !(result = key_text(result))) fate = FATE_ERROR;
+    if (fate == FATE_PASS) Py_XSETREF(*key, result);
+    return fate;
 }
 
 /* ---- a record's way ---- */
 
-static void push(struct runner *r, size_t i, PyObject *take_record);
+static bool full_behind(const struct runner *r, size_t i)
+{
+    for (i++; i < r->count; i++)
+        if (r->cells[i].held && r->cells[i].held == r->cells[i].held_max) return true;
+    return false;
+}
+
+/* Keeps the elements of a list below `at` for later. */
+static void leave(struct runner *r, size_t i, PyObject *list, Py_ssize_t at)
+{
+    struct cell *c = &r->cells[i];
+    ASSERT(!c->left);
+    c->left = Py_NewRef(list);
+    c->left_at = at;
+    c->left_entry = r->entry;
+    r->pending++;
+    r->look = true;
+}
 
 /* Last element first. The list is the script's: it may change while its elements are on their
  * way. */
-static void spread(struct runner *r, size_t i, PyObject *list)
+static void spread(struct runner *r, size_t i, PyObject *list, Py_ssize_t at)
 {
-    for (Py_ssize_t at = PyList_GET_SIZE(list); at-- > 0;) {
-        if (i < r->closed || stop_wanted(r)) return;
+    while (at-- > 0) {
+        if (i + 1 < r->closed || gpy__stop_wanted(r)) return;
+        if (unlikely(r->full) && full_behind(r, i)) {
+            leave(r, i, list, at + 1);
+            return;
+        }
         if (at >= PyList_GET_SIZE(list)) continue;
-        push(r, i, Py_NewRef(PyList_GET_ITEM(list, at)));
+        gpy__push(r, i + 1, Py_NewRef(PyList_GET_ITEM(list, at)));
     }
 }
 
-enum fate { FATE_PASS, FATE_END, FATE_ERROR };
-
-/* One step: may replace *record and *key. FATE_END: the record has arrived, or was dropped. */
+/* One step: may replace *record and *key. FATE_END: the record has arrived, waits, or was
+ * dropped. */
 static inline enum fate step(struct runner *r, size_t i, PyObject **record, PyObject **key)
 {
     struct cell *c = &r->cells[i];
-    PyObject *result;
-    int keep;
     switch (c->op) {
     case GOP_MAP:
-    case GOP_FLATMAP_FN:
+    case GOP_FLATMAP_FN: return mapped(r, i, record);
     case GOP_STR:
     case GOP_SORTED:
-    case GOP_LIST_OF:
-        if (!(result = mapped(c, *record))) return FATE_ERROR;
-        Py_SETREF(*record, result);
-        return FATE_PASS;
+    case GOP_LIST_OF: return changed(c, record);
     case GOP_FLATMAP:
         if (!PyList_Check(*record)) return FATE_PASS;
-        spread(r, i + 1, *record);
+        spread(r, i, *record, PyList_GET_SIZE(*record));
         return FATE_END;
     case GOP_FILTER:
-    case GOP_FOREACH:
-        keep = kept(c, *record);
-        return keep < 0 ? FATE_ERROR : keep ? FATE_PASS : FATE_END;
+    case GOP_FOREACH: return asked(r, i, *record);
     case GOP_LIMIT: return limit_passes(r, i) ? FATE_PASS : FATE_END;
     case GOP_EXTRACT:
     case GOP_EXTRACT_SELF:
-    case GOP_EXTRACT_KEY:
-        if (!(result = extracted(c, *record))) return FATE_ERROR;
-        Py_XSETREF(*key, result);
-        return FATE_PASS;
+    case GOP_EXTRACT_KEY: return extracted(r, i, *record, key);
     case GOP_VALUE: return FATE_PASS;
     case GOP_GROUP:
     case GOP_ACCUMULATE_BY_KEY:
     case GOP_FOLD_BY_KEY:
     case GOP_MERGE_BY_KEY:
-    case GOP_COUNT_BY_KEY: return accumulate_key(c, *key, *record) ? FATE_END : FATE_ERROR;
-    default: return accumulate(c, *record) ? FATE_END : FATE_ERROR;
+    case GOP_COUNT_BY_KEY: return accumulate_key(r, i, *key, *record);
+    default: return accumulate(r, i, *record);
     }
 }
 
@@ -420,21 +457,14 @@ static inline enum fate timed_step(struct runner *r, size_t i, PyObject **record
     return fate;
 }
 
-/* This thread alone counts. */
-static inline void count_one(_Atomic uint64_t *n, uint64_t more)
-{
-    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + more,
-                          memory_order_relaxed);
-}
-
-static void push(struct runner *r, size_t i, PyObject *take_record)
+void gpy__push(struct runner *r, size_t i, PyObject *take_record)
 {
     PyObject *record = take_record, *key = NULL;
     enum fate fate = FATE_PASS;
     bool timed = r->exec->step_ns != NULL;
     _Atomic uint64_t *counts = r->exec->step_records;
     for (; i < r->count && fate == FATE_PASS; i++) {
-        if (counts) count_one(&counts[r->cells[i].step], 1);
+        if (counts) gpy__count(&counts[r->cells[i].step], 1);
         if (i + 1 == r->count && r->cells[i].op == GOP_STR && !timed && sink_text(r, record)) {
             fate = FATE_END;
             break;
@@ -446,7 +476,7 @@ static void push(struct runner *r, size_t i, PyObject *take_record)
         sink(r, record);
         return;
     }
-    if (fate == FATE_ERROR) record_error(r);
+    if (fate == FATE_ERROR) gpy__record_error(r);
     Py_DECREF(record);
     Py_XDECREF(key);
 }
@@ -463,40 +493,52 @@ static PyObject *group_record(PyObject *key, PyObject *value)
 }
 
 /* What comes out for one key; NULL with an exception. */
-static PyObject *key_result(struct cell *c, PyObject *key)
+static PyObject *key_result(struct runner *r, size_t i, PyObject *key)
 {
+    struct cell *c = &r->cells[i];
     PyObject *value, *held = PyDict_GetItemWithError(c->acc, key);
     if (!held) return NULL;
-    if (c->op == GOP_COUNT_BY_KEY)
+    if (c->op == GOP_COUNT_BY_KEY) {
         value = PyLong_FromLongLong(c->counts[PyLong_AsSsize_t(held)]);
-    else if (c->op == GOP_GROUP)
+    } else if (c->op == GOP_GROUP) {
+        r->at = i;
         value = call2(c->fn, key, held);
-    else
+        if (settled(r, i, &value, held, key) != FATE_PASS) value = NULL;
+    } else {
         value = Py_NewRef(held);
+    }
     PyObject *record = value ? group_record(key, value) : NULL;
     Py_XDECREF(value);
     return record;
 }
 
-/* Last key first, as users have seen it. */
+/* The keys of a list below `at`, last key first, as users have seen it. */
+static void pass_keys(struct runner *r, size_t i, PyObject *keys, Py_ssize_t at)
+{
+    while (at-- > 0) {
+        if (i + 1 < r->closed || gpy__stop_wanted(r)) break;
+        if (unlikely(r->full) && full_behind(r, i)) {
+            leave(r, i, keys, at + 1);
+            return;
+        }
+        PyObject *record = key_result(r, i, PyList_GET_ITEM(keys, at));
+        if (record)
+            gpy__push(r, i + 1, record);
+        else
+            gpy__record_error(r);
+    }
+    Py_CLEAR(r->cells[i].acc);
+}
+
 static void empty_keys(struct runner *r, size_t i)
 {
-    struct cell *c = &r->cells[i];
-    PyObject *keys = PyDict_Keys(c->acc);
+    PyObject *keys = PyDict_Keys(r->cells[i].acc);
     if (!keys) {
-        record_error(r);
+        gpy__record_error(r);
         return;
     }
-    for (Py_ssize_t at = PyList_GET_SIZE(keys); at-- > 0;) {
-        if (i + 1 < r->closed || stop_wanted(r)) break;
-        PyObject *record = key_result(c, PyList_GET_ITEM(keys, at));
-        if (record)
-            push(r, i + 1, record);
-        else
-            record_error(r);
-    }
+    pass_keys(r, i, keys, PyList_GET_SIZE(keys));
     Py_DECREF(keys);
-    Py_CLEAR(c->acc);
 }
 
 static void empty_one(struct runner *r, size_t i)
@@ -505,35 +547,117 @@ static void empty_one(struct runner *r, size_t i)
     PyObject *record = c->acc;
     if (c->op == GOP_COUNT && c->count) {
         record = PyLong_FromUnsignedLongLong(c->count);
-        if (!record) record_error(r);
+        if (!record) gpy__record_error(r);
     }
     c->acc = NULL;
     if (!record) return;
     if (i + 1 < r->closed)
         Py_DECREF(record);
     else
-        push(r, i + 1, record);
+        gpy__push(r, i + 1, record);
 }
 
-static void empty_barriers(struct runner *r)
+static void empty_barrier(struct runner *r, size_t i)
 {
-    for (size_t i = 0; i < r->count && !stop_wanted(r); i++) {
-        switch (r->cells[i].op) {
-        case GOP_GROUP:
-        case GOP_ACCUMULATE_BY_KEY:
-        case GOP_FOLD_BY_KEY:
-        case GOP_MERGE_BY_KEY:
-        case GOP_COUNT_BY_KEY: empty_keys(r, i); break;
-        case GOP_ACCUMULATE:
-        case GOP_FOLD:
-        case GOP_COUNT:
-        case GOP_SUM:
-        case GOP_APPEND:
-        case GOP_EXTEND:
-        case GOP_ADD:
-        case GOP_UNION: empty_one(r, i); break;
-        default: break;
-        }
+    switch (r->cells[i].op) {
+    case GOP_GROUP:
+    case GOP_ACCUMULATE_BY_KEY:
+    case GOP_FOLD_BY_KEY:
+    case GOP_MERGE_BY_KEY:
+    case GOP_COUNT_BY_KEY: empty_keys(r, i); break;
+    case GOP_ACCUMULATE:
+    case GOP_FOLD:
+    case GOP_COUNT:
+    case GOP_SUM:
+    case GOP_APPEND:
+    case GOP_EXTEND:
+    case GOP_ADD:
+    case GOP_UNION: empty_one(r, i); break;
+    default: break;
+    }
+}
+
+/* ---- records that waited ---- */
+
+/* Sends an answered record on its way, as if its callback had returned the answer. */
+static void go_on(struct runner *r, size_t i, struct answer *a)
+{
+    struct cell *c = &r->cells[i];
+    enum fate fate = FATE_PASS;
+    PyObject *record = NULL;
+    switch (c->op) {
+    case GOP_FILTER: fate = kept_by(a->value); /* fall through */
+    case GOP_FOREACH: record = a->record; break;
+    case GOP_MAP:
+    case GOP_FLATMAP_FN: record = a->value; break;
+    case GOP_ACCUMULATE:
+    case GOP_FOLD:
+        Py_XSETREF(c->acc, Py_NewRef(a->value));
+        fate = FATE_END;
+        break;
+    default: fate = PyDict_SetItem(c->acc, a->key, a->value) ? FATE_ERROR : FATE_END;
+    }
+    if (fate == FATE_ERROR) gpy__record_error(r);
+    if (fate == FATE_PASS) gpy__push(r, i + 1, Py_NewRef(record));
+}
+
+static void fail(struct runner *r, PyObject *text)
+{
+    PyObject *hold = NULL;
+    struct view v = VIEW_LIT("Async record did not called continue");
+    if (text && !gpy__utf8(text, &hold, &v)) PyErr_Clear();
+    gpy__add_error(r, v);
+    Py_XDECREF(hold);
+}
+
+static bool pass_answer(struct runner *r, size_t i)
+{
+    struct answer a;
+    if (!gpy__held_take(r, i, &a)) return false;
+    r->entry = a.entry;
+    if (a.failed) fail(r, a.value);
+    else if (i + 1 >= r->closed) go_on(r, i, &a);
+    r->entry = NO_ENTRY;
+    Py_XDECREF(a.value);
+    Py_XDECREF(a.record);
+    Py_XDECREF(a.key);
+    return true;
+}
+
+/* Goes on with a list of which elements are left. */
+static bool pass_left(struct runner *r, size_t i)
+{
+    struct cell *c = &r->cells[i];
+    PyObject *list = c->left;
+    if (!list) return false;
+    c->left = NULL;
+    r->pending--;
+    r->entry = c->left_entry;
+    if (c->op == GOP_FLATMAP) spread(r, i, list, c->left_at);
+    else pass_keys(r, i, list, c->left_at);
+    r->entry = NO_ENTRY;
+    Py_DECREF(list);
+    return true;
+}
+
+/* Does something with what is most downstream; false if nothing can go on. */
+static bool advance(struct runner *r)
+{
+    for (size_t i = r->count; i-- > r->dropped;) {
+        if (pass_left(r, i) || pass_answer(r, i)) return true;
+        if (r->cells[i].held && r->cells[i].held == r->cells[i].held_max) return false;
+    }
+    return false;
+}
+
+/* Cells that a limit has closed forget what waits there. */
+static void drop_closed(struct runner *r)
+{
+    while (r->dropped + 1 < MIN(r->closed, r->count + 1)) {
+        struct cell *c = &r->cells[r->dropped++];
+        gpy__held_drop(r, r->dropped - 1);
+        if (c->left) r->pending--;
+        Py_CLEAR(c->left);
     }
 }
 
@@ -545,10 +669,25 @@ static bool by_key(enum gstep_op op)
            op == GOP_MERGE_BY_KEY || op == GOP_COUNT_BY_KEY;
 }
 
+static unsigned held_max(enum gstep_op op)
+{
+    switch (op) {
+    case GOP_MAP:
+    case GOP_FLATMAP_FN:
+    case GOP_FILTER:
+    case GOP_FOREACH: return HELD_MAX;
+    case GOP_ACCUMULATE:
+    case GOP_FOLD:
+    case GOP_ACCUMULATE_BY_KEY:
+    case GOP_FOLD_BY_KEY:
+    case GOP_MERGE_BY_KEY: return 1;
+    default: return 0;
+    }
+}
+
 static bool make_cells(struct runner *r)
 {
     const struct gplan *plan = r->exec->plan;
-    r->cells = mem_zalloc(sizeof(*r->cells) * (plan->step_count + 1));
     for (size_t i = 0; i < plan->step_count; i++) {
         const struct gstep *s = &plan->steps[i];
         if (s->op == GOP_REDUCE) {
@@ -557,7 +696,12 @@ static bool make_cells(struct runner *r)
         }
         if (gplan_left_out(plan, i)) continue;
         struct cell *c = &r->cells[r->count++];
-        *c = (struct cell){.op = s->op, .step = i, .a = s->a, .b = s->b, .fn = s->callable};
+        *c = (struct cell){.op = s->op,
+                           .step = i,
+                           .a = s->a,
+                           .b = s->b,
+                           .fn = s->callable,
+                           .held_max = held_max(s->op)};
         if (s->op == GOP_FOLD || s->op == GOP_FOLD_BY_KEY || s->op == GOP_MERGE_BY_KEY) {
             c->fn = PyTuple_GET_ITEM((PyObject *)s->callable, 0);
             c->zero = PyTuple_GET_ITEM((PyObject *)s->callable, 1);
@@ -568,292 +712,146 @@ static bool make_cells(struct runner *r)
     return true;
 }
 
-static void free_cells(struct runner *r)
-{
-    for (size_t i = 0; i < r->count; i++) {
-        Py_XDECREF(r->cells[i].acc);
-        mem_free(r->cells[i].counts);
-    }
-    mem_free(r->cells);
-}
-
-/* ---- readers ---- */
-
-static void user_is_gone(struct runner *r, const struct exec_user *user)
-{
-    PyErr_Format(gpy__names.error, "the user '%s', for whom this runs, doesn't exist any more",
-                 user->name.ptr);
-    record_error(r);
-}
-
-/* A native read, without the GIL: its time is the reader's, not Python's. */
-struct native_read {
-    int64_t start_us, cpu_ns;
-    PyThreadState *state;
-};
-
-static int64_t thread_cpu_ns(void)
-{
-    return clock_cpu_ns(CLOCK_THREAD_CPUTIME_ID);
-}
-
-static void native_begin(struct runner *r, struct native_read *t)
-{
-    t->start_us = clock_mono_us();
-    t->state = gpy__release_gil(r->me);
-    t->cpu_ns = atomic_load(&r->me->meter->running) ? thread_cpu_ns() : -1;
-}
-
-static void native_end(struct runner *r, struct native_read *t)
-{
-    if (t->cpu_ns >= 0)
-        atomic_fetch_add(&r->me->meter->native_cpu_ns, thread_cpu_ns() - t->cpu_ns);
-    gmeter_token(r->me->meter, gread_held_ticks());
-    gpy__retake_gil(r->me, t->state);
-    atomic_fetch_add(&r->me->meter->read_us, clock_mono_us() - t->start_us);
-}
-
-static enum status read_batch(struct runner *r, struct gread *g, struct gread_batch *b,
-                              uint64_t *count)
-{
-    const struct gstop *stop = &r->exec->stop;
-    struct native_read t;
-    native_begin(r, &t);
-    enum status st = b ? gread_next(g, b, stop, token_is_mine())
-                       : gread_count_next(g, count, stop, token_is_mine());
-    native_end(r, &t);
-    if (st == STATUS_NOT_FOUND) user_is_gone(r, g->user);
-    return st;
-}
-
-static void note_read(struct runner *r, uint64_t more)
-{
-    const struct gexec *e = r->exec;
-    if (e->step_records) count_one(&e->step_records[e->plan->step_count], more);
-}
-
-/* A record of the reader's begins its way; NULL: there is an exception instead. */
-static void give(struct runner *r, PyObject *take_record)
-{
-    if (unlikely(!take_record)) {
-        record_error(r);
-        return;
-    }
-    if (unlikely(r->given++ >= r->most)) {
-        Py_DECREF(take_record);
-        too_many_records(r);
-        return;
-    }
-    note_read(r, 1);
-    push(r, 0, take_record);
-}
-
-/* The first step only counts: no record is made at all. */
-static void count_keys(struct runner *r, struct gread *g)
-{
-    while (!g->done && reading(r)) {
-        if (read_batch(r, g, NULL, &r->cells[0].count)) return;
-        note_read(r, r->cells[0].count - r->given);
-        if (r->exec->step_records)
-            count_one(&r->exec->step_records[r->cells[0].step], r->cells[0].count - r->given);
-        r->given = r->cells[0].count;
-        if (r->given <= r->most) continue;
-        r->cells[0].count = r->given = r->most;
-        too_many_records(r);
-    }
-}
-
-static PyObject *make_record(struct runner *r, const struct gread_batch *b, size_t i)
-{
-    if (r->exec->plan->reader == GREADER_KEYS_ONLY)
-        return gpy__text(gread_view(b, b->records[i].key));
-    return gpy__record(b, i, r->exec->plan->read_value);
-}
-
-static void read_keys(struct runner *r, struct gread *g)
-{
-    if (r->count && r->cells[0].op == GOP_COUNT) {
-        count_keys(r, g);
-        return;
-    }
-    struct gread_batch b = {0};
-    while (!g->done && reading(r)) {
-        if (read_batch(r, g, &b, NULL)) break;
-        for (size_t i = b.count; i-- > 0 && reading(r);) give(r, make_record(r, &b, i));
-    }
-    gread_batch_release(&b);
-}
-
-/* patternGenerator() says what KeysOnlyReader reads: (pattern, noScan). */
-static bool generated_pattern(struct runner *r, struct gread *g, PyObject **hold)
-{
-    PyObject *pair = PyObject_CallNoArgs(r->exec->plan->source);
-    PyObject *pattern, *no_scan, *bytes = NULL;
-    *hold = pair;
-    if (!pair) return false;
-    if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2 ||
-        !PyUnicode_Check(PyTuple_GET_ITEM(pair, 0))) {
-        PyErr_SetString(gpy__names.error, "patternGenerator must return (pattern, noScan)");
-        return false;
-    }
-    pattern = PyTuple_GET_ITEM(pair, 0);
-    no_scan = PyTuple_GET_ITEM(pair, 1);
-    if (!gpy__utf8(pattern, &bytes, &g->pattern)) return false;
-    if (bytes) Py_SETREF(*hold, bytes); /* the view is of it now */
-    int exact = PyObject_IsTrue(no_scan);
-    g->exact = exact > 0;
-    return exact >= 0;
-}
-
-static void run_keys_reader(struct runner *r)
-{
-    const struct gplan *plan = r->exec->plan;
-    struct gread g = {.pattern = view_of(plan->arg, plan->arg_len),
-                      .user = plan->session ? plan->session->user : NULL,
-                      .exact = plan->no_scan,
-                      .absent_too = plan->no_scan && plan->reader == GREADER_KEYS,
-                      .values = plan->reader == GREADER_KEYS && plan->read_value};
-    PyObject *hold = NULL;
-    if (plan->source && !generated_pattern(r, &g, &hold))
-        record_error(r);
-    else
-        read_keys(r, &g);
-    Py_XDECREF(hold);
-}
-
-/* Runs a native read of a stream without the GIL. */
-static enum status read_entries(struct runner *r, struct gread_entries *g, struct gread_batch *b)
-{
-    struct native_read t;
-    native_begin(r, &t);
-    enum status st = gread_entries_next(g, b, &r->exec->stop, token_is_mine());
-    native_end(r, &t);
-    return st;
-}
-
-static void run_stream_reader(struct runner *r)
-{
-    const struct gplan *plan = r->exec->plan;
-    struct gread_entries g = {.key = view_of(plan->arg, plan->arg_len),
-                              .user = plan->session ? plan->session->user : NULL,
-                              .after = {plan->from_ms, plan->from_seq}};
-    struct gread_batch b = {0};
-    while (!g.done && reading(r)) {
-        enum status st = read_entries(r, &g, &b);
-        if (st == STATUS_TYPE) {
-            PyErr_SetString(gpy__names.error, "WRONGTYPE Operation against a key holding the wrong "
-                                              "kind of value");
-            record_error(r);
-        } else if (st == STATUS_NOT_FOUND) {
-            user_is_gone(r, g.user);
-        }
-        if (st) break;
-        for (size_t i = 0; i < b.count && reading(r); i++) give(r, gpy__entry_record(&b, i));
-    }
-    gread_batch_release(&b);
-}
-
-/* A function that returns a generator gives what that gives; any other is called again and again
- * until it raises. */
-static void run_python_reader(struct runner *r)
-{
-    PyObject *fn = r->exec->plan->source, *given;
-    bool generator = false;
-    do {
-        given = PyObject_CallNoArgs(fn);
-        if (!given) break;
-        generator = PyGen_Check(given);
-        if (!generator) give(r, given);
-    } while (!generator && reading(r));
-    if (generator) {
-        PyObject *it = given;
-        while (reading(r) && (given = PyIter_Next(it))) give(r, given);
-        if (PyErr_Occurred()) record_error(r);
-        Py_DECREF(it);
-    }
-    if (PyErr_Occurred()) record_error(r);
-}
-
-static void run_reader(struct runner *r)
-{
-    switch (r->exec->plan->reader) {
-    case GREADER_KEYS:
-    case GREADER_KEYS_ONLY: run_keys_reader(r); break;
-    case GREADER_PYTHON: run_python_reader(r); break;
-    case GREADER_STREAM: run_stream_reader(r); break;
-    default: push(r, 0, PyUnicode_FromString("1"));
-    }
-}
-
-/* The entries of a batch, which are all there: behind an error others may be wanted still. */
-static void push_entries(struct runner *r, const struct gpy_input *input)
-{
-    for (size_t i = 0; i < input->entry_count && r->closed == 0 && !stop_wanted(r); i++) {
-        uint64_t errors = r->exec->errors.count;
-        if (errors && !input->all_entries) return;
-        PyObject *record = gpy__entry_record(input->entries, input->first_entry + i);
-        if (record)
-            push(r, 0, record);
-        else
-            record_error(r);
-        if (r->exec->errors.count != errors) input->failed_entries[i] = 1;
-    }
-}
-
 /* ---- the whole ---- */
 
-static void run(struct runner *r, const struct gpy_input *input)
+/* Goes on until the end (true), or until all that is left waits for somebody else. */
+static bool drive(struct runner *r)
 {
-    if (!make_cells(r)) {
-        record_error(r);
-        return;
-    }
-    if (input && input->entries) {
-        push_entries(r, input);
-    } else if (input) {
-        PyObject *record = gpy__event_record(input);
-        note_read(r, 1);
-        if (record)
-            push(r, 0, record);
-        else
-            record_error(r);
-    } else if (reading(r)) {
-        run_reader(r);
-    }
-    empty_barriers(r);
-    if (stop_wanted(r) && r->exec->errors.count == 0) {
-        PyErr_SetNone(gpy__names.force_stopped);
-        record_error(r);
+    for (;;) {
+        if (unlikely(r->closed > r->dropped + 1)) drop_closed(r);
+        while (r->pending && !gpy__stop_wanted(r) && advance(r)) {
+            if (unlikely(r->closed > r->dropped + 1)) drop_closed(r);
+        }
+        if (r->closed > r->count || gpy__stop_wanted(r)) return true;
+        r->look = false;
+        if (r->full) return false;
+        if (!r->read && gpy__reading(r)) {
+            gpy__read(r);
+            continue;
+        }
+        if (r->pending) return false;
+        if (r->barrier == r->count) return true;
+        empty_barrier(r, r->barrier++);
     }
 }
 
-bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
-                  unsigned depth)
+static struct runner *new_runner(struct gexec *e, const struct gpy_input *input, unsigned depth)
+{
+    size_t cells = e->plan->step_count;
+    struct runner *r = mem_alloc(sizeof(*r) + sizeof(r->cells[0]) * cells);
+    *r = (struct runner){.exec = e,
+                         .at = NO_CELL,
+                         .entry = NO_ENTRY,
+                         .depth = depth,
+                         .origin = input ? input->origin : NULL,
+                         .must_end = input && input->must_end};
+    r->reader = gpy__reading_new(r, input);
+    r->read = !r->reader;
+    e->runner = r;
+    return r;
+}
+
+static void begin(struct runner *r, const struct gpy_input *input)
+{
+    if (!make_cells(r)) {
+        gpy__record_error(r);
+        r->closed = r->count + 1;
+        return;
+    }
+    if (r->reader) return;
+    PyObject *record = gpy__event_record(input);
+    gpy__note_read(r, 1);
+    if (record)
+        gpy__push(r, 0, record);
+    else
+        gpy__record_error(r);
+}
+
+/* What its end sets free may run code of the script, under the stop that is still in force. */
+static void end(struct runner *r)
+{
+    bool stopped = gpy__stop_wanted(r);
+    if (stopped && r->exec->errors.count == 0) {
+        PyErr_SetNone(gpy__names.force_stopped);
+        gpy__record_error(r);
+    }
+    r->exec->runner = NULL;
+    for (size_t i = 0; i < r->count; i++) {
+        struct cell *c = &r->cells[i];
+        gpy__held_drop(r, i);
+        Py_CLEAR(c->left);
+        Py_CLEAR(c->acc);
+        mem_free(c->counts);
+    }
+    gpy__reading_free(r->reader);
+    if (r->owner) gpy__owner_end(r->owner, stopped);
+    r->me->runner = NULL;
+    mem_free(r);
+}
+
+/* Leaves it to whoever answers next, or aborts it; false if there's something to do already. From
+ * here on it may be another worker's as soon as the GIL is given up. */
+static bool park(struct runner *r)
+{
+    struct gexec *e = r->exec;
+    if (r->look) return false;
+    bool first = !r->parked;
+    if (first) grun_exec_ref(e); /* given back by who brings it to its end, grun.c */
+    r->parked = true;
+    atomic_store(&e->park, GEXEC_PARKED);
+    int parked = GEXEC_PARKED;
+    if (!gpy__stop_wanted(r) ||
+        !atomic_compare_exchange_strong(&e->park, &parked, GEXEC_NOT_PARKED))
+        return true;
+    r->parked = !first;
+    if (first) grun_exec_unref(e);
+    return false;
+}
+
+/* Has the runner run on this thread; true: to its end. */
+static bool run_here(struct runner *r, const struct gpy_input *input, bool fresh)
+{
+    struct gpy_thread *me = r->me;
+    me->runner = r;
+    if (fresh) begin(r, input);
+    while (!drive(r)) {
+        gpy__atomic_abandon(me);
+        if (park(r)) return false;
+    }
+    end(r);
+    return true;
+}
+
+/* An event inside of a script's command finds something of that on its thread, which is put
+ * aside. */
+static bool run_on_thread(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
+                          unsigned depth, bool fresh)
 {
     struct gpy_thread *me = gpy__me();
-    struct gpy_thread outer = *me; /* an event inside of a script's command: restored below */
-    bool had_gil = me->has_gil;
+    struct gpy_thread outer = *me;
     struct gpy_limited before;
     struct gpy_profiled profiled;
+    bool had_gil = me->has_gil;
     if (!had_gil) gpy__enter(me);
+    struct runner *r = fresh ? new_runner(e, input, depth) : e->runner;
     gpy__stop_begin(me, &e->stop);
     gpy__limit_begin(me, &before, &e->limits.own, &e->meter,
                      !e->registered || e->limits.profile);
+    r->me = me;
     me->script = NULL;
     me->session = e->plan->session;
+    me->session_object = NULL;
     me->exec = e;
     me->in_atomic = false;
     if (unit) me->unit = unit;
-    me->depth = depth;
-    me->origin = input ? input->origin : NULL;
+    me->depth = r->depth;
+    me->origin = fresh ? r->origin : r->exec->registered ? &r->exec->origin : NULL;
     me->answers_event = e->registered;
 
     uint64_t held_since = unit ? ticks_now() : 0;
-    struct runner r = {.exec = e, .me = me, .most = records_allowed(e)};
     gpy__profile_begin(me, e->limits.profile ? me->session : NULL, &profiled);
-    run(&r, input);
+    bool ended = run_here(r, input, fresh);
     gpy__profile_end(me, &profiled);
-    free_cells(&r);
 
     gpy__atomic_abandon(me);
     me->in_atomic = outer.in_atomic;
@@ -862,6 +860,7 @@ bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     gpy__stop_end(me);
     gpy__stop_resume(me, outer.stop, outer.stop_since_us);
     gpy__profile_resume(me, &profiled);
+    me->runner = outer.runner;
     me->script = outer.script;
     me->session = outer.session;
     me->exec = outer.exec;
@@ -869,13 +868,24 @@ bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit
     me->depth = outer.depth;
     me->origin = outer.origin;
     me->answers_event = outer.answers_event;
+    PyObject *object = me->session_object;
+    me->session_object = outer.session_object;
+    Py_XDECREF(object);
     if (!had_gil) gpy__leave(me);
-    return true;
+    return ended;
+}
+
+bool gpy_run_exec(struct gexec *e, const struct gpy_input *input, struct kv_unit *unit,
+                  unsigned depth)
+{
+    return run_on_thread(e, input, unit, depth, true);
 }
 
 bool gpy_resume_exec(struct gexec *e)
 {
-    UNUSED(e);
-    ASSERT(!"nothing is paused yet");
-    return true;
+    /* Should it be parked again, another may bring it to its end before we are done. */
+    grun_exec_ref(e);
+    bool ended = run_on_thread(e, NULL, NULL, 0, false);
+    grun_exec_unref(e);
+    return ended;
 }

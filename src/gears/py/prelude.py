@@ -9,6 +9,7 @@ The builder checks as little as it can: the native side (`redisgears.PyFlatExecu
 operations, their number of arguments and their error texts. Operations that are made of others
 are put together here, of native steps where no function of the user's is involved.
 """
+import asyncio
 import cProfile
 import copy
 import importlib as _importlib
@@ -19,11 +20,15 @@ import pstats
 import site as _site
 import sys as _sys
 import traceback as _traceback
+from asyncio import Future
+from threading import Thread
 
-import cloudpickle as _cloudpickle
+import cloudpickle
+from cloudpickle import CloudPickler
 
 import redisgears
 import redisgears as rg
+import redisgears_async as _async
 from redisgears import PyFlatExecution
 from redisgears import atomicCtx as atomic
 from redisgears import callNext as call_next
@@ -31,13 +36,27 @@ from redisgears import config_get as configGet
 from redisgears import executeCommand as execute
 from redisgears import flatError as flat_error
 from redisgears import gearsCtx
+from redisgears import gearsFutureCtx as gearsFuture
 from redisgears import getCommand as get_command
+from redisgears import getGearsSession
 from redisgears import getMyHashTag as hashtag
 from redisgears import isAsyncAllow
 from redisgears import isInAtomicBlock
 from redisgears import native
 from redisgears import registerTimeEvent as registerTE
 from redisgears import overrideReply as override_reply
+from redisgears import registerGearsThread
+from redisgears import setGearsSession
+from redisgears_async import GearsFuture
+from redisgears_async import GearsSession
+from redisgears_async import createFuture
+from redisgears_async import loop
+from redisgears_async import runCoroutine
+from redisgears_async import setFutureException
+from redisgears_async import setFutureResults
+
+# Names that scripts may find with other engines, too.
+t = f = None
 
 # Readers that RG.GETEXECUTION's users know as a PythonReader with a function of ours.
 _BUILT_ON_PYTHON = ('KeysOnlyReader', 'ShardsIDReader')
@@ -104,21 +123,7 @@ def _rows_of(reader, arg):
     return rows
 
 
-class _Sealed(type):
-    """Of classes that scripts share: what one of them changed, all would meet."""
-
-    def __setattr__(cls, name, value):
-        if cls.__module__ == __name__:
-            raise AttributeError('%s can not be changed, but subclassed' % cls.__name__)
-        super().__setattr__(name, value)
-
-    def __delattr__(cls, name):
-        if cls.__module__ == __name__:
-            raise AttributeError('%s can not be changed, but subclassed' % cls.__name__)
-        super().__delattr__(name)
-
-
-class GearsBuilder(metaclass=_Sealed):
+class GearsBuilder(metaclass=_async.Sealed):
     """A pipeline of operations on the records of a reader; run() or register() ends it.
 
     Each operation changes the builder and returns it. Callbacks must be functions (def or
@@ -285,6 +290,7 @@ class GearsBuilder(metaclass=_Sealed):
         """Runs the pipeline once; a script may do so once.
 
         Results pass through str() unless convertToStr=False, or the script was sent as NATIVE.
+        In a step or a coroutine: returns an awaitable of [results, errors].
         """
         arg = arg if arg else self.defaultArg
         if self._native:
@@ -300,6 +306,31 @@ class GearsBuilder(metaclass=_Sealed):
 
 
 GB = GearsBuilder
+
+
+# ---- readers that other engines build on PythonReader ----
+
+def createKeysOnlyReader(pattern='*', count=1000, noScan=False, patternGenerator=None):
+    """A function for PythonReader that gives what KeysOnlyReader gives."""
+    def read():
+        glob, exact = patternGenerator() if patternGenerator else (pattern, noScan)
+        if exact:
+            if execute('EXISTS', glob):
+                yield glob
+            return
+        cursor = '0'
+        while True:
+            cursor, names = execute('SCAN', cursor, 'MATCH', glob, 'COUNT', count)
+            yield from names
+            if cursor == '0':
+                return
+    return read
+
+
+def shardReaderCallback():
+    """The id of this shard, as ShardsIDReader gives it."""
+    answer = execute('RG.INFOCLUSTER')
+    yield '1' if answer == 'no cluster mode' else answer[1]
 
 
 # ---- profiling ----
@@ -342,7 +373,7 @@ def profileGetInfo(profiler, order='tottime'):
 def _pack(value):
     """Pickles by value what belongs to a script, by reference what can be imported."""
     out = io.BytesIO()
-    _cloudpickle.CloudPickler(out).dump(value)
+    CloudPickler(out).dump(value)
     return out.getvalue()
 
 

@@ -341,12 +341,6 @@ with_server {} {
         unregister_all
     }
 
-    test "a coroutine is refused as a callback" -needs python {
-        expect_error "*coroutine are not allow on map*" {
-            py "async def f(r):" "    return r" "GB().map(f).run()"
-        }
-    }
-
     test "events of many clients, all of them counted" -needs python -tags threads {
         unregister_all
         py "GB().foreach(lambda r: execute('INCR', '{a}')).register('k*', mode='sync')" \
