@@ -107,6 +107,11 @@ def fails_at_first(r):
         execute('hdel', 'tries', r['id'])
 GB('StreamReader').foreach(fails_at_first).register(
     'stream:*', mode='async_local', onFailedPolicy='retry', onFailedRetryInterval=1)
+import asyncio
+async def in_a_while(r):
+    await asyncio.sleep(0.001)
+    execute('incr', 'seen:awaited')
+GB().foreach(in_a_while).register('held:*', mode='async_local', eventTypes=['set'])
 GB('StreamReader').foreach(lambda r: execute('incr', 'seen:within')).register(
     'stream:*', mode='sync')
 """
@@ -129,11 +134,18 @@ PIPELINES = [
     ("GB('PythonReader').map(lambda r: r * r).aggregate(0, lambda a, r: a + r, lambda a, r: a + r)"
      ".run(lambda: (i for i in range(100)))", [["328350"], []]),
     ("GB('PythonReader').map(lambda r: 1 // r).collect().run(lambda: (0 for i in range(1)))", None),
+    ("import asyncio\nasync def later(r):\n    await asyncio.sleep(0.001)\n"
+     "    return int(execute('get', 'one')) * r\n"
+     "GB('PythonReader').map(later).count().run(lambda: (i for i in range(50)))", [["50"], []]),
     ("with atomic():\n    n = int(execute('get', 'atomic') or 0)\n"
      "    execute('set', 'atomic', n + 1)\n    execute('incr', 'atomic:check')", "OK"),
 ]
 
 ENDLESS = [
+    "import asyncio\nasync def f(r): await asyncio.sleep(1000)\n"
+    "GB('PythonReader').map(f).run(lambda: (1 for i in range(10)))",
+    "async def f(r):\n    while True: pass\n"
+    "GB('PythonReader').map(f).run(lambda: (1 for i in range(1)))",
     "def f(r):\n    while True: pass\nGB('PythonReader').map(f).run(lambda: (1 for i in range(1)))",
     "def f(r):\n    while True:\n        try: execute('incr', 'spin')\n        except Exception: pass\n"
     "GB('PythonReader').map(f).run(lambda: (1 for i in range(1)))",
@@ -332,6 +344,7 @@ class Storm:
         deadline = time.monotonic() + DRAIN_S
         for what, counted in (("seen:sync", "events"), ("seen:async", "events"),
                               ("seen:hook", "hooked"), ("seen:held", "held"),
+                              ("seen:awaited", "held"),
                               ("seen:stream", "entries"), ("seen:retried", "entries"),
                               ("seen:within", "entries")):
             events = self.counts.get(counted, 0)
@@ -365,6 +378,7 @@ class Storm:
             self.hooked, self.aborts, self.leaves, self.upgrades, self.triggers, self.passes, self.looks]
         boss = self.client()
         try:
+            boss.must("SET", "one", 1)
             for i in range(1000):
                 boss.must("SET", "fixed:%d" % i, "v")
             boss.must("RG.PYEXECUTE", STABLE)
