@@ -61,7 +61,7 @@ def program(callbacks, text):
 
 def main():
     cloudpickle.register_pickle_by_value(sys.modules["__main__"])
-    server = redis.Redis(port=int(sys.argv[1]), decode_responses=True)
+    server = redis.Redis(host="127.0.0.1", port=int(sys.argv[1]), decode_responses=True)
     checks = 0
 
     def check(callbacks, text, expected):
