@@ -124,10 +124,16 @@ static _Thread_local struct {
     uint64_t *allocated, *freed;
     uint64_t at_sample; /* allocated - freed then */
     uint64_t sample;    /* which one */
+    uint64_t told;      /* allocated - freed when others were told of it */
+    uint64_t told_sample;
 } mem_thread;
+
+/* What mem_used_tell() may add though a sample has it, perhaps. */
+#define MEM_TOLD_TWICE_MAX 65536
 
 static _Atomic size_t mem_sampled_bytes;
 static _Atomic uint64_t mem_sample;
+static _Atomic int64_t mem_told_bytes, mem_told_at_sample;
 
 static uint64_t mem_thread_bytes(void)
 {
@@ -145,6 +151,9 @@ static uint64_t mem_thread_bytes(void)
 static void mem_sampled(size_t used)
 {
     mem_thread.at_sample = mem_thread_bytes();
+    atomic_store_explicit(&mem_told_at_sample,
+                          atomic_load_explicit(&mem_told_bytes, memory_order_relaxed),
+                          memory_order_relaxed);
     atomic_store(&mem_sampled_bytes, used);
     mem_thread.sample = atomic_fetch_add(&mem_sample, 1) + 1;
 }
@@ -157,11 +166,27 @@ size_t mem_used_about(void)
     if (mem_thread.sample != atomic_load_explicit(&mem_sample, memory_order_relaxed) ||
         !mem_thread.sample)
         return mem_used();
-    int64_t since = (int64_t)(mem_thread_bytes() - mem_thread.at_sample);
+    int64_t since = (int64_t)(mem_thread_bytes() - mem_thread.at_sample) +
+                    atomic_load_explicit(&mem_told_bytes, memory_order_relaxed) -
+                    atomic_load_explicit(&mem_told_at_sample, memory_order_relaxed);
     int64_t sum = (int64_t)atomic_load_explicit(&mem_sampled_bytes, memory_order_relaxed) + since;
     return sum > 0 ? (size_t)sum : 0;
 #else
     return mem_used();
+#endif
+}
+
+void mem_used_tell(void)
+{
+#ifdef HAVE_JEMALLOC
+    uint64_t now = mem_thread_bytes(), sample = atomic_load(&mem_sample);
+    int64_t since = (int64_t)(now - mem_thread.told);
+    /* Whether a sample that came between has it already can't be told. Of much, it is assumed: a
+     * limit may be passed for a moment rather than keys evicted for what isn't there. */
+    if (since && (sample == mem_thread.told_sample || since < MEM_TOLD_TWICE_MAX))
+        atomic_fetch_add_explicit(&mem_told_bytes, since, memory_order_relaxed);
+    mem_thread.told = now;
+    mem_thread.told_sample = sample;
 #endif
 }
 

@@ -58,8 +58,14 @@ _Noreturn void mem_out(size_t size) __attribute__((cold));
 size_t mem_used(void);
 
 /* About mem_used(), in nanoseconds: what it said when it was called last, and what this thread has
- * allocated and freed since then. So it is as good as the last call is recent. */
+ * allocated and freed since then, and others that say so. So it is as good as the last call is
+ * recent. */
 size_t mem_used_about(void);
+
+/* Lets mem_used_about() of other threads know what this one has allocated and freed since it said
+ * so last: for a thread that allocates for others, or frees for them, before it gives the result
+ * away; and before it begins, to be exact. Nanoseconds. */
+void mem_used_tell(void);
 
 /* Highest mem_used() seen by calls of mem_used(). */
 size_t mem_peak(void);

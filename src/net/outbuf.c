@@ -46,6 +46,23 @@ static void block_free(struct out_block *b)
     mem_free(b);
 }
 
+struct out_block *outbuf_pool_take(void)
+{
+    struct out_block *chain = pool_head;
+    pool_head = NULL;
+    pool_count = 0;
+    return chain;
+}
+
+void outbuf_pool_add(struct out_block *chain)
+{
+    while (chain) {
+        struct out_block *next = chain->next;
+        block_free(chain);
+        chain = next;
+    }
+}
+
 void outbuf_pool_trim(size_t keep)
 {
     while (pool_count > keep) {
@@ -175,4 +192,21 @@ void outbuf_join(struct outbuf *to, struct outbuf *from)
         skip = 0;
     }
     outbuf_release(from);
+}
+
+void outbuf_chain(struct outbuf *to, struct outbuf *from)
+{
+    ASSERT(from->sent == 0);
+    if (!from->tail) return;
+    if (to->tail) {
+        outbuf_sync(to);
+        to->closed_bytes += to->tail->len + from->closed_bytes;
+        to->tail->next = from->head;
+        to->tail = from->tail;
+        to->cur = from->cur;
+        to->end = from->end;
+    } else {
+        *to = *from;
+    }
+    *from = (struct outbuf){0};
 }

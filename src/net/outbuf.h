@@ -84,7 +84,16 @@ void outbuf_consume(struct outbuf *o, size_t len);
 /* Moves all pending bytes of `from` behind those of `to`. */
 void outbuf_join(struct outbuf *to, struct outbuf *from);
 
+/* Hangs the blocks of `from`, of which nothing has been sent, behind those of `to`. */
+void outbuf_chain(struct outbuf *to, struct outbuf *from);
+
 /* Gives the pool's spare blocks back to the allocator, all but `keep`. */
 void outbuf_pool_trim(size_t keep);
+
+/* All spare blocks as a chain, which is then the caller's, for the pool of another thread; NULL:
+ * there are none. */
+struct out_block *outbuf_pool_take(void);
+/* Takes such a chain into this thread's pool. */
+void outbuf_pool_add(struct out_block *take_chain);
 
 #endif

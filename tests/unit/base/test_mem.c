@@ -2,6 +2,7 @@
 /* The memory front. */
 #include "base/mem.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "unit.h"
@@ -33,6 +34,32 @@ TEST(memory_front)
     CHECK(mem_good_size(17) >= 17);
     CHECK(mem_rss() > 0);
     CHECK(strlen(mem_allocator_name()) > 0);
+}
+
+static void *allocate_for_others(void *where)
+{
+    mem_used_tell();
+    *(void **)where = mem_alloc(10 << 20);
+    mem_used_tell();
+    return NULL;
+}
+
+/* What another thread allocates is seen without asking the allocator, once it says so. */
+TEST(threads_tell_what_they_use)
+{
+    void *block;
+    pthread_t thread;
+    mem_used();
+    size_t before = mem_used_about();
+    CHECK_INT(pthread_create(&thread, NULL, allocate_for_others, &block), 0);
+    CHECK_INT(pthread_join(thread, NULL), 0);
+    size_t after = mem_used_about();
+    CHECK(after > before + (9 << 20) && after < before + (12 << 20));
+    mem_free(block);
+    after = mem_used_about();
+    CHECK(after < before + (2 << 20));
+    mem_used();
+    CHECK(mem_used_about() < before + (2 << 20));
 }
 
 static void append_piece(void *ctx, const char *text)

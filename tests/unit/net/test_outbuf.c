@@ -56,6 +56,42 @@ TEST(like_a_flat_buffer)
     outbuf_pool_trim(0);
 }
 
+/* As a connection that is written by another thread than the one that fills it. */
+TEST(chains_are_handed_over)
+{
+    for (long n = unit_rounds(100); n > 0; n--) {
+        struct outbuf to = {0}, from = {0};
+        struct buf model = {0}, sent = {0};
+        for (int step = 0; step < 50; step++) {
+            size_t len = unit_rand_below(4) ? unit_rand_below(300) : unit_rand_below(40000);
+            char *bytes = mem_alloc(len + 1);
+            unit_rand_bytes(bytes, len);
+            outbuf_append(&from, bytes, len);
+            buf_append(&model, bytes, len);
+            mem_free(bytes);
+            if (unit_rand_below(2)) continue;
+            size_t before = outbuf_pending(&to) + outbuf_pending(&from);
+            outbuf_chain(&to, &from);
+            CHECK_INT(outbuf_pending(&to), before);
+            CHECK_INT(outbuf_memory(&from), 0);
+            send_some(&to, &sent, unit_rand_below(50000));
+            CHECK_INT(outbuf_pending(&to), before - (sent.len - (model.len - before)));
+        }
+        outbuf_chain(&to, &from);
+        while (outbuf_pending(&to)) send_some(&to, &sent, 1 + unit_rand_below(100000));
+        CHECK_MEM(sent.ptr, sent.len, model.ptr, model.len);
+        CHECK_INT(outbuf_memory(&to), 0);
+        outbuf_release(&to);
+        buf_release(&model);
+        buf_release(&sent);
+    }
+    struct out_block *spare = outbuf_pool_take();
+    CHECK(spare != NULL && outbuf_pool_take() == NULL);
+    outbuf_pool_add(spare);
+    outbuf_pool_trim(0);
+    CHECK(outbuf_pool_take() == NULL);
+}
+
 TEST(join_keeps_order)
 {
     struct outbuf a = {0}, b = {0};
