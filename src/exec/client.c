@@ -16,6 +16,7 @@
 #include "ds/table.h"
 #include "exec/admit.h"
 #include "exec/blocking.h"
+#include "exec/io.h"
 #include "exec/token.h"
 #include "net/sock.h"
 
@@ -24,7 +25,6 @@
 #define FREE_HOOKS_MAX      8
 #define INPUT_KEEP_SMALL    512 /* leftover bytes up to this move to a block of their own size */
 #define WRITE_IOV_MAX       64
-#define WRITE_TURN_BYTES    ((size_t)256 * 1024) /* of one client, so that others get their turn */
 #define UNAUTH_OUTPUT_BYTES 1024
 #define UNAUTH_INPUT_BYTES  ((size_t)24 * 1024) /* unfinished; more than any AUTH needs */
 #define PUSHES_KEEP_BYTES   ((size_t)64 * 1024)
@@ -35,13 +35,17 @@ static struct {
     struct table by_id;
     void (*on_free[FREE_HOOKS_MAX])(struct client *c);
     int on_free_count;
-    char *input_pool[INPUT_POOL_MAX];
-    size_t input_pool_count;
     struct buf pushes; /* messages for the client whose command runs, for when it has ended */
     struct client_stats stats;
     struct client_stats told; /* guard: the data token */
     struct client_login login;
 } clients = {.login = {.open = true, .no_password = true}};
+
+/* Blocks for input, as spare ones for output: a thread's own. */
+static _Thread_local struct {
+    char *blocks[INPUT_POOL_MAX];
+    size_t count;
+} input_pool;
 
 static struct view client_id_key(const void *entry)
 {
@@ -74,7 +78,11 @@ struct client *client__new(int fd, struct tls *tls)
     c->tls = tls;
     c->source = (struct loop_source){
         .fd = fd, .read_once_told = true, .fn = driver__client_ready};
-    if (loop_add(&c->source, LOOP_READ)) {
+    io_attach(c);
+    if (io_reads(c)) {
+        c->source.interest = LOOP_READ;
+    } else if (loop_add(&c->source, LOOP_READ)) {
+        if (c->io) io_detach(c);
         tls_free(tls);
         close(fd);
         mem_free(c);
@@ -93,17 +101,23 @@ struct client *client__new(int fd, struct tls *tls)
     client__set.count++;
     table_insert(&clients.by_id, &client_table, c, hash_bytes(&c->id, sizeof(c->id)));
     clients.stats.received++;
+    if (io_reads(c)) io_input_back(c);
     return c;
 }
 
 static void input_release(struct client *c)
 {
     if (!c->in.data) return;
-    if (c->in.cap == INPUT_BLOCK_BYTES && clients.input_pool_count < INPUT_POOL_MAX)
-        clients.input_pool[clients.input_pool_count++] = c->in.data;
+    if (c->in.cap == INPUT_BLOCK_BYTES && input_pool.count < INPUT_POOL_MAX)
+        input_pool.blocks[input_pool.count++] = c->in.data;
     else
         mem_free(c->in.data);
     c->in = (struct inbuf){0};
+}
+
+void client__input_pool_release(void)
+{
+    while (input_pool.count) mem_free(input_pool.blocks[--input_pool.count]);
 }
 
 /* As soon as it is known, even in busy mode: what the client waits for may be what keeps main
@@ -115,16 +129,15 @@ static void tell_gone(struct client *c)
     if (gone) gone(c->gone_ctx, c->id);
 }
 
-void client__free(struct client *c)
+/* It is no client any more; what belongs to whoever reads and writes its socket stays. */
+static void client_end(struct client *c)
 {
     if (c->flags & CLIENT_BLOCKED) client__set.blocked--;
     tell_gone(c);
     for (int i = 0; i < clients.on_free_count; i++) clients.on_free[i](c);
     table_remove(&clients.by_id, &client_table, client_id_key(c),
                  hash_bytes(&c->id, sizeof(c->id)));
-    loop_remove(&c->source);
-    tls_free(c->tls);
-    close(c->source.fd);
+    if (!io_reads(c)) loop_remove(&c->source);
     list_unlink(&c->all);
     list_unlink(&c->ready);
     list_unlink(&c->writes);
@@ -132,14 +145,28 @@ void client__free(struct client *c)
     list_unlink(&c->reread);
     client__set.count--;
     client__set.counted_bytes -= c->counted_bytes;
+    c->counted_bytes = 0;
     client__stall_end(c);
     pause__forget(c);
+    mem_free(c->name);
+    exec_user_unref(c->user);
+}
+
+void client__dispose(struct client *c)
+{
+    if (c->io) io_detach(c);
+    tls_free(c->tls);
+    close(c->source.fd);
     input_release(c);
     resp_state_release(&c->request);
     outbuf_release(&c->out);
-    mem_free(c->name);
-    exec_user_unref(c->user);
     mem_free(c);
+}
+
+void client__free(struct client *c)
+{
+    client_end(c);
+    if (likely(!c->io) || !io_leave(c)) client__dispose(c);
 }
 
 void client_on_free(void (*fn)(struct client *c))
@@ -176,14 +203,13 @@ void client_kill(struct client *c, const struct client *self)
 /* A block of INPUT_BLOCK_BYTES. */
 static char *input_block_take(void)
 {
-    return clients.input_pool_count ? clients.input_pool[--clients.input_pool_count]
-                                    : mem_alloc(INPUT_BLOCK_BYTES);
+    return input_pool.count ? input_pool.blocks[--input_pool.count] : mem_alloc(INPUT_BLOCK_BYTES);
 }
 
 /* Room for more bytes: a block from the pool for the usual request, a growing buffer of its own
  * for a large one. What a peer announces is not believed ahead of its bytes: capacity at most
  * doubles. */
-static void input_make_room(struct client *c)
+ALWAYS_INLINE void input_make_room(struct client *c)
 {
     struct inbuf *in = &c->in;
     if (!in->data) {
@@ -209,17 +235,12 @@ static void input_make_room(struct client *c)
     in->cap = cap;
 }
 
-/* What TLS has decrypted stays readable though the socket is not: it is read until it has nothing
- * more. recv and send, not read and write: the socket's own calls skip what files need. */
+/* recv and send, not read and write: the socket's own calls skip what files need. */
 static ssize_t receive(struct client *c, void *to, size_t len)
 {
     if (likely(!c->tls)) return recv(c->source.fd, to, len, 0);
     ssize_t got = tls_read(c->tls, to, len);
-    if (got > 0) {
-        client__want_reread(c);
-    } else if (got < 0 && errno == EAGAIN && tls_wants_write(c->tls)) {
-        loop_change(&c->source, c->source.interest | LOOP_WRITE);
-    } else if (got < 0 && *tls_error(c->tls)) {
+    if (got < 0 && errno != EAGAIN && *tls_error(c->tls)) {
         log_verbose("Error of a TLS connection, client id=%llu: %s", (unsigned long long)c->id,
                     tls_error(c->tls));
     }
@@ -244,7 +265,7 @@ static ssize_t read_block(struct client *c, char *block, size_t room, bool compl
 }
 
 /* One read, to where the next bytes belong. */
-static ssize_t read_some(struct client *c, size_t *room_out)
+ALWAYS_INLINE ssize_t read_some(struct client *c, size_t *room_out)
 {
     struct inbuf *in = &c->in;
     size_t room, len = in->len - in->pos;
@@ -268,31 +289,68 @@ static ssize_t read_some(struct client *c, size_t *room_out)
     return got;
 }
 
-bool client__read(struct client *c)
+/* What TLS has decrypted stays readable though the socket is not: it is read until it has nothing
+ * more. */
+ALWAYS_INLINE enum fill_result fill(struct client *c, size_t *got_out)
 {
-    struct inbuf *in = &c->in;
     size_t room = 0;
     ssize_t got = read_some(c, &room);
-    if (got <= 0) {
-        if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-            if (errno == EINTR) client__want_reread(c);
-            client__input_trim(c);
-            return true;
-        }
+    if (unlikely(got <= 0)) {
+        if (got < 0 && errno == EINTR) return FILL_AGAIN;
+        return got < 0 && errno == EAGAIN ? FILL_NONE : FILL_END;
+    }
+    *got_out = (size_t)got;
+    return unlikely((size_t)got == room || c->tls) ? FILL_MORE : FILL_SOME;
+}
+
+enum fill_result client__fill(struct client *c, size_t *got_out)
+{
+    return fill(c, got_out);
+}
+
+/* A read that brought nothing; false as client__read's. */
+static COLD bool read_nothing(struct client *c, enum fill_result result)
+{
+    if (result == FILL_END) {
         client__close_asap(c);
         return false;
     }
-    if (unlikely((size_t)got == room)) client__want_reread(c);
-    c->net_in_bytes += (uint64_t)got;
+    if (result == FILL_AGAIN)
+        client__want_reread(c);
+    else if (c->tls && tls_wants_write(c->tls))
+        loop_change(&c->source, c->source.interest | LOOP_WRITE);
+    client__input_trim(c);
+    return true;
+}
+
+size_t client__input_limit(bool unauthenticated, size_t query_limit)
+{
+    return unlikely(unauthenticated) ? UNAUTH_INPUT_BYTES : query_limit;
+}
+
+void client__input_over(struct client *c)
+{
+    log_warning("Closing client id=%llu that reached max query buffer length",
+                (unsigned long long)c->id);
+    clients.stats.query_limit_disconnections++;
+    client__close_asap(c);
+}
+
+bool client__read(struct client *c)
+{
+    struct inbuf *in = &c->in;
+    size_t got;
+    enum fill_result result = fill(c, &got);
+    if (unlikely(result != FILL_SOME)) {
+        if (result != FILL_MORE) return read_nothing(c, result);
+        client__want_reread(c);
+    }
+    clients.stats.reads++;
     clients.stats.net_in_bytes += (uint64_t)got;
     c->active_ms = exec_now_ms();
-    size_t limit = unlikely(c->admit & ADMIT_AUTH) ? UNAUTH_INPUT_BYTES
-                                                   : exec_settings.query_buffer_limit;
+    size_t limit = client__input_limit(c->admit & ADMIT_AUTH, exec_settings.query_buffer_limit);
     if (unlikely(in->len - in->pos + resp_state_bytes(&c->request) > limit)) {
-        log_warning("Closing client id=%llu that reached max query buffer length",
-                    (unsigned long long)c->id);
-        clients.stats.query_limit_disconnections++;
-        client__close_asap(c);
+        client__input_over(c);
         return false;
     }
     return true;
@@ -319,6 +377,10 @@ void client__want_reread(struct client *c)
 
 void client__want_run(struct client *c)
 {
+    if (unlikely(io_reads(c)) && io_goes_back(c)) {
+        io_input_back(c);
+        return;
+    }
     if (c->flags &
         (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY | CLIENT_BLOCKED | CLIENT_STALLED)) {
         client__count_memory(c); /* what it sends piles up */
@@ -336,11 +398,11 @@ void client__want_write(struct client *c)
     if (!list_is_linked(&c->writes)) list_push(&client__set.writes, &c->writes);
 }
 
-/* Sends once; false when the socket takes no more now or is broken. */
-static bool client_send_some(struct client *c, size_t *sent_out)
+/* Sends once; returns what the system call did. */
+ALWAYS_INLINE ssize_t send_some(struct client *c, struct outbuf *out)
 {
     struct iovec iov[WRITE_IOV_MAX];
-    int count = outbuf_iov(&c->out, iov, c->tls ? 1 : WRITE_IOV_MAX);
+    int count = outbuf_iov(out, iov, c->tls ? 1 : WRITE_IOV_MAX);
     ssize_t sent;
     if (unlikely(c->tls))
         sent = tls_write(c->tls, iov[0].iov_base, iov[0].iov_len);
@@ -348,12 +410,24 @@ static bool client_send_some(struct client *c, size_t *sent_out)
         sent = send(c->source.fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL);
     else
         sent = writev(c->source.fd, iov, count);
+    if (sent >= 0) outbuf_consume(out, (size_t)sent);
+    return sent;
+}
+
+ssize_t client__send(struct client *c, struct outbuf *out)
+{
+    return send_some(c, out);
+}
+
+/* False when the socket takes no more now or is broken. */
+static bool write_some(struct client *c, size_t *sent_out)
+{
+    ssize_t sent = send_some(c, &c->out);
     if (sent < 0) {
         if (errno != EAGAIN && errno != EINTR) client__close_asap(c);
         return false;
     }
-    outbuf_consume(&c->out, (size_t)sent);
-    c->net_out_bytes += (uint64_t)sent;
+    clients.stats.writes++;
     clients.stats.net_out_bytes += (uint64_t)sent;
     *sent_out += (size_t)sent;
     return true;
@@ -362,8 +436,12 @@ static bool client_send_some(struct client *c, size_t *sent_out)
 void client__write(struct client *c)
 {
     size_t sent = 0;
-    while (outbuf_pending(&c->out) && sent < WRITE_TURN_BYTES)
-        if (!client_send_some(c, &sent)) break;
+    if (unlikely(c->io)) {
+        io_give(c);
+        return;
+    }
+    while (outbuf_pending(&c->out) && sent < CLIENT_WRITE_TURN_BYTES)
+        if (!write_some(c, &sent)) break;
     if (c->flags & CLIENT_CLOSE_ASAP) return;
     if (outbuf_pending(&c->out)) {
         loop_change(&c->source, c->source.interest | LOOP_WRITE);
@@ -372,6 +450,12 @@ void client__write(struct client *c)
     }
     if (c->source.interest & LOOP_WRITE) loop_change(&c->source, LOOP_READ);
     if (c->flags & CLIENT_CLOSE_AFTER_REPLY) client__close_asap(c);
+}
+
+/* Of output, whoever has it. */
+static inline size_t unsent_bytes(const struct client *c)
+{
+    return outbuf_pending(&c->out) + (unlikely(c->io) ? io_unsent(c) : 0);
 }
 
 static bool soft_limit_passed(struct client *c, const struct output_limit *limit, size_t pending)
@@ -388,7 +472,7 @@ void client__check_output(struct client *c)
 {
     if (unlikely(client__limit_on)) client__count_memory(c);
     const struct output_limit *limit = &exec_settings.output_limits[client__class(c)];
-    size_t unsent = outbuf_pending(&c->out);
+    size_t unsent = unsent_bytes(c);
     /* The first block is everybody's, as stock's reply buffer is: no limit cuts a short reply. */
     size_t pending = unsent > OUTBUF_BLOCK_BYTES ? unsent - OUTBUF_BLOCK_BYTES : 0;
     bool over = limit->hard_bytes && pending > limit->hard_bytes;
@@ -469,7 +553,7 @@ void client__unblock(struct client *c)
     c->active_ms = exec_now_ms();
     client__check_output(c);
     client__want_write(c);
-    if (c->in.len > c->in.pos) client__want_run(c);
+    if (io_reads(c) || c->in.len > c->in.pos) client__want_run(c);
 }
 
 struct unblock {
@@ -618,6 +702,7 @@ void client_set_no_evict(struct client *c, bool on)
 static void user_bits(struct client *c)
 {
     bool must_ask = !clients.login.open && !(c->flags & CLIENT_KNOWN);
+    if (c->io) io_stranger(c, must_ask);
     client_admit_set(c, ADMIT_AUTH, must_ask);
     client_admit_set(c, ADMIT_ACL, c->user && c->user->admit & ADMIT_ACL);
 }
@@ -714,10 +799,24 @@ void client_set_db(struct client *c, struct kv_db *db)
     c->db = db;
 }
 
+struct client_input client__input(const struct client *c)
+{
+    if (io_has_input(c)) return io_input_told(c);
+    return (struct client_input){.unread = c->in.len - c->in.pos,
+                                 .free = c->in.cap - c->in.len,
+                                 .request = resp_state_bytes(&c->request),
+                                 .memory = c->in.cap + resp_state_bytes(&c->request)};
+}
+
+size_t client__output_memory(const struct client *c)
+{
+    return outbuf_memory(&c->out) + (c->io ? io_unsent(c) : 0);
+}
+
 size_t client__memory(const struct client *c)
 {
-    return mem_good_size(sizeof(*c)) + c->in.cap + outbuf_memory(&c->out) +
-           resp_state_bytes(&c->request) + (c->name ? mem_usable(c->name) : 0) + c->kept_bytes +
+    return mem_good_size(sizeof(*c)) + client__input(c).memory + client__output_memory(c) +
+           (c->io ? sizeof(*c->io) : 0) + (c->name ? mem_usable(c->name) : 0) + c->kept_bytes +
            (c->txn ? c->txn->bytes : 0) +
            (c->held ? c->held->bytes + (size_t)c->held->argc * sizeof(struct arg) : 0);
 }
@@ -728,8 +827,8 @@ static void client_stats_walk(struct client_walk *w)
     LIST_EACH(&client__set.all, n) {
         const struct client *c = CLIENT_OF(n, all);
         size_t memory = client__memory(c);
-        w->longest_in = MAX(w->longest_in, c->in.len - c->in.pos);
-        w->longest_out = MAX(w->longest_out, outbuf_pending(&c->out));
+        w->longest_in = MAX(w->longest_in, client__input(c).unread);
+        w->longest_out = MAX(w->longest_out, unsent_bytes(c));
         w->memory += memory;
         if (client__class(c) != CLIENT_CLASS_REPLICA) continue;
         w->replicas++;
@@ -741,7 +840,14 @@ void client_stats(struct client_stats *out, bool walk)
 {
     if (exec_is_main()) {
         struct client_stats s = clients.stats;
+        struct io_totals io = io_totals();
         s.walk = clients.told.walk;
+        s.net_in_bytes += io.in_bytes;
+        s.net_out_bytes += io.out_bytes;
+        s.reads += io.reads;
+        s.writes += io.writes;
+        s.threaded_reads = io.reads;
+        s.threaded_writes = io.writes;
         s.connected = client__set.count;
         s.blocked = client__set.blocked;
         s.evicted = client__evicted_total();
@@ -762,5 +868,6 @@ void client__count_rejected(void)
 void client_stats_reset(void)
 {
     clients.stats = (struct client_stats){0};
+    io_totals_reset();
     client__evicted_reset();
 }

@@ -227,6 +227,8 @@ struct client_stats {
     size_t connected, blocked;
     uint64_t received, rejected; /* connections */
     uint64_t net_in_bytes, net_out_bytes;
+    uint64_t reads, writes; /* of sockets, that moved something */
+    uint64_t threaded_reads, threaded_writes; /* of these, by I/O threads */
     uint64_t commands, errors;
     uint64_t query_limit_disconnections, output_limit_disconnections;
     uint64_t evicted; /* for the memory they took */

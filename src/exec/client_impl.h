@@ -43,9 +43,12 @@ struct inbuf {
     size_t pos, len, cap;
 };
 
+struct client_io;
+
 struct client {
     struct loop_source source;
     struct tls *tls; /* NULL: its bytes come as they are */
+    struct client_io *io; /* NULL: main reads and writes its socket; see io.h */
     uint64_t id;
     struct kv_db *db;
     struct exec_user *user; /* a reference; NULL without an ACL service */
@@ -69,7 +72,6 @@ struct client {
     int64_t created_ms, active_ms; /* wall clock */
     int64_t soft_limit_since_ms;   /* 0: below the soft output limit */
     char *name;                    /* NULL none */
-    uint64_t net_in_bytes, net_out_bytes;
     size_t kept_bytes;    /* what services keep for it */
     size_t counted_bytes; /* its part of what is compared with maxmemory-clients */
 };
@@ -95,17 +97,42 @@ struct client *client__by_id(uint64_t id);
 void client__unblock(struct client *c);
 /* One more connection was turned away. */
 void client__count_rejected(void);
-/* Ends it: tells who waits for it, closes, frees. Main, under the token. */
+/* Ends it: tells who waits for it, closes, frees; the last two once an I/O thread has let go of
+ * it. Main, under the token. */
 void client__free(struct client *c);
+/* The last two. */
+void client__dispose(struct client *c);
 
 /* Marks it to be freed at the end of the turn. */
 void client__close_asap(struct client *c);
 
+/* Of one client in a turn, so that others get theirs. */
+#define CLIENT_WRITE_TURN_BYTES ((size_t)256 * 1024)
+
+enum fill_result {
+    FILL_SOME,  /* that was all there is */
+    FILL_MORE,  /* there may be more, which the kernel won't tell */
+    FILL_NONE,  /* nothing; it will tell */
+    FILL_AGAIN, /* nothing, for a signal came between */
+    FILL_END    /* the peer has ended, or something is wrong with it */
+};
+/* One read to where the next bytes belong. Whoever has the client's input, on any thread. */
+enum fill_result client__fill(struct client *c, size_t *got_out);
+/* One write of what is in `out`, as far as it goes: bytes, or -1 with errno. Likewise. */
+ssize_t client__send(struct client *c, struct outbuf *out);
+/* How much of a request may be there without its end. */
+size_t client__input_limit(bool unauthenticated, size_t query_limit);
+/* More than that is: it is ended. */
+void client__input_over(struct client *c);
+/* Frees the calling thread's spare blocks for input. */
+void client__input_pool_release(void);
+
 /* Reads what is there; false if the client is to be closed (already marked). */
 bool client__read(struct client *c);
-/* Gives the input's memory back if nothing is pending. */
+/* Gives the input's memory back if nothing is pending. Whoever has the client's input. */
 void client__input_trim(struct client *c);
-/* Writes what is pending; marks for closing on error or after the last reply. */
+/* Writes what is pending, or has its I/O thread do so; marks for closing on error or after the
+ * last reply. */
 void client__write(struct client *c);
 /* Queues it for writing at the end of the turn, if it has output. */
 void client__want_write(struct client *c);
@@ -121,6 +148,15 @@ bool client__is_unprotected(void);
 
 /* Whose output limits are its own, and how CLIENT LIST's TYPE finds it. */
 enum client_class client__class(const struct client *c);
+
+struct client_input {
+    size_t unread, free;    /* bytes of requests, and room for more */
+    size_t request, memory; /* of the large arguments that are being read; of all */
+};
+/* What its input takes, whoever has it. */
+struct client_input client__input(const struct client *c);
+/* The memory of output that hasn't left, whoever has it. */
+size_t client__output_memory(const struct client *c);
 
 /* Memory of the whole client. */
 size_t client__memory(const struct client *c);

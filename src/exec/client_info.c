@@ -5,6 +5,7 @@
  */
 #include "exec/client_impl.h"
 #include "exec/command.h"
+#include "exec/io.h"
 #include "net/sock.h"
 
 #include <stdio.h>
@@ -44,7 +45,8 @@ void client_info(const struct client *c, struct buf *out)
     sock_peer_name(c->source.fd, addr, sizeof(addr));
     sock_local_name(c->source.fd, laddr, sizeof(laddr));
     int64_t now = exec_now_ms();
-    size_t blocks = 0;
+    struct client_input in = client__input(c);
+    size_t blocks = io_unsent_blocks(c);
     for (const struct out_block *b = c->out.head; b; b = b->next) blocks++;
     buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=",
                (unsigned long long)c->id, addr, laddr, c->source.fd, c->name ? c->name : "",
@@ -52,12 +54,12 @@ void client_info(const struct client *c, struct buf *out)
     info_flags(c, out);
     buf_printf(out, " db=%d sub=%u psub=%u ssub=%u multi=%d qbuf=%zu qbuf-free=%zu argv-mem=%zu",
                c->db->id, c->subs.channels, c->subs.patterns, c->subs.shards,
-               c->txn ? c->txn->queued : -1, c->in.len - c->in.pos, c->in.cap - c->in.len,
-               c->held ? c->held->bytes : resp_state_bytes(&c->request));
+               c->txn ? c->txn->queued : -1, in.unread, in.free,
+               c->held ? c->held->bytes : in.request);
     buf_printf(out,
                " multi-mem=%zu rbs=0 rbp=0 obl=0 oll=%zu omem=%zu tot-mem=%zu events=%s%s"
                " cmd=%s user=%s redir=%lld resp=%d",
-               c->txn ? c->txn->bytes : 0, blocks, outbuf_memory(&c->out), client__memory(c),
+               c->txn ? c->txn->bytes : 0, blocks, client__output_memory(c), client__memory(c),
                c->source.interest & LOOP_READ ? "r" : "",
                c->source.interest & LOOP_WRITE ? "w" : "",
                c->last_cmd ? c->last_cmd->fullname : "NULL",

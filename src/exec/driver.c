@@ -26,33 +26,24 @@
 #include "exec/blocking.h"
 #include "exec/client_impl.h"
 #include "exec/command.h"
+#include "exec/io.h"
 #include "exec/token.h"
+#include "exec/wave.h"
 #include "net/sock.h"
 
-#define WAVE_COMMANDS    128 /* a wave ends when it holds so many */
-#define WAVE_PER_CLIENT  64  /* of one client, so that a long pipeline lets others in */
-#define PREFETCH_KEYS    4   /* of one command; more (MGET) is the handler's own business */
-#define ACCEPTS_PER_TURN 1000
-#define LISTENERS_MAX    40
-#define BUSY_POLL_MS     5
-#define WAVE_ARGS_KEPT   1024 /* room for arguments that is kept after a wave of many */
-#define CLOCK_STALE_NS   1e6
+#define IO_WAVES_PER_TURN 16 /* of I/O threads; then answers leave, and the others come */
+#define ACCEPTS_PER_TURN  1000
+#define LISTENERS_MAX     40
+#define BUSY_POLL_MS      5
+#define CLOCK_STALE_NS    1e6
 
-struct wave_entry {
-    struct client *client;
-    const struct command *cmd; /* NULL: unknown, or a protocol error */
-    const char *protocol_error;
-    size_t first, argc; /* in wave.args */
-    bool owns;          /* some argument has an allocation of its own */
-    size_t start;       /* of the request, in the client's input */
-};
+/* Of what main has read. */
+static struct wave wave;
 
-static struct wave {
-    struct resp_args args;
-    struct wave_entry entries[WAVE_COMMANDS];
-    size_t count;
-    size_t at; /* the entry that runs */
-} wave;
+/* The entry that runs, and the end of its wave; NULL: none. */
+static struct {
+    const struct wave_entry *at, *end;
+} running;
 
 static struct {
     struct loop_source listeners[LISTENERS_MAX];
@@ -224,88 +215,38 @@ static bool is_http(const struct arg *argv)
     return arg_is(&argv[0], "post") || arg_is(&argv[0], "host:");
 }
 
-static void wave_push(struct client *c, const struct resp_result *r, size_t start,
-                      const char *protocol_error)
-{
-    struct wave_entry *e = &wave.entries[wave.count++];
-    *e = (struct wave_entry){.client = c,
-                             .protocol_error = protocol_error,
-                             .first = r->first,
-                             .argc = r->argc,
-                             .owns = r->owns,
-                             .start = start};
-    if (protocol_error) return;
-    const struct arg *name = &wave.args.argv[r->first];
-    e->cmd = command_lookup(name->ptr, name->len);
-}
-
-/* Parses what is complete of a client's input into the wave. True if there may be more. */
-static bool wave_collect(struct client *c)
+/* Parses what is complete of a client's input into main's wave. True if there may be more. */
+static bool collect(struct client *c)
 {
     struct resp_limits limits = {.bulk_max = exec_settings.proto_max_bulk_len,
                                  .unauthenticated = c->admit & ADMIT_AUTH};
-    struct inbuf *in = &c->in;
-    /* AUTH widens the limits for what follows it. */
-    size_t most = limits.unauthenticated ? 1 : WAVE_PER_CLIENT;
-    for (size_t taken = 0; taken < most && wave.count < WAVE_COMMANDS;) {
-        struct resp_result r;
-        if (in->pos == in->len) return false;
-        bool is_inline = in->data[in->pos] != '*';
-        /* An inline request is split in place, so it must not be parsed twice: it runs alone. */
-        if (is_inline && taken) return true;
-        enum status st = resp_request_parse(&c->request, &limits, in->data + in->pos,
-                                            in->len - in->pos, &wave.args, &r);
-        if (st == STATUS_AGAIN) return false;
-        if (st == STATUS_SYNTAX) {
-            wave_push(c, &r, in->pos, r.error);
-            return false;
-        }
-        if (r.argc) {
-            wave_push(c, &r, in->pos, NULL);
-            taken++;
-        }
-        in->pos += r.consumed;
-        if (is_inline && r.argc) return true;
-    }
-    return true;
+    return wave_collect(&wave, c, &limits);
 }
 
-/* The keys that the row names by position, as far as they are few. */
-static inline int wave_keys(const struct wave_entry *e, struct arg *out[PREFETCH_KEYS])
+ALWAYS_INLINE void wave_prefetch(const struct wave *w)
 {
-    int n = 0;
-    const struct command *cmd = e->cmd;
-    if (!cmd || cmd->first_key <= 0) return 0;
-    int last = cmd->last_key < 0 ? (int)e->argc + cmd->last_key : cmd->last_key;
-    last = MIN(last, (int)e->argc - 1);
-    for (int i = cmd->first_key; i <= last && n < PREFETCH_KEYS; i += MAX(cmd->key_step, 1))
-        out[n++] = &wave.args.argv[e->first + (size_t)i];
-    return n;
-}
-
-static void wave_prefetch(void)
-{
-    struct arg *keys[PREFETCH_KEYS];
-    for (size_t i = 0; i < wave.count; i++) {
-        int n = wave_keys(&wave.entries[i], keys);
-        for (int k = 0; k < n; k++) kv_prefetch_bucket(wave.entries[i].client->db, keys[k]);
+    struct arg *keys[WAVE_KEYS];
+    for (size_t i = 0; i < w->count; i++) {
+        int n = wave_keys(w, &w->entries[i], keys);
+        for (int k = 0; k < n; k++) kv_prefetch_bucket(w->entries[i].client->db, keys[k]);
     }
-    for (size_t i = 0; i < wave.count; i++) {
-        int n = wave_keys(&wave.entries[i], keys);
-        for (int k = 0; k < n; k++) kv_prefetch_entry(wave.entries[i].client->db, keys[k]);
+    for (size_t i = 0; i < w->count; i++) {
+        int n = wave_keys(w, &w->entries[i], keys);
+        for (int k = 0; k < n; k++) kv_prefetch_entry(w->entries[i].client->db, keys[k]);
     }
 }
 
 /* What a command looks up inside a collection: the third argument of the commands on hashes and
  * sets, or at least nothing that a hint could harm. */
-static size_t wave_elements(struct value values[WAVE_COMMANDS], struct arg *elements[WAVE_COMMANDS])
+ALWAYS_INLINE size_t wave_elements(const struct wave *w, struct value values[WAVE_COMMANDS],
+                                   struct arg *elements[WAVE_COMMANDS])
 {
     size_t n = 0;
-    for (size_t i = 0; i < wave.count; i++) {
-        const struct wave_entry *e = &wave.entries[i];
+    for (size_t i = 0; i < w->count; i++) {
+        const struct wave_entry *e = &w->entries[i];
         if (!e->cmd || e->argc < 3) continue;
         if (!(e->cmd->acl_categories & (COMMAND_ACL_HASH | COMMAND_ACL_SET))) continue;
-        struct arg *argv = &wave.args.argv[e->first];
+        struct arg *argv = &w->args.argv[e->first];
         const struct kv_entry *found = kv_peek(&driver.unit, e->client->db, &argv[1]);
         if (!found || !type_ops_of(kv_entry_type(found))->prefetch_place) continue;
         values[n] = kv_entry_value(found);
@@ -314,11 +255,11 @@ static size_t wave_elements(struct value values[WAVE_COMMANDS], struct arg *elem
     return n;
 }
 
-static void wave_prefetch_elements(void)
+ALWAYS_INLINE void wave_prefetch_elements(const struct wave *w)
 {
     struct value values[WAVE_COMMANDS];
     struct arg *elements[WAVE_COMMANDS];
-    size_t n = wave_elements(values, elements);
+    size_t n = wave_elements(w, values, elements);
     for (size_t i = 0; i < n; i++) {
         type_ops_of(values[i].type)->prefetch_place(values[i], elements[i]);
     }
@@ -435,9 +376,9 @@ static COLD void run_entry_apart(const struct wave_entry *e, struct arg *argv)
 }
 
 /* Frees the large arguments that no handler took. */
-static void drop_owned(const struct wave_entry *e)
+static void drop_owned(const struct wave_entry *e, struct arg *argv)
 {
-    if (unlikely(e->owns)) resp_args_drop_owned(&wave.args.argv[e->first], e->argc);
+    if (unlikely(e->owns)) resp_args_drop_owned(argv, e->argc);
 }
 
 #ifdef COG_DEBUG
@@ -462,7 +403,7 @@ static void wave_put_back(struct client *c, size_t start)
 #define CLIENT_GOES_ON_LATER (CLIENT_BLOCKED | CLIENT_STALLED)
 
 /* A client that can't go on, or wants no reply to this request. */
-static COLD void wave_run_special(const struct wave_entry *e)
+static COLD void wave_run_special(const struct wave_entry *e, struct arg *argv)
 {
     struct client *c = e->client;
     if (c->flags & CLIENT_STOPPED) {
@@ -472,40 +413,41 @@ static COLD void wave_run_special(const struct wave_entry *e)
         return;
     }
     client__skip_begin(c);
-    run_entry_apart(e, &wave.args.argv[e->first]);
+    run_entry_apart(e, argv);
     if (c->flags & CLIENT_SKIPPING && !(c->flags & CLIENT_BLOCKED)) client__skip_end(c);
 }
 
 /* Runs the wave's commands in order; the requests of a client that can't go on are put back. */
-static void wave_run(void)
+ALWAYS_INLINE void wave_run(const struct wave *w)
 {
-    for (size_t i = 0; i < wave.count; i++) {
-        struct wave_entry *e = &wave.entries[i];
+    running.end = w->entries + w->count;
+    for (size_t i = 0; i < w->count; i++) {
+        const struct wave_entry *e = &w->entries[i];
+        struct arg *argv = &w->args.argv[e->first];
         struct client *c = e->client;
-        wave.at = i;
+        running.at = e;
 #ifdef COG_DEBUG
         bool runs = !(c->flags & CLIENT_STOPPED);
 #endif
         if (likely(!(c->flags & (CLIENT_STOPPED | CLIENT_SKIP))))
-            run_entry(e, &wave.args.argv[e->first]);
+            run_entry(e, argv);
         else
-            wave_run_special(e);
-        drop_owned(e);
+            wave_run_special(e, argv);
+        drop_owned(e, argv);
 #ifdef COG_DEBUG
-        bool next_is_his = i + 1 < wave.count && wave.entries[i + 1].client == c;
-        if (runs && !e->protocol_error)
-            poison_input(e, next_is_his ? wave.entries[i + 1].start : c->in.pos);
+        bool next_is_his = i + 1 < w->count && e[1].client == c;
+        if (runs && !e->protocol_error) poison_input(e, next_is_his ? e[1].start : c->in.pos);
 #endif
     }
-    wave.count = 0;
+    running.at = running.end = NULL;
     client__running = NULL;
 }
 
 bool client_wave_repeats(const struct exec_ctx *ctx)
 {
-    const struct wave_entry *e = &wave.entries[wave.at], *next = e + 1;
-    bool is_its = wave.at + 1 < wave.count && e->client == ctx->client;
-    return is_its && next->cmd == e->cmd && next->client != e->client;
+    const struct wave_entry *e = running.at;
+    if (!e || e + 1 == running.end || e->client != ctx->client) return false;
+    return e[1].cmd == e->cmd && e[1].client != e->client;
 }
 
 static void wave_end_of_client(struct client *c, bool more)
@@ -518,8 +460,27 @@ static void wave_end_of_client(struct client *c, bool more)
     client__want_write(c);
     if (more)
         client__want_run(c);
+    else if (unlikely(io_reads(c)))
+        io_input_back(c);
     else
         client__input_trim(c);
+}
+
+/* There is input behind what has run, here or with its thread. */
+static bool has_more(const struct client *c)
+{
+    return io_has_input(c) || c->in.len > c->in.pos;
+}
+
+static void end_of_io_wave(struct wave *w)
+{
+    struct client *last = NULL;
+    for (size_t i = 0; i < w->count; i++) {
+        struct client *c = w->entries[i].client;
+        if (c != last) wave_end_of_client(c, has_more(c));
+        last = c;
+    }
+    io_wave_done(w);
 }
 
 void driver__run_held(struct client *c, struct arg *argv, int argc)
@@ -531,13 +492,27 @@ void driver__run_held(struct client *c, struct arg *argv, int argc)
     run_entry_apart(&e, argv);
     if (c->flags & CLIENT_SKIPPING && !(c->flags & CLIENT_BLOCKED)) client__skip_end(c);
     client__running = NULL;
-    wave_end_of_client(c, c->in.len > c->in.pos);
+    wave_end_of_client(c, has_more(c));
 }
 
 void driver__hold_expiry(bool on)
 {
     driver.unit.flags = on ? driver.unit.flags | KV_UNIT_NO_EXPIRE
                            : driver.unit.flags & ~(uint32_t)KV_UNIT_NO_EXPIRE;
+}
+
+/* The waves that I/O threads have made. A copy of its own of what runs a wave: the other, of one
+ * that has a fixed place, is what a server without threads runs. */
+static NOINLINE void run_io_waves(void)
+{
+    struct wave *w;
+    for (int i = 0; i < IO_WAVES_PER_TURN && (w = io_next_wave()); i++) {
+        wave_prefetch(w);
+        wave_prefetch_elements(w);
+        wave_run(w);
+        end_of_io_wave(w);
+    }
+    io_bury();
 }
 
 /* Waves until no client has a complete request left. */
@@ -553,14 +528,37 @@ static void run_ready_clients(void)
             if (!node) break;
             members[n] = CLIENT_OF(node, ready);
             members[n]->flags |= CLIENT_IN_WAVE;
-            more[n] = wave_collect(members[n]);
+            more[n] = collect(members[n]);
             n++;
         }
-        wave_prefetch();
-        wave_prefetch_elements();
-        wave_run();
+        wave_prefetch(&wave);
+        wave_prefetch_elements(&wave);
+        wave_run(&wave);
         for (size_t i = 0; i < n; i++) wave_end_of_client(members[i], more[i]);
     }
+}
+
+/* Calls fn for each client of a list but those whose wave is under way, which stay in it. */
+static void each_outside_waves(struct list_node *list, struct client *(*of)(struct list_node *n),
+                               void (*fn)(struct client *c))
+{
+    struct list_node *n, kept;
+    list_init(&kept);
+    while ((n = list_pop(list))) {
+        if (of(n)->flags & CLIENT_IN_WAVE) list_push(&kept, n);
+        else fn(of(n));
+    }
+    while ((n = list_pop(&kept))) list_push(list, n);
+}
+
+static struct client *of_closing(struct list_node *n)
+{
+    return CLIENT_OF(n, closing);
+}
+
+static struct client *of_writes(struct list_node *n)
+{
+    return CLIENT_OF(n, writes);
 }
 
 /* ---- busy mode ---- */
@@ -613,8 +611,38 @@ static void busy_client(struct client *c)
         if (r.argc) busy_run(c, wave.args.argv + r.first, (int)r.argc);
         if (r.owns) resp_args_drop_owned(wave.args.argv + r.first, r.argc);
     }
-    client__write(c);
     client__input_trim(c);
+    if (io_reads(c)) io_input_back(c);
+    client__write(c);
+}
+
+/* What I/O threads have read. Who waits is asked again when it goes on. */
+static void busy_io_waves(void)
+{
+    struct wave *w;
+    while ((w = io_next_wave())) {
+        for (size_t i = 0; i < w->count; i++) {
+            const struct wave_entry *e = &w->entries[i];
+            struct arg *argv = &w->args.argv[e->first];
+            struct client *c = e->client;
+            if (c->flags & CLIENT_STOPPED)
+                wave_run_special(e, argv);
+            else if (e->protocol_error)
+                run_protocol_error(c, e->protocol_error);
+            else
+                busy_run(c, argv, (int)e->argc);
+            drop_owned(e, argv);
+        }
+        end_of_io_wave(w);
+    }
+}
+
+/* Their answers leave. */
+static void busy_io_end(void)
+{
+    io_awake();
+    each_outside_waves(&client__set.writes, of_writes, client__write);
+    io_flush();
 }
 
 /* Clients whose requests were read before main knew that it has to wait. */
@@ -643,8 +671,11 @@ static void busy_turn(void)
     driver.busy = true;
     clock_refresh(&driver.clock);
     busy_ready();
+    if (io_is_on) busy_io_waves();
     reread_clients();
-    loop_poll_once(list_is_linked(&client__set.reread) ? 0 : BUSY_POLL_MS);
+    bool may_sleep = !list_is_linked(&client__set.reread) && (!io_is_on || io_may_sleep());
+    loop_poll_once(may_sleep ? BUSY_POLL_MS : 0);
+    if (io_is_on) busy_io_end();
     driver.busy = false;
     resp_args_release(&wave.args);
     wave.args = saved;
@@ -663,47 +694,29 @@ void exec_main_wait(_Atomic uint32_t *word, uint32_t value)
 
 /* ---- a turn within a command ---- */
 
-/* Calls fn for each client of a list but those whose wave is under way, which stay in it. */
-static void each_outside_waves(struct list_node *list, struct client *(*of)(struct list_node *n),
-                               void (*fn)(struct client *c))
-{
-    struct list_node *n, kept;
-    list_init(&kept);
-    while ((n = list_pop(list))) {
-        if (of(n)->flags & CLIENT_IN_WAVE) list_push(&kept, n);
-        else fn(of(n));
-    }
-    while ((n = list_pop(&kept))) list_push(list, n);
-}
-
-static struct client *of_closing(struct list_node *n)
-{
-    return CLIENT_OF(n, closing);
-}
-
-static struct client *of_writes(struct list_node *n)
-{
-    return CLIENT_OF(n, writes);
-}
-
 void driver__serve_within(void)
 {
     struct wave outer = wave;
     struct kv_unit outer_unit = driver.unit;
-    struct client *running = client__running;
+    struct client *outer_client = client__running;
+    const struct wave_entry *outer_at = running.at, *outer_end = running.end;
     wave = (struct wave){.count = 0};
     clock_refresh(&driver.clock);
     driver.unit = (struct kv_unit){.now_ms = driver.clock.wall_ms,
                                    .flags = outer_unit.flags & KV_UNIT_NO_EXPIRE};
     reread_clients();
     loop_poll_once(0);
+    if (io_is_on) run_io_waves();
     run_ready_clients();
     each_outside_waves(&client__set.writes, of_writes, client__write);
     each_outside_waves(&client__set.closing, of_closing, client__free);
+    if (io_is_on) io_flush();
     kv_unit_release(&driver.unit);
     resp_args_release(&wave.args);
     wave = outer;
-    client__running = running;
+    client__running = outer_client;
+    running.at = outer_at;
+    running.end = outer_end;
     /* A pause may have begun or ended. */
     outer_unit.flags &= ~(uint32_t)KV_UNIT_NO_EXPIRE;
     outer_unit.flags |= driver.unit.flags & KV_UNIT_NO_EXPIRE;
@@ -744,6 +757,7 @@ void driver__client_ready(struct loop_source *s, uint32_t ready)
 
 static void after_sleep(void)
 {
+    if (unlikely(io_is_on)) io_awake();
     clock_refresh(&driver.clock);
     reread_clients();
 }
@@ -753,6 +767,7 @@ static void after_ready(void)
     token_main_take();
     clock_for_commands();
     posts_run();
+    if (unlikely(io_is_on)) run_io_waves();
     run_ready_clients();
 }
 
@@ -768,8 +783,10 @@ static void before_sleep(void)
     while ((n = list_pop(&client__set.closing))) client__free(CLIENT_OF(n, closing));
     token_main_give();
     while ((n = list_pop(&client__set.writes))) client__write(CLIENT_OF(n, writes));
+    if (unlikely(io_is_on)) io_flush();
     if (list_is_linked(&client__set.ready) || list_is_linked(&client__set.closing) ||
-        list_is_linked(&client__set.reread) || !mpsc_is_empty(&driver.posts))
+        list_is_linked(&client__set.reread) || !mpsc_is_empty(&driver.posts) ||
+        (unlikely(io_is_on) && !io_may_sleep()))
         loop_dont_sleep();
 }
 
@@ -788,13 +805,14 @@ enum status driver_setup(void)
     clock_for_commands();
     loop_set_hooks(&hooks);
     token_on_busy(busy_turn, &exec_settings.busy_reply_threshold_ms);
-    return STATUS_OK;
+    return io_setup();
 }
 
 void driver_teardown(void)
 {
     driver_close_listeners();
     driver_use_tls(NULL);
+    io_teardown();
     LIST_EACH(&client__set.all, n) client__free(CLIENT_OF(n, all));
     posts_run();
     kv_unit_release(&driver.unit);
@@ -812,6 +830,7 @@ void driver_cron(int hz)
         list_push(&client__set.all, n);
         bool waits = c->flags & (CLIENT_BLOCKED | CLIENT_STALLED | CLIENT_MONITOR) ||
                      client_subs_any(&c->subs);
+        if (unlikely(io_reads(c)) && io_was_active(c)) c->active_ms = now;
         bool idle = exec_settings.timeout_s && !waits &&
                     now - c->active_ms > exec_settings.timeout_s * 1000;
         if (idle) {

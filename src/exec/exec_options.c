@@ -12,6 +12,7 @@
 #include "conf/option.h"
 #include "exec/client_impl.h"
 #include "exec/command.h"
+#include "exec/io_impl.h"
 #include "exec/settings.h"
 
 struct exec_settings exec_settings;
@@ -106,6 +107,18 @@ static const struct opt_row rows[] = {
      .dflt = "300", .max = INT_MAX, .section = OPT_SECTION_NETWORK,
      .doc = "Let the kernel probe a silent peer after this many seconds, so that one that "
             "vanished is noticed and routers in between don't forget the connection (0: off)."},
+    {.name = "io-threads", .kind = OPT_INT, .flags = OPT_IMMUTABLE,
+     .var.i = &exec_settings.io_threads, .dflt = "1", .min = 1, .max = IO_THREADS_MAX,
+     .section = OPT_SECTION_NETWORK,
+     .doc = "How many threads serve connections, the main one among them. With 1 it does "
+            "everything. More take the writing to sockets off it, and encryption with it, for a "
+            "server with many clients and processors to spare; commands still run one at a time. "
+            "What is given here is used as it is: with fewer than three processors leave it at 1, "
+            "and otherwise have at least one processor more than threads."},
+    {.name = "io-threads-do-reads", .kind = OPT_BOOL, .flags = OPT_IMMUTABLE,
+     .var.b = &exec_settings.io_threads_do_reads, .dflt = "no", .section = OPT_SECTION_NETWORK,
+     .doc = "Whether these threads also read and parse requests. Who wants io-threads at all "
+            "most likely wants this, too: without it TLS stays with the main thread."},
     {.name = "enable-debug-command", .kind = OPT_ENUM, .flags = OPT_IMMUTABLE,
      .var.i = &exec_settings.enable_debug_command, .names = access_names, .dflt = "no",
      .section = OPT_SECTION_SECURITY,

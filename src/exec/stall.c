@@ -3,12 +3,14 @@
  * Clients that are not served for a while; see stall.h. The flag is looked at where a client's
  * input is read, where it is put among those that are ready, and within its wave, whose other
  * requests are put back as a blocking command's are. The loop goes on watching the socket: what
- * arrives is told once, and read when the client goes on.
+ * arrives is told once, and read when the client goes on. An I/O thread doesn't get the input back
+ * until then.
  */
 #include "exec/stall.h"
 
 #include "base/clock.h"
 #include "exec/client_impl.h"
+#include "exec/io.h"
 
 static struct {
     size_t now;
@@ -49,6 +51,10 @@ void client_go_on(uint64_t id)
     client__stall_end(c);
     if (c->flags & CLIENT_CLOSE_ASAP) return;
     c->active_ms = exec_now_ms();
+    if (io_reads(c)) {
+        io_input_back(c);
+        return;
+    }
     if (!(c->source.interest & LOOP_READ))
         loop_change(&c->source, c->source.interest | LOOP_READ);
     client__want_reread(c);

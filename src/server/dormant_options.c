@@ -43,8 +43,6 @@ static const struct opt_row switch_rows[] = {
     SWITCH("tls-cluster", "no", 0, "the cluster"),
     SWITCH("tls-replication", "no", 0, "replication"),
     SWITCH("activedefrag", "no", 0, "active defragmentation"),
-    SWITCH("io-threads", "1", OPT_IMMUTABLE, "threads for reading and writing"),
-    SWITCH("io-threads-do-reads", "no", OPT_IMMUTABLE, "threads for reading and writing"),
     {.name = "replicaof", .alias = "slaveof", .kind = OPT_SPECIAL,
      .flags = OPT_UNPRINTED | OPT_IMMUTABLE | OPT_MULTI, .get = get_default,
      .set = set_default_only, .dflt = "", .doc = "replication"},

@@ -137,7 +137,6 @@ static const struct metric_row server_rows[] = {
     {METRIC_SERVER, "lru_clock", METRIC_INT_FN, {.int_fn = lru_clock}, 0},
     {METRIC_SERVER, "executable", METRIC_TEXT_FN, {.text_fn = print_executable}, 0},
     {METRIC_SERVER, "config_file", METRIC_TEXT_FN, {.text_fn = print_config_file}, 0},
-    {METRIC_SERVER, "io_threads_active", METRIC_TEXT, {.text = "0"}, 0},
     {METRIC_SERVER, "cogwheel_version", METRIC_TEXT, {.text = COGWHEEL_VERSION}, 0},
 };
 

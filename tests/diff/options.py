@@ -28,9 +28,7 @@ NOT_SET = {"port", "bind", "maxmemory-clients", "dir", "requirepass", "timeout",
            "client-output-buffer-limit", "oom-score-adj", "oom-score-adj-values",
            "jemalloc-bg-thread"}
 # Defaults of our own.
-OWN_DEFAULT = {
-    "io-threads-do-reads": "no threads yet",
-}
+OWN_DEFAULT = {}
 # What the part that isn't there can't be asked to do.
 SWITCHES = {"appendonly", "tls-cluster", "tls-replication", "activedefrag"}
 # Where stock looks at the files, or at the part, when the option is set.

@@ -10,6 +10,7 @@ namespace eval server {
     variable binary ""       ;# set by the runner
     variable kind cogwheel   ;# or stock
     variable has_python 1    ;# the build has gears
+    variable everywhere {}   ;# options (name and value) that every server gets
     variable root ""         ;# folder for the servers' folders
     variable start_ms 60000
     variable stop_ms 60000
@@ -84,6 +85,9 @@ proc server::launch {id port options} {
     set rest {}
     # Who wants save points says so: their lines would add up with these.
     if {"save" ni [dict keys $options]} { lappend base save "" }
+    foreach pair $::server::everywhere {
+        if {[lindex $pair 0] ni [dict keys $options]} { lappend base {*}$pair }
+    }
     foreach {name value} $options {
         if {$name eq "args"} { set words $value } else { lappend rest $name $value }
     }

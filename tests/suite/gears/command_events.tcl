@@ -244,6 +244,7 @@ with_server {} {
         expect [finish $d] OK
 
         set c [begin SET k v]
+        wait_for {[llength [running]] == 1} ;# the first; connections have no order
         set d [begin SET k2 v]
         wait_for {[llength [running]] == 2}
         r RG.UNREGISTER [lindex [lindex [r RG.DUMPREGISTRATIONS] 0] 1] ABORTPENDING
