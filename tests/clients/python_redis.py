@@ -42,7 +42,7 @@ def attempt(call, *args, **options):
 
 
 def connect(**options):
-    return redis.Redis(port=PORT, **options)
+    return redis.Redis(host="127.0.0.1", port=PORT, **options)
 
 
 def single_values(r):

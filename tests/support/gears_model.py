@@ -289,7 +289,8 @@ FLATMAPS = ['lambda r: [r] * (len(str(r)) % 3)', 'lambda r: list(str(r))[:5]', '
             'lambda r: []', 'lambda r: [[r], [[r]]]', 'lambda r: r', 'lambda r: (r, r)',
             "lambda r: r if isinstance(r, list) else [r, 'x']", 'lambda r: [1, 2, 3]']
 ACCUMULATE = ['lambda a, r: (a or 0) + len(str(r))', 'lambda a, r: max(a or "", str(r))',
-              'lambda a, r: None', '!lambda a, r: (a or "") + str(r)[:2]', '!lambda a, r: [a, r]',
+              'lambda a, r: None', '!lambda a, r: (a or "") + str(r)[:2]',
+              '!lambda a, r: [a, r] if len(str(a)) < 200 else [r]',  # nested, but not too deep
               '!lambda a, r: r']
 AGGREGATE = ['0, lambda a, r: a + len(str(r)), lambda a, p: a + p',
              '10, lambda a, r: a + 1, lambda a, p: a + p',

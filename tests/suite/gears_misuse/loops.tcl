@@ -132,7 +132,7 @@ GB().foreach(lambda r: None).register('inner', mode='sync')
     }
 
     test "busy mode in a sync callback: abort" -needs python {
-        with_config {gears-sync-max-time 60000 busy-reply-threshold 100} {
+        with_config {gears-sync-max-time 60000 gears-sync-wait 60000 busy-reply-threshold 100} {
             r RG.PYEXECUTE {
 def spin(r):
     while True:
