@@ -407,7 +407,10 @@ GB('PythonReader').filter(lambda r: False).count().run(f)
             }
         }
     }
+}
 
+# Each of them keeps a thread.
+with_server {gears-threads 5} {
     test "the server ends at once while executions run" -needs python -down yes {
         foreach script {
             "def f():\n    while True: yield 1\nGB('PythonReader').filter(lambda r: False).run(f)"
