@@ -119,3 +119,43 @@ proc running {ids} {
     }
     return $n
 }
+
+# ---- programs and registrations ----
+
+# Runs a program, given as its lines.
+proc py {args} {
+    r RG.PYEXECUTE [join $args \n]
+}
+
+proc unregister_all {} {
+    foreach reg [r RG.DUMPREGISTRATIONS] { r RG.UNREGISTER [lindex $reg 1] }
+}
+
+# A field of the i-th registration's data.
+proc data {field {i 0}} {
+    dict get [dict get [lindex [r RG.DUMPREGISTRATIONS] $i] RegistrationData] $field
+}
+
+# The executions that haven't ended.
+proc unended {} {
+    set ids {}
+    foreach e [r RG.DUMPEXECUTIONS] {
+        if {[dict get $e status] ni {done aborted}} { lappend ids [dict get $e executionId] }
+    }
+    return $ids
+}
+
+# Sends a command over a client of its own, in the test's protocol, which it returns.
+proc begin {args} {
+    set c [client -resp [resp]]
+    client::send $c {*}$args
+    client::flush $c
+    return $c
+}
+
+# The reply to it.
+proc finish {c} {
+    set reply [client::receive $c]
+    client::close $c
+    return $reply
+}

@@ -4,18 +4,7 @@
 # get_command() and override_reply().
 
 tags quick
-
-proc py {args} {
-    r RG.PYEXECUTE [join $args \n]
-}
-
-proc unregister_all {} {
-    foreach reg [r RG.DUMPREGISTRATIONS] { r RG.UNREGISTER [lindex $reg 1] }
-}
-
-proc data {field {i 0}} {
-    dict get [dict get [lindex [r RG.DUMPREGISTRATIONS] $i] RegistrationData] $field
-}
+source -encoding utf-8 [file join [file dirname [info script]] ../../support/gears.tcl]
 
 # Registers a function, given as the lines of its body.
 proc on_commands {commands mode rest args} {
@@ -25,27 +14,6 @@ proc on_commands {commands mode rest args} {
 
 # Waits in the callback until a key is there.
 set until_go "while not execute('EXISTS', 'go'): time.sleep(0.001)"
-
-proc running {} {
-    set ids {}
-    foreach e [r RG.DUMPEXECUTIONS] {
-        if {[dict get $e status] ni {done aborted}} { lappend ids [dict get $e executionId] }
-    }
-    return $ids
-}
-
-proc begin {args} {
-    set c [client -resp [resp]]
-    client::send $c {*}$args
-    client::flush $c
-    return $c
-}
-
-proc finish {c} {
-    set reply [client::receive $c]
-    client::close $c
-    return $reply
-}
 
 with_server {} {
     foreach mode {sync async async_local} {
@@ -185,7 +153,7 @@ with_server {} {
         client::send $c GET k
         client::send $c PING
         client::flush $c
-        wait_for {[llength [running]] == 1}
+        wait_for {[llength [unended]] == 1}
         expect [info_field blocked_clients] 1
         expect [r GET k] v
         set id [regexp -inline {id=(\d+) [^\n]* cmd=set } [r CLIENT LIST]]
@@ -237,16 +205,16 @@ with_server {} {
         set d [begin SET k2 v]
         wait_for {[data numTriggered] == 2}
         # One runs, one hasn't begun; both are ended.
-        set ids [running]
+        set ids [unended]
         expect [llength $ids] 2
         foreach id $ids { r RG.ABORTEXECUTION $id }
         expect [finish $c] OK
         expect [finish $d] OK
 
         set c [begin SET k v]
-        wait_for {[llength [running]] == 1} ;# the first; connections have no order
+        wait_for {[llength [unended]] == 1} ;# the first; connections have no order
         set d [begin SET k2 v]
-        wait_for {[llength [running]] == 2}
+        wait_for {[llength [unended]] == 2}
         r RG.UNREGISTER [lindex [lindex [r RG.DUMPREGISTRATIONS] 0] 1] ABORTPENDING
         expect [finish $d] OK
         expect [r SET other v] OK
@@ -257,15 +225,15 @@ with_server {} {
 
         on_commands {['set']} async_local {, prefix='k*'} $until_go
         set c [begin SET k v]
-        wait_for {[llength [running]] == 0}
+        wait_for {[llength [unended]] == 0}
         expect [finish $c] OK
         r DEL go
         set c [begin SET k v]
-        wait_for {[llength [running]] == 1}
+        wait_for {[llength [unended]] == 1}
         unregister_all
         r INCR go
         expect [finish $c] OK
-        wait_for {[running] eq ""}
+        wait_for {[unended] eq ""}
     }
 
     test "in MULTI nobody waits; what is sync runs all the same" -needs python -resp {2 3} {

@@ -3,18 +3,7 @@
 # CommandReader with hook=: programs in the place of commands, and call_next().
 
 tags quick
-
-proc py {args} {
-    r RG.PYEXECUTE [join $args \n]
-}
-
-proc unregister_all {} {
-    foreach reg [r RG.DUMPREGISTRATIONS] { r RG.UNREGISTER [lindex $reg 1] }
-}
-
-proc data {field {i 0}} {
-    dict get [dict get [lindex [r RG.DUMPREGISTRATIONS] $i] RegistrationData] $field
-}
+source -encoding utf-8 [file join [file dirname [info script]] ../../support/gears.tcl]
 
 # Hooks a command with a lambda of the record.
 proc hook {command lambda args} {
@@ -26,29 +15,6 @@ proc hook {command lambda args} {
 proc calls {command} {
     if {![regexp "cmdstat_$command:calls=(\\d+)" [r INFO commandstats] -> n]} { return 0 }
     return $n
-}
-
-# The executions that haven't ended.
-proc running {} {
-    set ids {}
-    foreach e [r RG.DUMPEXECUTIONS] {
-        if {[dict get $e status] ni {done aborted}} { lappend ids [dict get $e executionId] }
-    }
-    return $ids
-}
-
-# Sends a command over a client of its own, which it returns.
-proc begin {args} {
-    set c [client]
-    client::send $c {*}$args
-    client::flush $c
-    return $c
-}
-
-proc finish {c} {
-    set reply [client::receive $c]
-    client::close $c
-    return $reply
 }
 
 with_server {} {
@@ -412,29 +378,29 @@ with_server {} {
         set c [begin GET k]
         wait_for {[data numTriggered] == 1}
         client::close $c
-        wait_for {[running] eq ""}
+        wait_for {[unended] eq ""}
 
         set c [begin GET k]
         # What is behind it waits, and comes in order.
         client::send $c PING
         client::flush $c
-        wait_for {[llength [running]] == 1}
+        wait_for {[llength [unended]] == 1}
         expect_match [r CLIENT LIST TYPE normal] "* cmd=get *"
-        r RG.ABORTEXECUTION [running]
+        r RG.ABORTEXECUTION [unended]
         expect_error "*forcestopped*" {client::receive $c}
         expect [client::receive $c] PONG
         client::close $c
 
         r SET k v
         set c [begin GET k]
-        wait_for {[llength [running]] == 1}
+        wait_for {[llength [unended]] == 1}
         unregister_all
         expect [r GET k] v
         r FLUSHALL
         r SET k w
         r SET go 1
         expect [finish $c] w
-        wait_for {[running] eq ""}
+        wait_for {[unended] eq ""}
     }
 }
 

@@ -3,19 +3,7 @@
 # Programs while clients are paused: what a client would have to wait with waits.
 
 tags quick
-
-proc begin {args} {
-    set c [client]
-    client::send $c {*}$args
-    client::flush $c
-    return $c
-}
-
-proc finish {c} {
-    set reply [client::receive $c]
-    client::close $c
-    return $reply
-}
+source -encoding utf-8 [file join [file dirname [info script]] ../../support/gears.tcl]
 
 # What programs said so far.
 proc said {} {
