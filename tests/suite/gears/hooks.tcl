@@ -384,7 +384,7 @@ with_server {} {
         # What is behind it waits, and comes in order.
         client::send $c PING
         client::flush $c
-        wait_for {[llength [unended]] == 1}
+        wait_for {[llength [unended]] == 1 && [string match *running* [r RG.DUMPEXECUTIONS]]}
         expect_match [r CLIENT LIST TYPE normal] "* cmd=get *"
         r RG.ABORTEXECUTION [unended]
         expect_error "*forcestopped*" {client::receive $c}
