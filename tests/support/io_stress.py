@@ -209,8 +209,9 @@ class Run:
         elif how == 1 and not isinstance(old.sock, ssl.SSLSocket):
             old.sock.shutdown(socket.SHUT_WR)
         elif how == 2:
-            addr = "%s:%d" % old.sock.getsockname()
-            self.ask("CLIENT", "KILL", "ADDR", addr)
+            # Both ends: a port here may lead to the server's plain port and to its TLS port at once.
+            here, there = ("%s:%d" % end for end in (old.sock.getsockname(), old.sock.getpeername()))
+            self.ask("CLIENT", "KILL", "ADDR", here, "LADDR", there)
         old.sock.close()
         self.requests += old.requests
         self.clients[at] = self.connect()
