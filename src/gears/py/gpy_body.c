@@ -69,32 +69,31 @@ static void fail(struct gpy_thread *me, struct gscript *script)
 void gpy_run_script(struct gscript *script)
 {
     struct gpy_thread *me = gpy__me();
-    struct gpy_limited outer;
+    const struct gpy_context next = {.stop = &script->stop,
+                                     .script = script,
+                                     .session = script->session,
+                                     .limits = &script->limits,
+                                     .meter = &script->meter,
+                                     .metered = true};
+    struct gpy_context outer;
     gpy__settle();
     gpy__enter(me);
-    gpy__stop_begin(me, &script->stop);
-    gpy__limit_begin(me, &outer, &script->limits, &script->meter, true);
+    gpy__context_begin(me, &outer, &next);
     struct gwatch *watch = gwatch_begin(&script->stop, &script->limits, &script->meter, NULL);
-    me->script = script;
-    me->session = script->session;
-    me->depth = 0;
-    me->origin = NULL;
     gpy__tidy();
     gpy__use_packages(script->session);
     PyObject *globals = new_globals();
     script->outcome = GSCRIPT_OK;
-    if (!globals || !run_code(script, globals)) fail(me, script);
-    gpy__atomic_abandon(me);
+    bool ran = globals && run_code(script, globals);
+    gpy__atomic_abandon(me); /* before code runs that nothing stops */
+    if (!ran) fail(me, script);
     gwatch_end(watch);
-    gpy__limit_end(me, &outer);
     gpy__stop_end(me);
     if (script->outcome == GSCRIPT_OK && atomic_load(&script->stop.wanted)) {
         PyErr_SetNone(gpy__names.force_stopped);
         fail(me, script);
     }
-    me->script = NULL;
-    me->session = NULL;
-    Py_CLEAR(me->session_object);
+    gpy__context_end(me, &outer);
     script->session->globals = globals;
     if (script->outcome == GSCRIPT_FAILED) forget(script);
     gpy__leave(me);
@@ -105,20 +104,20 @@ void gpy_call_logged(void *function, struct gsession *session, struct gstop *sto
     struct gpy_thread *me = gpy__me();
     bool had_gil = me->has_gil;
     if (!had_gil) gpy__enter(me);
-    struct gsession *outer = me->session;
-    PyObject *outer_object = me->session_object;
-    struct runner *runner = me->runner;
-    me->session = session;
-    me->session_object = NULL;
-    me->runner = NULL;
+    struct gsession *outer = me->now.session;
+    PyObject *outer_object = me->now.session_object;
+    struct runner *runner = me->now.runner;
+    me->now.session = session;
+    me->now.session_object = NULL;
+    me->now.runner = NULL;
     if (stop) gpy__stop_begin(me, stop);
     PyObject *result = PyObject_CallNoArgs(function);
     if (!result && stop && atomic_load(&stop->wanted)) gpy__error_bare_stop();
     Py_XDECREF(result);
     if (stop) gpy__stop_end(me);
     if (!result) gpy__error_log("onRegistered failed");
-    me->session = outer;
-    me->runner = runner;
-    Py_XSETREF(me->session_object, outer_object);
+    me->now.session = outer;
+    me->now.runner = runner;
+    Py_XSETREF(me->now.session_object, outer_object);
     if (!had_gil) gpy__leave(me);
 }

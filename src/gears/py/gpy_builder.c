@@ -269,14 +269,14 @@ static bool steps_fit(const struct builder *b)
 static struct gplan *make_plan(struct builder *b, bool to_str, bool collect)
 {
     /* A plan belongs to a session; threads that a script started have none. */
-    if (!gpy__me()->session) {
+    if (!gpy__me()->now.session) {
         PyErr_SetString(gpy__names.error,
                         "run and register are not allowed in a thread of the script's own");
         return NULL;
     }
     if (!steps_fit(b)) return NULL;
     size_t count = 1 + b->count + to_str + collect;
-    struct gplan *plan = gplan_new(b->reader, count, gpy__me()->session);
+    struct gplan *plan = gplan_new(b->reader, count, gpy__me()->now.session);
     size_t i = 0;
     struct built_step first = {.op = GOP_TO_PY}, str = {.op = GOP_STR}, last = {.op = GOP_COLLECT};
     bool done = fill_step(&plan->steps[i++], &first);
@@ -452,7 +452,7 @@ static bool read_args(struct gplan *plan, PyObject *arg, PyObject *kwargs)
  * have types. -1 with an exception. */
 static int wants_text(PyObject *o)
 {
-    const struct gsession *session = gpy__me()->session;
+    const struct gsession *session = gpy__me()->now.session;
     return o == Py_None ? !session || !session->native : PyObject_IsTrue(o);
 }
 
@@ -464,8 +464,8 @@ static int wants_text(PyObject *o)
 static PyObject *begin(struct gexec *take_e)
 {
     struct gpy_thread *me = gpy__me();
-    if (me->script) {
-        me->script->exec = take_e;
+    if (me->now.script) {
+        me->now.script->exec = take_e;
         Py_RETURN_NONE;
     }
     PyObject *future = PyObject_CallNoArgs(gpy__names.create_future);
@@ -488,7 +488,7 @@ static PyObject *do_run(PyObject *self, PyObject *args, PyObject *kwargs)
     int collect = 1, to_str;
     if (!PyArg_ParseTuple(args, "|OOp:run", &arg, &text, &collect)) return NULL;
     if ((to_str = wants_text(text)) < 0) return NULL;
-    if (me->script && me->script->exec) {
+    if (me->now.script && me->now.script->exec) {
         PyErr_SetString(gpy__names.error, "Can not run more then 1 executions in a single script");
         return NULL;
     }
@@ -577,7 +577,7 @@ static bool take_on_registered(PyObject *kwargs, struct greg_request *r)
 /* Of the same script's, before the others are asked when it is registered. */
 static bool trigger_is_free(const struct greg_request *r)
 {
-    struct gscript *script = gpy__me()->script;
+    struct gscript *script = gpy__me()->now.script;
     for (const struct greg_request *o = script ? script->requests : NULL; o; o = o->next) {
         if (!r->trigger || !o->trigger || o->trigger_len != r->trigger_len ||
             memcmp(o->trigger, r->trigger, r->trigger_len) != 0)
@@ -613,8 +613,8 @@ static void ask_place(void *ctx)
  * cause is. */
 static bool place_is_free(struct greg_request *r)
 {
-    struct place_question q = {.request = r, .script = gpy__me()->script};
-    const struct gsession *session = gpy__me()->session;
+    struct place_question q = {.request = r, .script = gpy__me()->now.script};
+    const struct gsession *session = gpy__me()->now.session;
     if (session && session->explained) return trigger_is_free(r); /* it won't be registered */
     if (!trigger_is_free(r) || !gpy__with_token(ask_place, &q)) return false;
     if (q.refusal) PyErr_SetString(gpy__names.error, q.refusal);
@@ -704,12 +704,12 @@ static bool fill_request(struct greg_request *r, PyObject *prefix, PyObject *kwa
 static bool hand_over(struct greg_request *take_r)
 {
     struct gpy_thread *me = gpy__me();
-    if (me->script) {
-        *me->script->requests_tail = take_r;
-        me->script->requests_tail = &take_r->next;
+    if (me->now.script) {
+        *me->now.script->requests_tail = take_r;
+        me->now.script->requests_tail = &take_r->next;
         return true;
     }
-    if (me->unit) {
+    if (me->now.unit) {
         greg_request_free(take_r);
         PyErr_SetString(gpy__names.error, "can not register inside a sync callback");
         return false;

@@ -27,7 +27,7 @@
 
 static const atomic_bool *stop_flag(const struct gpy_thread *me)
 {
-    return me->stop ? &me->stop->wanted : NULL;
+    return me->now.stop ? &me->now.stop->wanted : NULL;
 }
 
 /* Takes the token when there's no pause. */
@@ -66,7 +66,7 @@ static bool take_token(struct gpy_thread *me)
 
 bool gpy__refuse_explained(const char *what)
 {
-    const struct gsession *session = gpy__me()->session;
+    const struct gsession *session = gpy__me()->now.session;
     if (likely(!session || !session->explained)) return false;
     PyErr_Format(gpy__names.error, "%s is not allowed while a script is explained (RG.EXPLAIN)",
                  what);
@@ -110,7 +110,7 @@ enum call_end { CALL_DONE, CALL_UNKNOWN, CALL_ARITY, CALL_STOPPED, CALL_PAUSED }
  * thread that no script began, is a connection that hasn't said who it is. */
 static struct exec_user *acts_for(const struct gpy_thread *me)
 {
-    if (me->session) return me->session->user;
+    if (me->now.session) return me->now.session->user;
     return me->user ? me->user : client_login_user();
 }
 
@@ -134,7 +134,7 @@ static enum call_end run_timed(const struct gpy_thread *me, struct exec_call *ca
 {
     uint64_t start = ticks_now();
     enum call_end end = run_held(me, call, argv, argc, tape);
-    if (likely(me->meter)) gmeter_token(me->meter, ticks_now() - start);
+    if (likely(me->now.meter)) gmeter_token(me->now.meter, ticks_now() - start);
     return end;
 }
 
@@ -158,12 +158,12 @@ static enum call_end run_command(struct gpy_thread *me, const struct exec_call *
     struct exec_call call = *base;
     enum call_end end = CALL_PAUSED;
     call.flags |= EXEC_FROM_GEARS | EXEC_DENY_BLOCKING;
-    call.event_depth = me->depth + 1;
-    call.unit = me->unit;
-    call.origin = me->origin;
+    call.event_depth = me->now.depth + 1;
+    call.unit = me->now.unit;
+    call.origin = me->now.origin;
     call.resp = 2;
     gpy__pass_gate(me);
-    if (me->unit) return run_held(me, &call, argv, argc, tape);
+    if (me->now.unit) return run_held(me, &call, argv, argc, tape);
     if (token_try()) {
         end = run_timed(me, &call, argv, argc, tape);
         token_give();
@@ -238,7 +238,7 @@ PyObject *gpy__execute(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
         return NULL;
     }
     if (unlikely(gpy__refuse_explained("execute"))) return NULL;
-    const struct exec_call base = {.flags = gpy__me()->answers_event ? EXEC_ANSWERS_EVENT : 0};
+    const struct exec_call base = {.flags = gpy__me()->now.answers_event ? EXEC_ANSWERS_EVENT : 0};
     return gpy__run_words(&base, NULL, args, nargs);
 }
 
@@ -248,7 +248,7 @@ static PyObject *atomic_enter(PyObject *self, PyObject *unused)
 {
     UNUSED(unused);
     struct gpy_thread *me = gpy__here();
-    if (me->in_atomic) {
+    if (me->now.in_atomic) {
         PyErr_SetString(gpy__names.error, "Already inside an atomic block");
         return NULL;
     }
@@ -259,40 +259,40 @@ static PyObject *atomic_enter(PyObject *self, PyObject *unused)
         return NULL;
     }
     /* In a sync callback the token is ours already, and so is the unit. */
-    if (!me->unit) {
+    if (!me->now.unit) {
         if (!take_token(me)) return NULL;
-        me->atomic_owns = true;
-        me->atomic_since = ticks_now();
+        me->now.atomic_owns = true;
+        me->now.atomic_since = ticks_now();
         memset(&me->atomic_unit, 0, sizeof(me->atomic_unit));
         exec_unit_begin(&me->atomic_unit);
-        me->unit = &me->atomic_unit;
+        me->now.unit = &me->atomic_unit;
     }
-    me->in_atomic = true;
+    me->now.in_atomic = true;
     gpy__limit_atomic_begin(me);
     return Py_NewRef(self);
 }
 
 static void atomic_give(struct gpy_thread *me)
 {
-    if (me->meter) gmeter_token(me->meter, ticks_now() - me->atomic_since);
+    if (me->now.meter) gmeter_token(me->now.meter, ticks_now() - me->now.atomic_since);
     token_give();
 }
 
 static void atomic_leave(struct gpy_thread *me)
 {
-    me->in_atomic = false;
+    me->now.in_atomic = false;
     gpy__limit_atomic_end(me);
-    if (!me->atomic_owns) return;
-    me->atomic_owns = false;
-    me->unit = NULL;
+    if (!me->now.atomic_owns) return;
+    me->now.atomic_owns = false;
+    me->now.unit = NULL;
     if (me->atomic_unit.event_count == 0) {
-        exec_unit_end(&me->atomic_unit, me->depth + 1);
+        exec_unit_end(&me->atomic_unit, me->now.depth + 1);
         atomic_give(me);
         return;
     }
     /* Subscribers are told: that may take its time, and needs no GIL. */
     PyThreadState *state = gpy__release_gil(me);
-    exec_unit_end(&me->atomic_unit, me->depth + 1);
+    exec_unit_end(&me->atomic_unit, me->now.depth + 1);
     atomic_give(me);
     gpy__retake_gil(me, state);
 }
@@ -302,15 +302,15 @@ static PyObject *atomic_exit(PyObject *self, PyObject *args)
     UNUSED(self);
     UNUSED(args);
     struct gpy_thread *me = gpy__here();
-    if (me->in_atomic) atomic_leave(me);
+    if (me->now.in_atomic) atomic_leave(me);
     Py_RETURN_FALSE;
 }
 
 void gpy__atomic_abandon(struct gpy_thread *me)
 {
-    if (!me->in_atomic) return;
+    if (!me->now.in_atomic) return;
     log_warning("Gears: session %.64s left an atomic block open; it has been ended",
-                me->session ? me->session->id : "unknown");
+                me->now.session ? me->now.session->id : "unknown");
     atomic_leave(me);
 }
 

@@ -147,7 +147,7 @@ static bool may_go_on(struct writer *w)
         return false;
     }
     if (++w->nodes % STOP_LOOK_NODES) return true;
-    struct gstop *stop = gpy__me()->stop;
+    struct gstop *stop = gpy__me()->now.stop;
     if (!stop || !atomic_load_explicit(&stop->wanted, memory_order_relaxed)) return true;
     PyErr_SetNone(gpy__names.force_stopped);
     return false;

@@ -13,6 +13,7 @@
 #include "gears/gread.h"
 #include "gears/grun.h"
 #include "gears/gscript.h"
+#include "gears/py/gpy_context.h"
 
 /*
  * What a thread has to do with Python. Attached threads (workers, the interpreter's thread, the
@@ -28,34 +29,18 @@ struct gpy_thread {
     bool on_loop; /* runs the event loop */
     bool has_gil; /* attached threads only */
 
-    /* Guard: the GIL. What runs here and can be stopped; NULL: nothing, or not now. */
-    struct gstop *stop;
-    int64_t stop_since_us; /* when the stop exception was raised first; 0: not yet */
-    bool traced;           /* the trace function that raises is set */
-    bool wedged;           /* told to the pool: nothing stops it */
+    struct gpy_context now; /* what it works on */
+
+    /* Guard: the GIL. */
+    bool traced; /* the trace function that raises is set */
+    bool wedged; /* told to the pool: nothing stops it */
 
     /* This thread's alone. */
-    struct gscript *script;    /* its body runs: run() and register() collect here */
-    struct gsession *session;  /* whose code runs */
-    PyObject *session_object;  /* keeps the session, if nothing else does */
-    struct runner *runner;     /* the execution that runs here, NULL: none */
-    struct exec_user *user;    /* for whom a thread of a script's own acts; borrowed */
-    struct gexec *exec;        /* it runs */
-    struct kv_unit *unit;      /* what commands join: a sync callback's or an atomic block's */
-    bool in_atomic;
-    bool atomic_owns; /* the block took the token, and gives it back */
-    uint64_t atomic_since; /* when, in ticks */
+    struct exec_user *user; /* for whom a thread of a script's own acts; borrowed */
     struct kv_unit atomic_unit;
-    unsigned depth; /* of events: what execute() passes on */
-    const struct gorigin *origin; /* likewise */
-    bool answers_event; /* a registration's execution runs, or a coroutine of one */
-    const struct glimits *limits; /* of what runs; NULL: none */
-    struct gmeter *meter;         /* the same */
-    int64_t mem_used; /* what this thread allocated and didn't free, in all; */
-    int64_t mem_base; /* what it was when what runs began, */
-    int64_t mem_most; /* and what it may become; INT64_MAX: anything */
-    enum { MEM_NOT_MET, MEM_OWN_MET, MEM_ALL_MET } mem_met; /* a limit that was met since then */
-    struct gwatch *atomic_watch; /* of the block that is open; NULL: its time isn't limited */
+    int64_t mem_used; /* what this thread allocated and didn't free, in all */
+    enum { MEM_NOT_MET, MEM_OWN_MET, MEM_ALL_MET } mem_met; /* a limit that was met since it began
+                                                               with what it works on */
     struct tape tape; /* scratch of execute() */
     struct buf text;  /* scratch of results */
     PyObject *profiler; /* which is enabled here, or NULL; borrowed */
@@ -82,7 +67,7 @@ void gpy__gate_wait(void);
 
 static inline bool gpy__gate_is_for(const struct gpy_thread *me)
 {
-    return unlikely(atomic_load_explicit(&gpy__gate, memory_order_relaxed)) && !me->unit &&
+    return unlikely(atomic_load_explicit(&gpy__gate, memory_order_relaxed)) && !me->now.unit &&
            !me->first;
 }
 
@@ -110,7 +95,8 @@ static inline void gpy__pass_gate(struct gpy_thread *me)
 void gpy__enter(struct gpy_thread *me);
 void gpy__leave(struct gpy_thread *me);
 
-/* From begin to end the thread can be stopped; end clears what was raised too late. */
+/* From begin to end the thread can be stopped; end clears what was raised too late. Part of a
+ * context's begin and end. */
 void gpy__stop_begin(struct gpy_thread *me, struct gstop *stop);
 void gpy__stop_end(struct gpy_thread *me);
 /* After an inner begin and end: back to the outer stop, which may be wanted by now, or NULL, with
@@ -118,21 +104,6 @@ void gpy__stop_end(struct gpy_thread *me);
 void gpy__stop_resume(struct gpy_thread *me, struct gstop *outer, int64_t since_us);
 
 /* ---- limits ---- */
-
-/* What was in force before, on the stack of who begins. */
-struct gpy_limited {
-    const struct glimits *limits;
-    struct gmeter *meter;
-    int64_t mem_base, mem_most;
-    bool metered;
-};
-
-/* From begin to end the limits are in force for what this thread runs, but for those of time, which
- * gwatch_begin puts in force; and the meter counts: its Python time if `cpu`, or if that is
- * limited. They nest. */
-void gpy__limit_begin(struct gpy_thread *me, struct gpy_limited *outer,
-                      const struct glimits *limits, struct gmeter *meter, bool cpu);
-void gpy__limit_end(struct gpy_thread *me, struct gpy_limited *outer);
 
 /* Appends "Limit met: … : " if the current exception, or the stop, comes of a limit. */
 void gpy__limit_say(struct gpy_thread *me, const struct gstop *stop, const struct glimits *limits,

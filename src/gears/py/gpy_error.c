@@ -107,7 +107,7 @@ void gpy__error_log(const char *what)
 {
     struct buf text = {0};
     gpy__error_text(true, &text);
-    const struct gsession *session = gpy__me()->session;
+    const struct gsession *session = gpy__me()->now.session;
     log_warning("Gears: session %.64s: %s: %s", session ? session->id : "unknown", what,
                 buf_cstr(&text));
     buf_release(&text);

@@ -190,7 +190,7 @@ static void fail(const char *why)
 
 static bool stopping(void)
 {
-    const struct gstop *stop = gpy__me()->stop;
+    const struct gstop *stop = gpy__me()->now.stop;
     return stop && atomic_load(&stop->wanted);
 }
 

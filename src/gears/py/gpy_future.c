@@ -201,7 +201,7 @@ PyObject *gpy__gears_future(PyObject *self, PyObject *unused)
 {
     UNUSED(self);
     UNUSED(unused);
-    struct runner *r = gpy__me()->runner;
+    struct runner *r = gpy__me()->now.runner;
     if (!r || r->at == NO_CELL) {
         PyErr_SetString(gpy__names.error,
                         "Future object can only be created inside certain execution steps");

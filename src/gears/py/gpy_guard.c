@@ -215,7 +215,7 @@ static PyObject *interruptible_sleep(PyObject *self, PyObject *arg)
 {
     UNUSED(self);
     struct gpy_thread *me = gpy__me();
-    if (!me->stop) return PyObject_CallOneArg(old_sleep, arg);
+    if (!me->now.stop) return PyObject_CallOneArg(old_sleep, arg);
     double seconds = PyFloat_AsDouble(arg);
     if (seconds == -1.0 && PyErr_Occurred()) return NULL;
     if (!(seconds >= 0)) {
@@ -226,11 +226,11 @@ static PyObject *interruptible_sleep(PyObject *self, PyObject *arg)
     int64_t until_us = clock_mono_us() + (int64_t)MIN(seconds * 1e6, 9e15);
     PyThreadState *state = gpy__release_gil(me);
     for (int64_t left_us; (left_us = until_us - clock_mono_us()) > 0;) {
-        if (atomic_load(&me->stop->wanted)) break;
+        if (atomic_load(&me->now.stop->wanted)) break;
         futex_wait(&never, 0, MIN(left_us, 10000) * 1000);
     }
     gpy__retake_gil(me, state);
-    if (!atomic_load(&me->stop->wanted)) Py_RETURN_NONE;
+    if (!atomic_load(&me->now.stop->wanted)) Py_RETURN_NONE;
     PyErr_SetNone(gpy__names.force_stopped);
     return NULL;
 }
@@ -271,7 +271,7 @@ static PyObject *thread_body(PyObject *self, PyObject *args, PyObject *kwargs)
     if (user != Py_None) me->user = PyCapsule_GetPointer(user, user_capsule);
     PyObject *result = PyObject_Call(PyTuple_GET_ITEM(self, 1), args, kwargs);
     me->user = NULL; /* the tuple has the reference, and may go with this call */
-    me->session = NULL;
+    me->now.session = NULL;
     return result;
 }
 
@@ -280,7 +280,7 @@ static PyMethodDef thread_body_def = {"thread_body", (PyCFunction)(void (*)(void
 
 static PyObject *user_object(const struct gpy_thread *me)
 {
-    struct exec_user *user = me->session ? me->session->user : me->user;
+    struct exec_user *user = me->now.session ? me->now.session->user : me->user;
     if (!user) Py_RETURN_NONE;
     PyObject *capsule = PyCapsule_New(exec_user_ref(user), user_capsule, forget_user);
     if (!capsule) exec_user_unref(user);

@@ -16,7 +16,7 @@
 PyObject *gpy__call_next(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     UNUSED(self);
-    const struct gexec *e = gpy__here()->exec;
+    const struct gexec *e = gpy__here()->now.exec;
     if (!e || !e->hook.command) {
         PyErr_SetString(gpy__names.error, "Can not get CommandHook ctx");
         return NULL;
@@ -29,7 +29,7 @@ PyObject *gpy__call_next(PyObject *self, PyObject *const *args, Py_ssize_t nargs
 /* A reference: objects are made while it is used, and that may let others have the GIL. */
 static struct ghold *hold_here(void)
 {
-    struct gexec *e = gpy__here()->exec;
+    struct gexec *e = gpy__here()->now.exec;
     if (e && e->hold) return ghold_ref(e->hold);
     PyErr_SetString(gpy__names.error, "Can not get command ctx");
     return NULL;
@@ -59,7 +59,7 @@ PyObject *gpy__override_reply(PyObject *self, PyObject *value)
     struct tape reply = {0};
     struct ghold *h = hold_here();
     if (!h) return NULL;
-    const struct gpy_form form = gpy__form_of(gpy__me()->exec);
+    const struct gpy_form form = gpy__form_of(gpy__me()->now.exec);
     bool made = gpy__to_tape(value, &reply, &form);
     bool first = made && ghold_override(h, &reply);
     if (!made) tape_release(&reply);
@@ -80,7 +80,7 @@ bool gpy__with_token(void (*fn)(void *ctx), void *ctx)
         return true;
     }
     PyThreadState *state = gpy__release_gil(me);
-    enum status st = token_take(me->stop ? &me->stop->wanted : NULL);
+    enum status st = token_take(me->now.stop ? &me->now.stop->wanted : NULL);
     if (!st) {
         fn(ctx);
         token_give();

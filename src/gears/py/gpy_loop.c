@@ -32,18 +32,6 @@ static struct {
 
 /* ---- callbacks ---- */
 
-/* What is put aside while a callback runs. */
-struct before {
-    struct gsession *session;
-    PyObject *session_object;
-    struct gexec *exec;
-    struct gstop *stop;
-    int64_t stop_since_us;
-    unsigned depth;
-    const struct gorigin *origin;
-    bool answers_event;
-};
-
 /* The stop under which an owner's callback runs; *exec_out: whose it is, a reference, or NULL. */
 static struct gstop *stop_of(struct gpy_owner *owner, struct gexec **exec_out)
 {
@@ -60,39 +48,25 @@ static struct gstop *stop_of(struct gpy_owner *owner, struct gexec **exec_out)
 static PyObject *run_as(struct gpy_thread *me, struct gpy_owner *owner, PyObject *const *args,
                         Py_ssize_t nargs)
 {
-    struct before b = {me->session,       me->session_object, me->exec, me->stop,
-                       me->stop_since_us, me->depth,          me->origin, me->answers_event};
     struct gexec *exec;
-    struct gstop *stop = stop_of(owner, &exec);
-    me->session_object = owner ? Py_XNewRef(owner->session) : NULL;
-    me->session = owner ? gpy__owner_session(owner) : NULL;
-    me->exec = exec;
-    me->depth = owner ? owner->depth : 0;
-    me->origin = owner && owner->origin.count ? &owner->origin : NULL;
-    me->answers_event = owner && owner->answers_event;
-    struct gpy_limited limited;
-    gpy__stop_begin(me, stop);
-    if (exec) gpy__limit_begin(me, &limited, &exec->limits.own, &exec->loop_meter, false);
-    PyObject *result = PyObject_Vectorcall(args[0], args + 1, (size_t)(nargs - 1), NULL);
-    if (unlikely(me->in_atomic)) {
-        PyObject *type, *value, *trace;
-        PyErr_Fetch(&type, &value, &trace);
-        gpy__atomic_abandon(me);
-        PyErr_Restore(type, value, trace);
+    struct gpy_context outer, next = {.stop = stop_of(owner, &exec)};
+    next.exec = exec;
+    if (owner) {
+        next.session_object = Py_XNewRef(owner->session);
+        next.session = gpy__owner_session(owner);
+        next.depth = owner->depth;
+        next.origin = owner->origin.count ? &owner->origin : NULL;
+        next.answers_event = owner->answers_event;
     }
-    if (exec) gpy__limit_end(me, &limited);
-    gpy__stop_end(me);
-    gpy__stop_resume(me, b.stop, b.stop_since_us);
-    if (stop == &loop.stop) atomic_store(&loop.since_us, 0);
-    PyObject *held = me->session_object;
-    me->session = b.session;
-    me->session_object = b.session_object;
-    me->exec = b.exec;
-    me->depth = b.depth;
-    me->origin = b.origin;
-    me->answers_event = b.answers_event;
+    if (exec) {
+        next.limits = &exec->limits.own;
+        next.meter = &exec->loop_meter;
+    }
+    gpy__context_begin(me, &outer, &next);
+    PyObject *result = PyObject_Vectorcall(args[0], args + 1, (size_t)(nargs - 1), NULL);
+    if (next.stop == &loop.stop) atomic_store(&loop.since_us, 0);
+    gpy__context_end(me, &outer);
     grun_exec_unref(exec);
-    Py_XDECREF(held);
     return result;
 }
 
@@ -115,7 +89,7 @@ PyObject *gpy__fn_run_as(PyObject *self, PyObject *const *args, Py_ssize_t nargs
 
 void gpy__loop_forget(const struct gexec *e)
 {
-    if (loop.me && loop.me->exec == e) loop.me->exec = NULL;
+    if (loop.me && loop.me->now.exec == e) loop.me->now.exec = NULL;
 }
 
 bool gpy__loop_watch(void)
@@ -143,7 +117,7 @@ struct guard {
 static bool is_stopped(void)
 {
     const struct gpy_thread *me = gpy__me();
-    return me->on_loop && me->stop && atomic_load(&me->stop->wanted);
+    return me->on_loop && me->now.stop && atomic_load(&me->now.stop->wanted);
 }
 
 static void clear_error(PyObject *take_result)
@@ -163,7 +137,7 @@ static void end_coroutine(PyObject *coroutine)
 /* What send() or throw() gave: inside of an atomic block nothing may be waited for. */
 static PySendResult checked(PyObject *coroutine, PySendResult st, PyObject **result)
 {
-    while (st == PYGEN_NEXT && unlikely(gpy__me()->in_atomic)) {
+    while (st == PYGEN_NEXT && unlikely(gpy__me()->now.in_atomic)) {
         Py_CLEAR(*result);
         PyObject *error = PyObject_CallFunction(gpy__names.error, "s",
                                                 "await is not allow inside atomic block");

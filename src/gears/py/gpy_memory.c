@@ -62,9 +62,9 @@ static bool all_would_exceed(size_t size)
 /* A thread that was never attached has no limit, its mem_most being 0. */
 static bool own_would_exceed(const struct gpy_thread *me, size_t size)
 {
-    if (likely(me->mem_most == INT64_MAX) || !me->limits) return false;
-    return size > (size_t)me->mem_most ||
-           me->mem_used - me->mem_base > me->mem_most - (int64_t)size;
+    if (likely(me->now.mem_most == INT64_MAX) || !me->now.limits) return false;
+    return size > (size_t)me->now.mem_most ||
+           me->mem_used - me->now.mem_base > me->now.mem_most - (int64_t)size;
 }
 
 /* Also notes which limit it is. */

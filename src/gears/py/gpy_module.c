@@ -17,7 +17,7 @@ struct gpy_names gpy__names;
 /* A line of a script's, with its session behind it, so that there is room for that. */
 static void log_line(enum log_level level, struct view text)
 {
-    const struct gsession *session = gpy__me()->session;
+    const struct gsession *session = gpy__me()->now.session;
     int most = LOG_MESSAGE_MAX - 128, len = (int)MIN(text.len, (size_t)most);
     if (session)
         log_write(level, "GEARS: %.*s (session %.64s)", len, text.ptr, session->id);
@@ -94,7 +94,7 @@ static PyObject *fn_is_in_atomic(PyObject *self, PyObject *unused)
 {
     UNUSED(self);
     UNUSED(unused);
-    return PyBool_FromLong(gpy__here()->in_atomic);
+    return PyBool_FromLong(gpy__here()->now.in_atomic);
 }
 
 /* False while a caller waits that can't be made to wait longer. */
@@ -102,7 +102,7 @@ static PyObject *fn_is_async_allowed(PyObject *self, PyObject *unused)
 {
     UNUSED(self);
     UNUSED(unused);
-    const struct runner *r = gpy__me()->runner;
+    const struct runner *r = gpy__me()->now.runner;
     return PyBool_FromLong(!(r && r->must_end));
 }
 

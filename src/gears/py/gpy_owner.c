@@ -168,15 +168,15 @@ bool gpy__owner_here(struct gpy_owner **out)
 static PyObject *current_owner(struct gpy_thread *me)
 {
     struct gpy_owner *here;
-    if (me->runner) {
-        PyObject *owner = gpy__runner_owner(me->runner);
+    if (me->now.runner) {
+        PyObject *owner = gpy__runner_owner(me->now.runner);
         return owner ? Py_NewRef(owner) : NULL;
     }
     if (!gpy__owner_here(&here)) return NULL;
-    if (here && gpy__owner_session(here) == me->session) return (PyObject *)here;
+    if (here && gpy__owner_session(here) == me->now.session) return (PyObject *)here;
     Py_XDECREF((PyObject *)here);
-    if (!me->session) Py_RETURN_NONE;
-    return new_owner(session_object(me->session));
+    if (!me->now.session) Py_RETURN_NONE;
+    return new_owner(session_object(me->now.session));
 }
 
 PyObject *gpy__fn_owner(PyObject *self, PyObject *session)
@@ -216,8 +216,8 @@ PyObject *gpy__fn_get_session(PyObject *self, PyObject *unused)
     UNUSED(self);
     UNUSED(unused);
     struct gpy_thread *me = gpy__here();
-    if (!me->session) Py_RETURN_NONE;
-    return session_object(me->session);
+    if (!me->now.session) Py_RETURN_NONE;
+    return session_object(me->now.session);
 }
 
 /* Where a thread that isn't ours keeps the object: its end is the thread's. */
@@ -237,9 +237,9 @@ static bool keep_in_context(struct gpy_thread *me, PyObject *session)
     PyObject *owner = session == Py_None ? Py_NewRef(Py_None) : new_owner(Py_NewRef(session));
     if (owner && owner != Py_None) {
         struct gpy_owner *o = (struct gpy_owner *)owner;
-        o->depth = me->depth;
-        if (me->origin) o->origin = *me->origin;
-        o->answers_event = me->answers_event;
+        o->depth = me->now.depth;
+        if (me->now.origin) o->origin = *me->now.origin;
+        o->answers_event = me->now.answers_event;
         if (here) o->base = (struct gpy_owner *)Py_NewRef((PyObject *)gpy__owner_base(here));
     }
     Py_XDECREF((PyObject *)here);
@@ -257,14 +257,14 @@ PyObject *gpy__fn_set_session(PyObject *self, PyObject *session)
         PyErr_SetString(gpy__names.error, "the session must be one of getGearsSession()");
         return NULL;
     }
-    me->session = NULL; /* what kept it may go now */
+    me->now.session = NULL; /* what kept it may go now */
     if (!me->attached) {
         if (!keep_in_thread(session)) return NULL;
     } else {
         if (me->on_loop && !keep_in_context(me, session)) return NULL;
-        Py_XSETREF(me->session_object, Py_NewRef(session));
+        Py_XSETREF(me->now.session_object, Py_NewRef(session));
     }
-    if (session != Py_None) me->session = ((struct session_object *)session)->session;
+    if (session != Py_None) me->now.session = ((struct session_object *)session)->session;
     Py_RETURN_NONE;
 }
 

@@ -31,16 +31,16 @@ static void native_begin(struct runner *r, struct native_read *t)
 {
     t->start_us = clock_mono_us();
     t->state = gpy__release_gil(r->me);
-    t->cpu_ns = atomic_load(&r->me->meter->running) ? thread_cpu_ns() : -1;
+    t->cpu_ns = atomic_load(&r->me->now.meter->running) ? thread_cpu_ns() : -1;
 }
 
 static void native_end(struct runner *r, struct native_read *t)
 {
     if (t->cpu_ns >= 0)
-        atomic_fetch_add(&r->me->meter->native_cpu_ns, thread_cpu_ns() - t->cpu_ns);
-    gmeter_token(r->me->meter, gread_held_ticks());
+        atomic_fetch_add(&r->me->now.meter->native_cpu_ns, thread_cpu_ns() - t->cpu_ns);
+    gmeter_token(r->me->now.meter, gread_held_ticks());
     gpy__retake_gil(r->me, t->state);
-    atomic_fetch_add(&r->me->meter->read_us, clock_mono_us() - t->start_us);
+    atomic_fetch_add(&r->me->now.meter->read_us, clock_mono_us() - t->start_us);
 }
 
 static enum status read_batch(struct runner *r, struct gread *g, struct gread_batch *b,

@@ -362,8 +362,8 @@ static bool reap_watch(void)
 /* It may have been wanted before anybody could see where. */
 void gpy__stop_resume(struct gpy_thread *me, struct gstop *outer, int64_t since_us)
 {
-    me->stop = outer;
-    me->stop_since_us = since_us;
+    me->now.stop = outer;
+    me->now.stop_since_us = since_us;
     me->traced = false;
     if (!outer || !atomic_load(&outer->wanted)) return;
     atomic_fetch_add(&stops_wanted, 1);
@@ -390,13 +390,13 @@ static void take_late_stop(struct gpy_thread *me)
 
 void gpy__stop_end(struct gpy_thread *me)
 {
-    bool raised = me->stop_since_us != 0;
-    me->stop = NULL;
+    bool raised = me->now.stop_since_us != 0;
+    me->now.stop = NULL;
     /* Also what a script has set with sys.settrace and sys.setprofile. */
     if (me->traced || me->state->c_tracefunc) _PyEval_SetTrace(me->state, NULL, NULL);
     if (me->state->c_profilefunc) _PyEval_SetProfile(me->state, NULL, NULL);
     if (raised) take_late_stop(me);
-    me->stop_since_us = 0;
+    me->now.stop_since_us = 0;
     me->traced = false;
     if (!me->wedged) return;
     me->wedged = false;
@@ -433,15 +433,15 @@ static bool stop_threads(int64_t now_us)
 {
     bool again = false;
     for (struct gpy_thread *t = threads; t; t = t->next) {
-        if (!t->stop || !atomic_load(&t->stop->wanted)) continue;
+        if (!t->now.stop || !atomic_load(&t->now.stop->wanted)) continue;
         again = true;
-        if (!t->stop_since_us) t->stop_since_us = now_us;
-        if (!t->traced && now_us - t->stop_since_us > STOP_TRACE_US) {
+        if (!t->now.stop_since_us) t->now.stop_since_us = now_us;
+        if (!t->traced && now_us - t->now.stop_since_us > STOP_TRACE_US) {
             t->traced = _PyEval_SetTrace(t->state, raise_stop, NULL) == 0;
             PyErr_Clear();
         }
         PyThreadState_SetAsyncExc(t->ident, gpy__names.force_stopped);
-        if (t->wedged || now_us - t->stop_since_us < STOP_WEDGED_US) continue;
+        if (t->wedged || now_us - t->now.stop_since_us < STOP_WEDGED_US) continue;
         t->wedged = true;
         gpool_wedged(1);
     }

@@ -785,7 +785,7 @@ static void end(struct runner *r)
     }
     gpy__reading_free(r->reader);
     if (r->owner) gpy__owner_end(r->owner, stopped);
-    r->me->runner = NULL;
+    r->me->now.runner = NULL;
     mem_free(r);
 }
 
@@ -812,7 +812,7 @@ static bool park(struct runner *r)
 static bool run_here(struct runner *r, const struct gpy_input *input, bool fresh)
 {
     struct gpy_thread *me = r->me;
-    me->runner = r;
+    me->now.runner = r;
     if (fresh) begin(r, input);
     while (!drive(r)) {
         gpy__atomic_abandon(me);
@@ -828,49 +828,33 @@ static bool run_on_thread(struct gexec *e, const struct gpy_input *input, struct
                           unsigned depth, bool fresh)
 {
     struct gpy_thread *me = gpy__me();
-    struct gpy_thread outer = *me;
-    struct gpy_limited before;
+    struct gpy_context outer;
     struct gpy_profiled profiled;
     bool had_gil = me->has_gil;
     if (!had_gil) gpy__enter(me);
     struct runner *r = fresh ? new_runner(e, input, depth) : e->runner;
-    gpy__stop_begin(me, &e->stop);
-    gpy__limit_begin(me, &before, &e->limits.own, &e->meter,
-                     !e->registered || e->limits.profile);
     r->me = me;
-    me->script = NULL;
-    me->session = e->plan->session;
-    me->session_object = NULL;
-    me->exec = e;
-    me->in_atomic = false;
-    if (unit) me->unit = unit;
-    me->depth = r->depth;
-    me->origin = fresh ? r->origin : r->exec->registered ? &r->exec->origin : NULL;
-    me->answers_event = e->registered;
+    const struct gpy_context next = {
+        .stop = &e->stop,
+        .session = e->plan->session,
+        .exec = e,
+        .unit = unit ? unit : me->now.unit,
+        .depth = r->depth,
+        .origin = fresh ? r->origin : e->registered ? &e->origin : NULL,
+        .answers_event = e->registered,
+        .limits = &e->limits.own,
+        .meter = &e->meter,
+        .metered = !e->registered || e->limits.profile};
+    gpy__context_begin(me, &outer, &next);
 
     uint64_t held_since = unit ? ticks_now() : 0;
-    gpy__profile_begin(me, e->limits.profile ? me->session : NULL, &profiled);
+    gpy__profile_begin(me, e->limits.profile ? me->now.session : NULL, &profiled);
     bool ended = run_here(r, input, fresh);
     gpy__profile_end(me, &profiled);
 
-    gpy__atomic_abandon(me);
-    me->in_atomic = outer.in_atomic;
     if (unit) gmeter_token(&e->meter, ticks_now() - held_since);
-    gpy__limit_end(me, &before);
-    gpy__stop_end(me);
-    gpy__stop_resume(me, outer.stop, outer.stop_since_us);
+    gpy__context_end(me, &outer);
     gpy__profile_resume(me, &profiled);
-    me->runner = outer.runner;
-    me->script = outer.script;
-    me->session = outer.session;
-    me->exec = outer.exec;
-    me->unit = outer.unit;
-    me->depth = outer.depth;
-    me->origin = outer.origin;
-    me->answers_event = outer.answers_event;
-    PyObject *object = me->session_object;
-    me->session_object = outer.session_object;
-    Py_XDECREF(object);
     if (!had_gil) gpy__leave(me);
     return ended;
 }

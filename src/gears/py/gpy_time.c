@@ -86,7 +86,7 @@ static PyMethodDef call_without_def = {"time_event", call_without, METH_O,
  * one it is the script's own function, with the script's globals. */
 static struct gplan *event_plan(PyObject *fn, bool pickled)
 {
-    struct gplan *plan = gplan_new(GREADER_TIME, 2, gpy__me()->session);
+    struct gplan *plan = gplan_new(GREADER_TIME, 2, gpy__me()->now.session);
     struct gstep *step = &plan->steps[1];
     plan->mode = GMODE_ASYNC_LOCAL;
     plan->steps[0].op = GOP_TO_PY;
@@ -113,7 +113,7 @@ static bool with_token(void (*fn)(void *ctx), void *ctx)
         return true;
     }
     PyThreadState *state = gpy__release_gil(me);
-    enum status st = token_take(me->stop ? &me->stop->wanted : NULL);
+    enum status st = token_take(me->now.stop ? &me->now.stop->wanted : NULL);
     if (st == STATUS_OK) {
         fn(ctx);
         token_give();
@@ -199,7 +199,7 @@ PyObject *gpy__register_time_event(PyObject *self, PyObject *const *args, Py_ssi
     else if (!PyLong_Check(args[0])) error = "time argument must be a long";
     else if (!PyFunction_Check(args[1])) error = "callback must be a function";
     else if (key && !PyUnicode_Check(key)) error = "key argument must be a string";
-    else if (!gpy__here()->session)
+    else if (!gpy__here()->now.session)
         error = "registerTE is not allowed in a thread of the script's own";
     if (error) {
         PyErr_SetString(gpy__names.error, error);
