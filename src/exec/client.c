@@ -308,11 +308,21 @@ enum fill_result client__fill(struct client *c, size_t *got_out)
     return fill(c, got_out);
 }
 
+/* What it sent before, and hasn't been run yet, is run; then the end is looked at again. */
+static void read_end(struct client *c)
+{
+    bool runs_first = list_is_linked(&c->ready) && !c->held;
+    if (runs_first)
+        client__want_reread(c);
+    else
+        client__close_asap(c);
+}
+
 /* A read that brought nothing; false as client__read's. */
 static COLD bool read_nothing(struct client *c, enum fill_result result)
 {
     if (result == FILL_END) {
-        client__close_asap(c);
+        read_end(c);
         return false;
     }
     if (result == FILL_AGAIN)

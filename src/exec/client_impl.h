@@ -127,7 +127,8 @@ void client__input_over(struct client *c);
 /* Frees the calling thread's spare blocks for input. */
 void client__input_pool_release(void);
 
-/* Reads what is there; false if the client is to be closed (already marked). */
+/* Reads what is there; false if the client is to be closed: it is marked so already, or will be
+ * when what it sent before has been run. */
 bool client__read(struct client *c);
 /* Gives the input's memory back if nothing is pending. Whoever has the client's input. */
 void client__input_trim(struct client *c);

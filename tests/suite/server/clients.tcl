@@ -178,6 +178,20 @@ with_server {requirepass secret} {
     }
 }
 
+with_server {} {
+    # The first read is full, so another follows; the end is told of beside that.
+    test "what was sent before the end is run, however many reads it takes" {
+        set c [client]
+        client::send $c CLIENT REPLY OFF
+        client::send $c DEBUG SLEEP 0.3
+        client::send $c SET k [string repeat x 20000]
+        client::flush $c
+        client::send $c INCR n
+        client::close $c
+        wait_for {[r GET n] == 1}
+    }
+}
+
 with_server {timeout 1} {
     test "idle clients are closed after the timeout" {
         set c [client]
