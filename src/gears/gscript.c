@@ -102,16 +102,21 @@ static void free_script(struct gscript *s)
     mem_free(s);
 }
 
-static void post(struct gscript *s, enum tape_type type, const char *text, size_t len)
+/* The script's end: who sees the answer finds nothing of it, but for what it left behind. */
+static void answer(struct gscript *take_s, struct tape *take_reply)
 {
-    struct tape reply = {0};
-    tape_bytes(&reply, type, text, len);
-    client_unblock_post(s->client_id, &reply);
+    uint64_t client_id = take_s->client_id;
+    unlink_script(take_s);
+    if (take_s->began_us) note_slow(take_s);
+    free_script(take_s);
+    client_unblock_post(client_id, take_reply);
 }
 
-static void post_error(struct gscript *s, struct view text)
+static void answer_bytes(struct gscript *take_s, enum tape_type type, struct view bytes)
 {
-    post(s, TAPE_ERROR, text.ptr, text.len);
+    struct tape reply = {0};
+    tape_bytes(&reply, type, bytes.ptr, bytes.len);
+    answer(take_s, &reply);
 }
 
 /* ---- what a body asked for ---- */
@@ -137,10 +142,7 @@ static void answer_results(struct gexec *e, void *ctx)
     grun_results(e, &reply);
     grun_unlist(e);
     grun_exec_unref(e);
-    unlink_script(s);
-    note_slow(s);
-    client_unblock_post(s->client_id, &reply);
-    free_script(s);
+    answer(s, &reply);
 }
 
 static void run_and_answer(struct gscript *s)
@@ -160,10 +162,7 @@ static void answer_and_run(struct gscript *s)
     char id[GEARS_ID_SIZE];
     grun_format_id(id, e->number);
     grun_list(e);
-    unlink_script(s);
-    note_slow(s);
-    post(s, TAPE_BULK, id, strlen(id));
-    free_script(s);
+    answer_bytes(s, TAPE_BULK, view_cstr(id));
     run_unanswered(e);
 }
 
@@ -180,25 +179,19 @@ static void register_and_answer(struct gscript *s)
     struct buf error = {0};
     struct gexec *e = s->exec;
     enum status st = greg_apply(s, &error);
-    if (st) end_time_events(s);
-    unlink_script(s);
-    note_slow(s);
-    gsession_unref(s->session); /* who sees the answer finds the registrations' references alone */
-    s->session = NULL;
     if (st) {
         struct tape reply = {0};
+        end_time_events(s);
         tape_aggregate(&reply, TAPE_ARRAY, 1);
         tape_bytes(&reply, TAPE_BULK, error.ptr, error.len);
-        client_unblock_post(s->client_id, &reply);
         grun_exec_unref(e);
-        e = NULL;
+        answer(s, &reply);
     } else {
         if (e) grun_list(e);
-        post(s, TAPE_STATUS, "OK", 2);
+        answer_bytes(s, TAPE_STATUS, VIEW_LIT("OK"));
+        if (e) run_unanswered(e);
     }
     buf_release(&error);
-    free_script(s);
-    if (e) run_unanswered(e);
 }
 
 static void explain_and_forget(struct gscript *s)
@@ -210,10 +203,7 @@ static void explain_and_forget(struct gscript *s)
         next = r->next;
         greg_request_free(r);
     }
-    unlink_script(s);
-    note_slow(s);
-    client_unblock_post(s->client_id, &reply);
-    free_script(s);
+    answer(s, &reply);
 }
 
 static void run_script(struct gjob *job, const char *failure)
@@ -222,16 +212,12 @@ static void run_script(struct gjob *job, const char *failure)
     if (failure) {
         struct buf text = {0};
         buf_printf(&text, "ERR Python could not be started: %s", failure);
-        unlink_script(s);
-        post_error(s, buf_view(&text));
+        answer_bytes(s, TAPE_ERROR, buf_view(&text));
         buf_release(&text);
-        free_script(s);
         return;
     }
     if (s->unsatisfied.len) {
-        unlink_script(s);
-        post_error(s, buf_view(&s->unsatisfied));
-        free_script(s);
+        answer_bytes(s, TAPE_ERROR, buf_view(&s->unsatisfied));
         return;
     }
     s->began_us = clock_mono_us();
@@ -244,12 +230,10 @@ static void run_script(struct gjob *job, const char *failure)
     } else if (s->outcome == GSCRIPT_OK && s->exec) {
         if (s->unblocking) answer_and_run(s);
         else run_and_answer(s);
+    } else if (s->outcome == GSCRIPT_OK) {
+        answer_bytes(s, TAPE_STATUS, VIEW_LIT("OK"));
     } else {
-        unlink_script(s);
-        note_slow(s);
-        if (s->outcome == GSCRIPT_OK) post(s, TAPE_STATUS, "OK", 2);
-        else post_error(s, buf_view(&s->error));
-        free_script(s);
+        answer_bytes(s, TAPE_ERROR, buf_view(&s->error));
     }
 }
 
