@@ -10,15 +10,26 @@ proc py_with {words args} {
     r RG.PYEXECUTE [join $args \n] {*}$words
 }
 
+# What a script that can't but meet a limit is told: by its execution, or, on a machine that is busy
+# enough, by its body already.
+proc met {words args} {
+    if {[catch {py_with $words {*}$args} reply]} { return $reply }
+    lassign $reply results errors
+    expect $results {}
+    expect [llength $errors] 1
+    return [lindex $errors 0]
+}
+
 set endless "def f():\n  while True: yield 1\nGB('PythonReader').filter(lambda x: False).run(f)"
 
 with_server {} {
     test "time: of an execution" -needs python {
-        lassign [py_with {LIMITS time 60} $endless] results errors
+        set text "Limit met: it ran for longer than 60 ms (gears-max-time): *forcestopped*"
+        expect_match [met {LIMITS time 60} $endless] $text
+        lassign [py_with {} [string map {run(f) {run(f, maxTime=60)}} $endless]] results errors
         expect $results {}
         expect [llength $errors] 1
-        expect_match [lindex $errors 0] \
-            "Limit met: it ran for longer than 60 ms (gears-max-time): *forcestopped*"
+        expect_match [lindex $errors 0] $text
         # what doesn't meet it is as ever
         expect [py_with {LIMITS time 60000} "GB('ShardsIDReader').run()"] {1 {}}
         expect [py_with {LIMITS time 0} "GB('ShardsIDReader').run()"] {1 {}}
@@ -38,19 +49,19 @@ with_server {} {
 
     test "time: an option, which LIMITS and keywords override" -needs python {
         with_config {gears-max-time 50} {
-            expect_match [py_with {} $endless] "*longer than 50 ms*"
+            expect_match [met {} $endless] "*longer than 50 ms*"
             expect_error "*longer than 50 ms*" {py_with {} "while True: pass"}
-            expect_match [py_with {LIMITS time 70} $endless] "*longer than 70 ms*"
-            expect_match [py_with {LIMITS time 70} [string map {run(f) {run(f, maxTime=90)}} $endless]] \
-                "*longer than 90 ms*"
+            expect_match [met {LIMITS time 70} $endless] "*longer than 70 ms*"
         }
-        expect [py_with {LIMITS time 30} "import time" \
-                    "GB('ShardsIDReader').map(lambda x: time.sleep(0.1)).run(maxTime=0)"] {None {}}
+        # a keyword is the execution's, not the body's
+        expect_match [py_with {LIMITS time 300} [string map {run(f) {run(f, maxTime=90)}} $endless]] \
+            "*longer than 90 ms*"
+        expect [py_with {LIMITS time 300} "import time" \
+                    "GB('ShardsIDReader').map(lambda x: time.sleep(0.4)).run(maxTime=0)"] {None {}}
     }
 
     test "python-time counts the processor's time" -needs python {
-        lassign [py_with {LIMITS python-time 40} $endless] results errors
-        expect_match [lindex $errors 0] \
+        expect_match [met {LIMITS python-time 40} $endless] \
             "Limit met: its Python took longer than 40 ms (gears-max-python-time): *"
         expect_error "Limit met: its Python took longer than 40 ms*" {
             py_with {limits PYTHON-TIME 40} "while True: pass"
@@ -58,10 +69,10 @@ with_server {} {
         expect [py_with {LIMITS python-time 60} "import time" \
                     "GB('ShardsIDReader').map(lambda x: time.sleep(0.2)).run()"] {None {}}
         with_config {gears-max-python-time 30} {
-            expect_match [py_with {} $endless] "*took longer than 30 ms*"
-            expect_match [py_with {} [string map {run(f) {run(f, maxPythonTime=50)}} $endless]] \
-                "*took longer than 50 ms*"
+            expect_match [met {} $endless] "*took longer than 30 ms*"
         }
+        expect_match [py_with {} [string map {run(f) {run(f, maxPythonTime=50)}} $endless]] \
+            "*took longer than 50 ms*"
     }
 
     test "memory" -needs python {
@@ -175,8 +186,8 @@ with_server {} {
                 "*longer than 60 ms*"
         }
         # only the block counts
-        expect [py_with {LIMITS atomic-time 60} "import time" "def g(x):" \
-                    "  for i in range(4):" "    with atomic(): pass" "    time.sleep(0.03)" \
+        expect [py_with {LIMITS atomic-time 200} "import time" "def g(x):" \
+                    "  for i in range(4):" "    with atomic(): pass" "    time.sleep(0.06)" \
                     "GB('ShardsIDReader').map(g).run()"] {None {}}
         expect [r PING] PONG
     }
@@ -191,21 +202,21 @@ with_server {} {
                 "Limit met: it held its command up for longer than 100 ms (gears-sync-max-time): *"
         }
         r RG.UNREGISTER [lindex [r RG.DUMPREGISTRATIONS] 0 1]
-        py_with {LIMITS time 50} "def f(x):" "  while True: pass" \
+        py_with {LIMITS time 300} "def f(x):" "  while True: pass" \
             "GB('CommandReader').map(f).register(trigger='t', mode='sync')"
-        expect_error "Limit met: it ran for longer than 50 ms (gears-max-time): *" {r RG.TRIGGER t}
+        expect_error "Limit met: it ran for longer than 300 ms (gears-max-time): *" {r RG.TRIGGER t}
         r RG.UNREGISTER [lindex [r RG.DUMPREGISTRATIONS] 0 1]
     }
 
     test "limits of registrations" -needs python {
-        py_with {LIMITS time 50 records 5} "def f(x):" "  while True: pass" \
+        py_with {LIMITS time 300 records 5} "def f(x):" "  while True: pass" \
             "GB().foreach(f).register('b*', mode='async_local')" \
             "GB('CommandReader').map(f).register(trigger='t')" \
             "GB('CommandReader').map(f).register(trigger='u', maxTime=70)"
         r SET b 1
         wait_for {[dict get [lindex [r RG.DUMPREGISTRATIONS] 0 7] lastError] ne "(nil)"}
-        expect_match [dict get [lindex [r RG.DUMPREGISTRATIONS] 0 7] lastError] "*longer than 50 ms*"
-        expect_error "*longer than 50 ms*" {r RG.TRIGGER t}
+        expect_match [dict get [lindex [r RG.DUMPREGISTRATIONS] 0 7] lastError] "*longer than 300 ms*"
+        expect_error "*longer than 300 ms*" {r RG.TRIGGER t}
         expect_error "*longer than 70 ms*" {r RG.TRIGGER u}
         foreach g [r RG.DUMPREGISTRATIONS] {r RG.UNREGISTER [lindex $g 1]}
     }
@@ -246,8 +257,10 @@ with_server {} {
                 client::send $c RG.PYEXECUTE $endless LIMITS time [expr {20 + [rand_int 40]}] \
                     python-time [expr {5 + [rand_int 20]}] memory 50mb
             }
+            # The body may meet one as well, on a machine that is busy: then it is the reply.
             foreach c $clients {
-                expect_match [client::receive $c] "*Limit met: *"
+                catch {client::receive $c} reply
+                expect_match $reply "*Limit met: *"
             }
         }
     }

@@ -178,7 +178,8 @@ with_server $four {
         set waits [waiting BLPOP list 0]
         set idle [client]
         $idle PING
-        wait_for {[regexp {omem=\d{7}} [r CLIENT LIST]]}
+        # Those before have been seen off: a client that is listed is there to be killed.
+        wait_for {[connected] == 5 && [regexp {omem=\d{7}} [r CLIENT LIST]]}
         foreach line [split [r CLIENT LIST] \n] {
             if {[regexp {^id=(\d+) } $line -> id] && $id != [r CLIENT ID]} {
                 expect [r CLIENT KILL ID $id] 1
