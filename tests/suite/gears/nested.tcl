@@ -74,9 +74,9 @@ GB().foreach(inner).register('outer', mode='sync', readValue=False)"
         # What the inner one allocates is its own.
         expect [r RG.PYEXECUTE {
 def outer(r):
-    before = str(getGearsSession())
+    before = getGearsSession()
     execute('set', 'outer', '1')
-    return before == str(getGearsSession())
+    return before is getGearsSession()
 GB('ShardsIDReader').map(outer).run()} LIMITS memory 8mb] {True {}}
         # What the outer one allocated before still counts behind it.
         set got [r RG.PYEXECUTE {
