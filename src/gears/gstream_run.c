@@ -191,9 +191,11 @@ static void failed(struct gstream *s, struct gstream_hold *h, struct view why)
         stop_with(s, s->args->policy == GSTREAM_RETRY ? GSTREAM_WAITING : GSTREAM_ABORTED);
 }
 
-/* What the plan left behind, under the token again. */
+/* What the plan left behind, under the token again: who sees that it has ended finds the stream as
+ * it is behind it, unless that takes several slices. */
 static void end_batch(struct gstream *s, struct gexec *e, struct gstream_hold *h)
 {
+    greg__note_end(s->g, e);
     note_lag(s, h->unit->now_ms);
     if (e->errors.count) {
         failed(s, h, greg__first_error(e));
@@ -223,7 +225,6 @@ static void paused_ended(struct gexec *e, void *ctx)
     struct gstream *s = ctx;
     struct greg *g = s->g;
     struct gstream_hold h = {.yields = true};
-    greg__note_end(g, e);
     hold_begin(&h);
     end_batch(s, e, &h);
     if (s->of_turn) s->scheduled = false;
@@ -262,7 +263,6 @@ static bool run_loose(struct gstream *s, struct gstream_hold *h)
     input.origin = &e->origin;
     bool ended = grun_execute(e, &input, NULL, 0);
     if (ended) {
-        greg__note_end(s->g, e);
         hold_begin(h);
         end_batch(s, e, h);
         land(s, h);
@@ -310,7 +310,6 @@ static void run_in_unit(struct gstream *s, struct gstream_hold *h, const struct 
         greg__note_failure(s->g, VIEW_LIT(GREG_LATE));
         grun_unlist(r.e);
     } else if (r.ended) {
-        greg__note_end(s->g, r.e);
         end_batch(s, r.e, h);
     }
     if (r.ended) land(s, h);
