@@ -321,7 +321,7 @@ static void read_end(struct client *c)
 /* A read that brought nothing; false as client__read's. */
 static COLD bool read_nothing(struct client *c, enum fill_result result)
 {
-    if (result == FILL_END) {
+    if (result == FILL_END || (result == FILL_NONE && c->flags & CLIENT_DEAF)) {
         read_end(c);
         return false;
     }
@@ -429,12 +429,25 @@ ssize_t client__send(struct client *c, struct outbuf *out)
     return send_some(c, out);
 }
 
+/* One that waits for something wouldn't hear of it. */
+COLD void client__go_deaf(struct client *c)
+{
+    if (c->flags & (CLIENT_CLOSE_AFTER_REPLY | CLIENT_BLOCKED | CLIENT_CLOSE_ASAP)) {
+        client__close_asap(c);
+        return;
+    }
+    c->flags |= CLIENT_DEAF;
+    c->sink.discard = true;
+    outbuf_release(&c->out);
+    client__want_reread(c);
+}
+
 /* False when the socket takes no more now or is broken. */
 static bool write_some(struct client *c, size_t *sent_out)
 {
     ssize_t sent = send_some(c, &c->out);
     if (sent < 0) {
-        if (errno != EAGAIN && errno != EINTR) client__close_asap(c);
+        if (errno != EAGAIN && errno != EINTR) client__go_deaf(c);
         return false;
     }
     clients.stats.writes++;
@@ -498,7 +511,7 @@ void client__check_output(struct client *c)
 
 void client_push(struct client *c, char type, const char *rest, size_t len)
 {
-    if (c->flags & (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY)) return;
+    if (c->flags & (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY | CLIENT_DEAF)) return;
     outbuf_append(&c->out, &type, 1);
     outbuf_append(&c->out, rest, len);
     client__check_output(c);
@@ -676,7 +689,8 @@ void client_set_monitor(struct client *c, bool on)
 
 static void set_discard(struct client *c)
 {
-    c->sink.discard = c->flags & (CLIENT_CLOSE_ASAP | CLIENT_MUTE | CLIENT_SKIPPING);
+    c->sink.discard =
+        c->flags & (CLIENT_CLOSE_ASAP | CLIENT_MUTE | CLIENT_SKIPPING | CLIENT_DEAF);
 }
 
 void client_set_reply_mode(struct client *c, enum client_reply_mode mode)

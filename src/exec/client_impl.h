@@ -27,6 +27,7 @@ enum client_flag {
     CLIENT_SKIPPING = 1 << 10, /* which is this one */
     CLIENT_NO_EVICT = 1 << 11, /* no limit of all clients' memory ends it */
     CLIENT_KNOWN = 1 << 12,    /* it has authenticated, or came when there was no need to */
+    CLIENT_DEAF = 1 << 13,     /* a write has failed: what it has sent is run, then it ends */
     CLIENT_STALLED = 1 << 20   /* nothing of it is read or run for a while; exec/stall.h */
 };
 
@@ -105,6 +106,10 @@ void client__dispose(struct client *c);
 
 /* Marks it to be freed at the end of the turn. */
 void client__close_asap(struct client *c);
+/* A write has failed: nobody reads its replies. What it asked for before it went is done all the
+ * same, as far as it has come here and however long that is held up; then a read tells of the
+ * end. */
+void client__go_deaf(struct client *c);
 
 /* Of one client in a turn, so that others get theirs. */
 #define CLIENT_WRITE_TURN_BYTES ((size_t)256 * 1024)

@@ -329,7 +329,10 @@ static void event_apply(const struct io_event *e)
         list_push(&io.left, &c->all);
         break;
     case IO_CLOSED:
-        client__close_asap(c);
+        if (io_reads(c))
+            client__close_asap(c);
+        else
+            client__go_deaf(c); /* main reads what there is */
         break;
     case IO_OVER:
         if (!(c->flags & CLIENT_CLOSE_ASAP)) client__input_over(c);

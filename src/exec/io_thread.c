@@ -132,12 +132,11 @@ static void drop_output(struct client *c)
 static void go_deaf(struct io_thread *t, struct client *c)
 {
     struct client_io *own = c->io;
-    if (!own->reads || own->ends) {
-        give_up(t, c, IO_CLOSED);
-        return;
-    }
-    own->deaf = own->readable = own->hung_up = true;
     drop_output(c);
+    if (!own->reads || own->ends)
+        give_up(t, c, IO_CLOSED);
+    else
+        own->deaf = own->readable = own->hung_up = true;
 }
 
 /* False when the socket takes no more, or is broken. */
