@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * DEBUG's ways to end the server as a fault would, for tests of the crash report and of whoever
- * supervises us; and a leak, for tests of the tools that look for leaks.
+ * supervises us; to start it anew; and a leak, for tests of the tools that look for leaks.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "commands/debug.h"
+#include "exec/lifecycle.h"
 #include "exec/reply.h"
 
 /* A write to a page that may only be read. */
@@ -44,6 +45,25 @@ enum status debug_oom(struct exec_ctx *ctx)
     void *p = mem_alloc(SIZE_MAX / 2);
     mem_free(p);
     return reply_error(ctx, "there was so much memory");
+}
+
+static enum status restart(struct exec_ctx *ctx, bool graceful)
+{
+    int64_t delay_ms = 0;
+    if (ctx->argc > 2 && arg_i64(ctx, 2, &delay_ms)) return STATUS_ERR;
+    if (exec_restart(graceful, delay_ms))
+        return reply_error(ctx, "failed to restart the server. Check server logs.");
+    return STATUS_OK; /* no reply: the connection closes with the server */
+}
+
+enum status debug_restart(struct exec_ctx *ctx)
+{
+    return restart(ctx, true);
+}
+
+enum status debug_crash_and_recover(struct exec_ctx *ctx)
+{
+    return restart(ctx, false);
 }
 
 enum status debug_leak(struct exec_ctx *ctx)

@@ -20,6 +20,12 @@ enum status debug_packed_threshold(struct exec_ctx *ctx);
 enum status debug_htstats(struct exec_ctx *ctx);
 /* How the table that is a value is filled. */
 enum status debug_htstats_key(struct exec_ctx *ctx);
+/* What a string and its key take. */
+enum status debug_sdslen(struct exec_ctx *ctx);
+/* What clients take that may be ended for it. */
+enum status debug_client_eviction(struct exec_ctx *ctx);
+/* Matches patterns at random. */
+enum status debug_stringmatch_test(struct exec_ctx *ctx);
 /* Sizes of structures. */
 enum status debug_structsize(struct exec_ctx *ctx);
 /* Reads or sets a number of the allocator's. */
@@ -37,6 +43,10 @@ enum status debug_panic(struct exec_ctx *ctx);
 enum status debug_assert(struct exec_ctx *ctx);
 /* Asks for more memory than there is. */
 enum status debug_oom(struct exec_ctx *ctx);
+/* Ends the server well, and starts it anew. */
+enum status debug_restart(struct exec_ctx *ctx);
+/* Starts it anew as if it had been killed. */
+enum status debug_crash_and_recover(struct exec_ctx *ctx);
 /* Copies a word and forgets the copy. */
 enum status debug_leak(struct exec_ctx *ctx);
 

@@ -202,6 +202,14 @@ void client_each(const struct client_filter *f, void (*fn)(void *ctx, struct cli
 /* Ends a client: at once, or, if it is `self`, after its reply. */
 void client_kill(struct client *c, const struct client *self);
 
+/* Clients that maxmemory-clients may end, by what they take: [begin, end), end 0: no limit. */
+struct client_memory_bucket {
+    size_t begin, end, bytes, clients;
+};
+#define CLIENT_MEMORY_BUCKETS 19
+/* False: there is no such limit. */
+bool client_memory_buckets(struct client_memory_bucket out[static CLIENT_MEMORY_BUCKETS]);
+
 /* ---- server side ---- */
 
 /* Prepares lists, the loop's hooks and the busy mode. After loop_setup and token_setup. */

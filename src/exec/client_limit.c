@@ -82,6 +82,28 @@ void client__evict(void)
     mem_free(all);
 }
 
+/* Powers of two, the first from zero and the last without an end. */
+#define BUCKET_FIRST_BITS 15
+
+bool client_memory_buckets(struct client_memory_bucket out[static CLIENT_MEMORY_BUCKETS])
+{
+    if (!limit_bytes()) return false;
+    for (int i = 0; i < CLIENT_MEMORY_BUCKETS; i++) {
+        size_t end = (size_t)1 << (BUCKET_FIRST_BITS + i);
+        out[i] = (struct client_memory_bucket){.begin = i ? end / 2 : 0, .end = end};
+    }
+    out[CLIENT_MEMORY_BUCKETS - 1].end = 0;
+    LIST_EACH(&client__set.all, n) {
+        const struct client *c = CLIENT_OF(n, all);
+        if (!may_go(c)) continue;
+        struct client_memory_bucket *b = out;
+        while (b->end && c->counted_bytes >= b->end) b++;
+        b->bytes += c->counted_bytes;
+        b->clients++;
+    }
+    return true;
+}
+
 /* ---- the option ---- */
 
 static void get_limit(const struct opt_row *row, struct buf *out)

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The end of the server, as those below it may ask for it. What an end is made of is known to
- * server/ alone, which hangs its function here at boot.
+ * The end of the server, and a new start, as those below it may ask for them. What they are made of
+ * is known to server/ alone, which hangs its functions here at boot.
  *
  * Main thread, with the data token or, in busy mode, without.
  */
 #ifndef EXEC_LIFECYCLE_H
 #define EXEC_LIFECYCLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "base/status.h"
 
@@ -22,7 +25,14 @@ enum shutdown_flag {
  * it doesn't return if it succeeds. */
 enum status exec_shutdown(unsigned flags) MUST_CHECK;
 
-/* Who carries it out. Once, at boot. */
+/* Starts the same program anew, with the same arguments and in this process, after `delay_ms`.
+ * `graceful`: with the options of now in the config file, and after an end like any other, which
+ * comes behind the running turn; else at once, as if the process had been killed, and then this
+ * doesn't return if it succeeds. STATUS_ERR: the server goes on, the log says why. */
+enum status exec_restart(bool graceful, int64_t delay_ms) MUST_CHECK;
+
+/* Who carries them out. Once, at boot. */
 void exec_on_shutdown(enum status (*fn)(unsigned flags));
+void exec_on_restart(enum status (*fn)(bool graceful, int64_t delay_ms));
 
 #endif

@@ -64,6 +64,19 @@ struct kv_entry *kv_entry__reshape(struct kv_entry *e, int64_t expire_ms, size_t
     return to;
 }
 
+struct kv_string_room kv_entry_string_room(const struct kv_entry *e)
+{
+    size_t size = kv_entry__size(e);
+    struct kv_string_room room = {.entry = kv_entry__room(size)};
+    if (e->flags & KV_ENTRY_PTR) {
+        room.apart = mem_usable(kv_entry__pointer(e));
+        room.spare = room.apart - kv_entry_string_len(e);
+    } else {
+        room.spare = room.entry - size;
+    }
+    return room;
+}
+
 size_t kv_entry_memory(const struct kv_entry *e, size_t samples)
 {
     size_t bytes = kv_entry__room(kv_entry__size(e)) + TABLE_ENTRY_BYTES;

@@ -208,6 +208,13 @@ static inline size_t kv_entry__size(const struct kv_entry *e)
  * looked at, the others taken to be like these; SIZE_MAX is exact. O(samples). */
 size_t kv_entry_memory(const struct kv_entry *e, size_t samples);
 
+struct kv_string_room {
+    size_t entry, apart, spare;
+};
+/* Where a string with bytes (no integer) lies: the entry's block, the string's own one, 0 if it
+ * has none, and how many bytes it may grow by within either. */
+struct kv_string_room kv_entry_string_room(const struct kv_entry *e);
+
 /* Makes an entry without a value: flags and key are set, the value's part has value_size bytes,
  * and type_enc says "embedded string" until the caller writes it. expire_ms is -1 for none. */
 struct kv_entry *kv_entry__new(struct view key, int64_t expire_ms, size_t value_size);

@@ -118,8 +118,7 @@ static void saved(uint64_t dirty_saved)
     set_failed(false);
 }
 
-/* Ends the child without waiting for its work. */
-static void end_child(void)
+void persist_end_child(void)
 {
     char temp[RDB_TEMP_NAME_BYTES];
     if (!persist.child) return;
@@ -135,7 +134,7 @@ static void end_child(void)
 enum status persist_save(void)
 {
     struct rdb_progress progress = {0};
-    end_child();
+    persist_end_child();
     persist.saves++;
     if (rdb_save_file(persist_settings.filename.ptr, &progress)) return STATUS_IO;
     saved(exec_dirty_total());
@@ -340,7 +339,7 @@ enum status persist_reload(bool keep, bool merge)
 
 bool persist_flushed(void)
 {
-    end_child();
+    persist_end_child();
     if (!persist_wanted()) return false;
     if (persist_save()) log_warning("The emptied data isn't saved.");
     return true;
@@ -464,7 +463,7 @@ void persist_setup(void)
 
 void persist_teardown(void)
 {
-    end_child();
+    persist_end_child();
     migrate__teardown();
     munmap(persist.progress, sizeof(*persist.progress));
     persist.progress = NULL;

@@ -40,6 +40,9 @@ enum status persist_background(void) MUST_CHECK;
 /* Starts one as soon as the turn's work is done. */
 void persist_background_soon(void);
 
+/* Ends a child that saves, if there is one, without waiting for its work. Main. */
+void persist_end_child(void);
+
 /* Whether a child is saving. */
 bool persist_is_saving(void);
 

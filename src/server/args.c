@@ -93,6 +93,7 @@ static enum status read_sources(const char *file, bool from_stdin, struct buf *t
                     strerror(errno));
         return STATUS_ERR;
     }
+    server_state.config_from_stdin = from_stdin;
     if (!from_stdin) return STATUS_OK;
     log_warning("Reading config from stdin");
     if (conf_read_fd(STDIN_FILENO, text)) {

@@ -118,7 +118,8 @@ static enum status load(void)
 
 static enum status boot(void)
 {
-    if (server_settings.daemonize && !server_os_is_supervised()) server_daemonize();
+    bool daemonize = server_settings.daemonize && !server_state.restarted;
+    if (daemonize && !server_os_is_supervised()) server_daemonize();
     if (open_log()) return STATUS_ERR;
     announce();
     log_set_role('M');
@@ -138,6 +139,7 @@ static enum status boot(void)
 
 int main(int argc, char **argv)
 {
+    server_restart_setup(argv);
     boot_base();
     if (check_rdb_is_meant(argv[0])) return check_rdb_main(argc, argv);
     server_register_all_options();
@@ -150,6 +152,7 @@ int main(int argc, char **argv)
     if (boot()) return 1;
     if (!server_state.ending) loop_run();
     int code = server_end();
+    server_restart_if_asked();
 #ifndef COG_DEBUG
     /* A thread that couldn't be stopped (a long call of a C library) must not meet the
      * destructors that exit() runs. */

@@ -317,6 +317,11 @@ void server_os_options_register(void)
     opt_register(rows, ARRAY_COUNT(rows));
 }
 
+void server_os_undo(void)
+{
+    if (os.oom_touched) UNUSED(write_oom(os.oom_base)); /* it logs a failure */
+}
+
 void server_os_setup(void)
 {
     if (os.disable_thp) disable_large_pages();

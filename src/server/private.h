@@ -47,6 +47,8 @@ struct server_state {
     char replication_id[RANDOM_ID_LEN + 1];
     char *executable;      /* absolute */
     char *config_file;     /* absolute, or NULL */
+    bool config_from_stdin; /* some of the configuration */
+    bool restarted;        /* in place of a server that ran in this process before */
     int64_t start_mono_us;
     int hz;                /* of this moment */
     pthread_t main_thread;
@@ -66,6 +68,8 @@ void server_options_register(void);
 void server_os_options_register(void);
 /* Puts them into effect: processors, memory, the kernel's choice of victims. Before any thread. */
 void server_os_setup(void);
+/* Takes back what a process hands down to the program that it becomes. */
+void server_os_undo(void);
 /* Tells whoever supervises us that clients may come. */
 void server_os_ready(void);
 /* Somebody does, so we don't go to the background. */
@@ -172,6 +176,16 @@ int server_end(void);
 
 /* Removes pid file and unix socket. Signal handlers too. */
 void server_remove_files(void);
+
+/* ---- restart.c ---- */
+
+/* Notes what a new start needs; in one, waits as that was told. First of all, and before anything
+ * changes the arguments, the environment or the working directory. */
+void server_restart_setup(char **argv);
+/* Carries out exec_restart (exec/lifecycle.h). */
+enum status server_restart(bool graceful, int64_t delay_ms) MUST_CHECK;
+/* After the end: starts anew if that is what the end was for. Returns if not, or if it fails. */
+void server_restart_if_asked(void);
 
 /* ---- wiring.c ---- */
 

@@ -60,6 +60,7 @@ static enum status wire_exec(void)
     }
     effects_setup();
     exec_on_shutdown(server_request_end);
+    exec_on_restart(server_restart);
     return STATUS_OK;
 }
 

@@ -175,6 +175,44 @@ with_server {set-max-intset-entries 4 hash-max-listpack-entries 100 latency-trac
         expect [client::read_raw $c [string length $want]] $want
     }
 
+    test "SDSLEN" {
+        r SET short v
+        r SET long [string repeat x 300]
+        r SET number 12345
+        r RPUSH l a
+        foreach {key len} {short 1 long 300} {
+            set digits [string length $key]
+            expect_true {[regexp "^key_sds_len:$digits, key_sds_avail:\\d+, key_zmalloc: \\d+,\
+                val_sds_len:$len, val_sds_avail:\\d+, val_zmalloc: \\d+$" [r DEBUG SDSLEN $key]]}
+        }
+        foreach key {number l} {
+            expect_error "ERR Not an sds encoded string." {r DEBUG SDSLEN $key}
+        }
+        expect_error "ERR no such key" {r DEBUG SDSLEN nothing}
+    }
+
+    test "CLIENT-EVICTION" -resp {2 3} {
+        expect_error "ERR maxmemory-clients is disabled." {r DEBUG CLIENT-EVICTION}
+        with_config {maxmemory-clients 100mb} {
+            set c [client]
+            client::send_raw $c "*2\r\n\$4\r\nECHO\r\n\$900000\r\n[string repeat x 600000]"
+            set saver [client]
+            $saver CLIENT NO-EVICT on
+            wait_for {[regexp {524288 -    1048575: tot-mem: +\d+, clients: 1\n} \
+                           [r DEBUG CLIENT-EVICTION]]}
+            set lines [split [r DEBUG CLIENT-EVICTION] \n]
+            expect [llength $lines] 20
+            expect_match [lindex $lines 0] "bucket          0 -      32767: tot-mem:*, clients: *"
+            expect_match [lindex $lines end-1] "bucket 4294967296+            : tot-mem:         \
+                0, clients: 0"
+            expect [lindex [rt DEBUG CLIENT-EVICTION] 0] [expr {[resp] == 3 ? "verbatim" : "bulk"}]
+        }
+    }
+
+    test "STRINGMATCH-TEST" -tags slow {
+        expect [r DEBUG STRINGMATCH-TEST] "Apparently Redis did not crash: test passed"
+    }
+
     test "CONFIG-REWRITE-FORCE-ALL" {
         set path [srv dir]/redis.conf
         set before [server::read_file $path]
@@ -192,7 +230,8 @@ with_server {set-max-intset-entries 4 hash-max-listpack-entries 100 latency-trac
         foreach words {LISTPACK {LISTPACK a b} QUICKLIST {QUICKLIST a 1 2} HTSTATS HTSTATS-KEY
                        QUICKLIST-PACKED-THRESHOLD MALLCTL MALLCTL-STR PAUSE-CRON LEAK JMAP
                        {STRINGMATCH-LEN 1 *} {STRUCTSIZE x} SET-SKIP-CHECKSUM-VALIDATION
-                       REPLYBUFFER {REPLYBUFFER RESIZING} {CONFIG-REWRITE-FORCE-ALL x}} {
+                       REPLYBUFFER {REPLYBUFFER RESIZING} {CONFIG-REWRITE-FORCE-ALL x} SDSLEN
+                       {SDSLEN a b} {CLIENT-EVICTION x} {STRINGMATCH-TEST x}} {
             expect_error [format $::unknown [lindex $words 0]] {r DEBUG {*}$words}
         }
     }
