@@ -98,6 +98,11 @@ int64_t gconf_sync_time_us(void)
     return current().sync_time_ms * 1000;
 }
 
+int64_t gconf_max_failures(void)
+{
+    return current().max_failures;
+}
+
 size_t gconf_threads(void)
 {
     return (size_t)current().threads;
@@ -193,8 +198,10 @@ static const struct opt_row rows[] = {
             "wait that long."},
     {.name = "gears-max-failures", .kind = OPT_I64, .var.i64 = &gconf.max_failures, .dflt = "0",
      .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
-     .doc = "After so many failed batches in a row a StreamReader's registration is paused, until "
-            "RG.UNPAUSEREGISTRATIONS. 0: never."},
+     .doc = "After so many failed executions in a row a registration is paused, until "
+            "RG.UNPAUSEREGISTRATIONS: one of a StreamReader, a KeysReader or a TimeReader. 0: "
+            "never. register(maxFailures=) says otherwise for one, and concerns a CommandReader, "
+            "too."},
 };
 
 /* ---- INFO ---- */

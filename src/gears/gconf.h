@@ -62,6 +62,7 @@ void gconf_limits(struct gexec_limits *out);
 size_t gconf_max_executions(void);
 size_t gconf_max_per_registration(void);
 int64_t gconf_sync_time_us(void);
+int64_t gconf_max_failures(void);
 size_t gconf_threads(void);
 
 /* Sets a name of RG.CONFIGGET, case apart, or one that only scripts know, as the configuration is

@@ -13,6 +13,7 @@
 #include "gears/gbacklog.h"
 #include "gears/gconf.h"
 #include "gears/gorigin.h"
+#include "gears/gpause.h"
 #include "gears/greg_impl.h"
 #include "gears/gscript.h"
 #include "gears/gsync.h"
@@ -303,14 +304,15 @@ enum status greg_pause_all(struct exec_ctx *ctx, const struct arg *ids, int id_c
         if (!at)
             return reply_errorf(ctx, "-Execution %.*s does not exists on shard " GEARS_SHARD_ID,
                                 (int)MIN(ids[i].len, 256u), ids[i].ptr);
-        if (!(*at)->stream)
+        if (!(*at)->stream && (pause || !gpause__is_paused(*at)))
             return reply_errorf(ctx, "-Reader %s does not support %s",
                                 greader_name((*at)->plan->reader), pause ? "pause" : "unpause");
     }
     for (int i = 0; i < id_count; i++) {
-        struct gstream *s = (*find(arg_view(&ids[i])))->stream;
-        if (pause) gstream_pause(s);
-        else gstream_unpause(s);
+        struct greg *g = *find(arg_view(&ids[i]));
+        if (!g->stream) gpause__end(g);
+        else if (pause) gstream_pause(g->stream);
+        else gstream_unpause(g->stream);
     }
     return STATUS_OK;
 }
@@ -563,7 +565,8 @@ static struct gexec *keep(struct greg *g, struct gexec *e, size_t limit)
 static struct gexec *note_end(struct greg *g, struct gexec *e, size_t limit)
 {
     pthread_mutex_lock(&g->mutex);
-    if (grun_status(e) == GEXEC_ABORTED) {
+    bool aborted = grun_status(e) == GEXEC_ABORTED;
+    if (aborted) {
         g->aborted++;
     } else if (e->errors.count) {
         g->failed++;
@@ -573,6 +576,7 @@ static struct gexec *note_end(struct greg *g, struct gexec *e, size_t limit)
         mem_free(g->last_error);
         g->last_error = NULL;
     }
+    if (!aborted && !g->stream) gpause__note(g, e->errors.count > 0);
     g->last_us = e->total_us;
     g->total_us += e->total_us;
     struct gexec *oldest = limit ? keep(g, e, limit) : NULL;
@@ -867,6 +871,10 @@ struct view greg__chain_is_over(const struct greg *g, const struct exec_event *e
 static void trigger(struct greg *g, const struct exec_event *e)
 {
     greg__triggered(g);
+    if (gpause__is_paused(g)) {
+        greg__aborted(g, 1);
+        return;
+    }
     bool gone;
     user_of(g, &gone);
     if (gone) {
@@ -954,6 +962,15 @@ static void key_event_ended(struct gexec *e, void *ctx)
     grun_submit(&g->job);
 }
 
+/* The registration is paused: what waited isn't run. */
+static void pass_over(struct greg *g, struct gexec *take_e)
+{
+    greg__aborted(g, 1);
+    if (!take_e) return;
+    grun_abort(take_e);
+    grun_exec_unref(take_e);
+}
+
 /* False: it is paused, and the job is no longer ours. */
 static bool run_key_event(struct greg *g, struct gevent *ev, struct turn *t)
 {
@@ -996,6 +1013,10 @@ static enum turn_end run_key_events(struct greg *g)
         struct gevent *ev = gevent_next(&g->queue, &g->mutex);
         if (!ev) return TURN_DONE;
         gbacklog_check(g);
+        if (gpause__is_paused(g)) {
+            pass_over(g, ev->exec);
+            continue;
+        }
         if (unlikely(!run_key_event(g, ev, &t))) return TURN_PAUSED;
     }
     return TURN_MORE;
@@ -1062,6 +1083,11 @@ static enum turn_end run_calls(struct greg *g)
     for (int i = 0; i < CALLS_PER_TURN; i++) {
         struct greg_event *ev = take_call(g);
         if (!ev) return TURN_DONE;
+        if (gpause__is_paused(g)) {
+            pass_over(g, grun_exec_ref(ev->exec));
+            free_event(ev);
+            continue;
+        }
         ev->in_turn = true;
         if (!run_event(g, ev, NULL)) return TURN_PAUSED;
     }

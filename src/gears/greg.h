@@ -48,6 +48,7 @@ struct greg_request {
     struct gtime_spec *time; /* TimeReader: when; else NULL */
     struct ghook_request hook;
     bool recursive;      /* KeysReader: told also of what its own callbacks do */
+    int64_t max_failures; /* in a row, before it is paused; 0: any; -1: by gears-max-failures */
     void *on_registered; /* a Python function or NULL */
 };
 

@@ -4,7 +4,7 @@
  * order and notation are those that RedisGears' clients index by. Under the token.
  */
 #include "exec/reply.h"
-#include "gears/greg_impl.h"
+#include "gears/gpause.h"
 #include "gears/greq.h"
 
 /* The names of register()'s keyTypes. */
@@ -50,9 +50,20 @@ static void reply_pair(struct exec_ctx *ctx, const char *name, int64_t n)
     reply_int(ctx, n);
 }
 
+/* How many elements it takes among the arguments. */
+static size_t max_failures_len(const struct greg_request *r)
+{
+    return r->max_failures >= 0 ? 2 : 0;
+}
+
+static void reply_max_failures(struct exec_ctx *ctx, const struct greg_request *r)
+{
+    if (max_failures_len(r)) reply_pair(ctx, "maxFailures", r->max_failures);
+}
+
 static void reply_event_args(struct exec_ctx *ctx, const struct greg_request *r)
 {
-    reply_array(ctx, 8);
+    reply_array(ctx, 8 + max_failures_len(r));
     reply_bulk_cstr(ctx, "regex");
     reply_bulk(ctx, r->prefix, r->prefix_len);
     reply_bulk_cstr(ctx, "eventTypes");
@@ -61,15 +72,17 @@ static void reply_event_args(struct exec_ctx *ctx, const struct greg_request *r)
     reply_key_types(ctx, r->key_types);
     reply_bulk_cstr(ctx, "hookCommands");
     reply_names(ctx, r->hook.held_names, r->hook.held_count);
+    reply_max_failures(ctx, r);
 }
 
 static void reply_trigger_args(struct exec_ctx *ctx, const struct greg_request *r)
 {
-    reply_array(ctx, 4);
+    reply_array(ctx, 4 + max_failures_len(r));
     reply_bulk_cstr(ctx, "trigger");
     if (r->trigger) reply_bulk(ctx, r->trigger, r->trigger_len);
     else reply_bulk(ctx, r->hook.name, r->hook.name_len);
     reply_pair(ctx, "inorder", r->in_order);
+    reply_max_failures(ctx, r);
 }
 
 static void reply_time_args(struct exec_ctx *ctx, const struct greg *g)
@@ -78,7 +91,7 @@ static void reply_time_args(struct exec_ctx *ctx, const struct greg *g)
     int64_t next_ms;
     uint64_t skipped;
     gtime_state(g, &next_ms, &skipped);
-    reply_array(ctx, 8);
+    reply_array(ctx, 8 + max_failures_len(g->request));
     reply_bulk_cstr(ctx, "every");
     if (spec->every_ms) reply_int(ctx, spec->every_ms);
     else reply_null(ctx);
@@ -87,12 +100,14 @@ static void reply_time_args(struct exec_ctx *ctx, const struct greg *g)
     else reply_bulk_cstr(ctx, spec->text);
     reply_pair(ctx, "next", next_ms);
     reply_pair(ctx, "skipped", (int64_t)skipped);
+    reply_max_failures(ctx, g->request);
 }
 
 static void reply_stream_args(struct exec_ctx *ctx, const struct greg_request *r)
 {
     const struct gstream_args *a = r->stream;
-    reply_array(ctx, 12 + (a->max_deliveries ? 2 : 0) + (a->dead_letter ? 2 : 0));
+    reply_array(ctx, 12 + (a->max_deliveries ? 2 : 0) + (a->dead_letter ? 2 : 0) +
+                         max_failures_len(r));
     reply_pair(ctx, "batchSize", a->batch);
     reply_pair(ctx, "durationMS", a->duration_ms);
     reply_bulk_cstr(ctx, "stream");
@@ -102,9 +117,11 @@ static void reply_stream_args(struct exec_ctx *ctx, const struct greg_request *r
     reply_bulk_cstr(ctx, gstream_policy_name(a->policy));
     reply_pair(ctx, "retryInterval", a->retry_s);
     if (a->max_deliveries) reply_pair(ctx, "maxDeliveries", a->max_deliveries);
-    if (!a->dead_letter) return;
-    reply_bulk_cstr(ctx, "deadLetter");
-    reply_bulk(ctx, a->dead_letter, a->dead_letter_len);
+    if (a->dead_letter) {
+        reply_bulk_cstr(ctx, "deadLetter");
+        reply_bulk(ctx, a->dead_letter, a->dead_letter_len);
+    }
+    reply_max_failures(ctx, r);
 }
 
 /* Only streams have a lag. */
@@ -116,12 +133,21 @@ static void reply_lag(struct exec_ctx *ctx, const struct gstream *s)
     reply_double(ctx, lag.mean_lag_ms);
 }
 
+/* Only streams always have a status, and where clients look for it; of others it is said when there
+ * is something to say. */
+static const char *status_of(const struct greg *g)
+{
+    if (g->stream) return gstream_report(g->stream).status;
+    return gpause__is_paused(g) ? "PAUSED" : NULL;
+}
+
 static void reply_data(struct exec_ctx *ctx, struct greg *g)
 {
     const struct greg_request *r = g->request;
+    const char *status = status_of(g);
     pthread_mutex_lock(&g->mutex);
     uint64_t runs = g->succeeded + g->failed;
-    reply_array(ctx, g->stream ? 26 : 20);
+    reply_array(ctx, (g->stream ? 24 : 20) + (status ? 2 : 0));
     reply_bulk_cstr(ctx, "mode");
     reply_bulk_cstr(ctx, gmode_name(g->plan->mode));
     reply_pair(ctx, "numTriggered", (int64_t)atomic_load(&g->triggered));
@@ -144,11 +170,12 @@ static void reply_data(struct exec_ctx *ctx, struct greg *g)
         reply_time_args(ctx, g);
     } else if (g->stream) {
         reply_stream_args(ctx, r);
-        reply_bulk_cstr(ctx, "status");
-        reply_bulk_cstr(ctx, gstream_report(g->stream).status);
     } else {
         reply_event_args(ctx, r);
     }
+    if (!status) return;
+    reply_bulk_cstr(ctx, "status");
+    reply_bulk_cstr(ctx, status);
 }
 
 static const char *linked_word(const struct gsession *s)

@@ -43,6 +43,7 @@ struct greg {
     struct gevent_queue queue;  /* KeysReader */
     struct gexec *spare;        /* an ended execution to be used again; who runs events */
     atomic_bool scheduled;      /* the job is queued or runs */
+    atomic_bool paused;         /* gpause.h */
     struct greg *prev_live, *next_live; /* guard: gbacklog's mutex */
 
     /* gbacklog.h */
@@ -53,6 +54,7 @@ struct greg {
     pthread_mutex_t mutex; /* guards all below */
     struct greg_event *first, *last; /* of a CommandReader with inorder */
     uint64_t succeeded, failed, aborted;
+    int64_t failed_in_row; /* executions */
     int64_t last_us, total_us;
     char *last_error; /* NULL: none */
     size_t last_error_len;

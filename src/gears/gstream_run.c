@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "exec/token.h"
-#include "gears/gconf.h"
+#include "gears/gpause.h"
 #include "gears/gstream_impl.h"
 #include "gears/gsync.h"
 
@@ -185,7 +185,8 @@ static void failed(struct gstream *s, struct gstream_hold *h, struct view why)
     bool over = !pause && is_given_up(s, h, why);
     if (over) acknowledge(s, h);
     if (s->removed || s->status != GSTREAM_OK) return;
-    if (pause || (gconf.max_failures && s->failed_in_row >= gconf.max_failures))
+    int64_t most = gpause__limit(s->g);
+    if (pause || (most && s->failed_in_row >= most))
         stop_with(s, GSTREAM_PAUSED);
     else if (!over)
         stop_with(s, s->args->policy == GSTREAM_RETRY ? GSTREAM_WAITING : GSTREAM_ABORTED);

@@ -13,7 +13,7 @@
 #include "exec/client.h"
 #include "exec/pause.h"
 #include "exec/token.h"
-#include "gears/greg_impl.h"
+#include "gears/gpause.h"
 #include "gears/gsync.h"
 #include "net/loop.h"
 
@@ -200,7 +200,7 @@ static void fire_registration(struct gtimer *t, int64_t time_ms)
     struct greg *g = t->g;
     /* While clients are paused main changes nothing, either; workers wait themselves. */
     bool paused = g->plan->mode == GMODE_SYNC && pause_holds(NULL);
-    if (paused || greg__in_flight(g)) {
+    if (paused || gpause__is_paused(g) || greg__in_flight(g)) {
         t->skipped++;
         return;
     }

@@ -10,6 +10,7 @@
 #include "exec/command.h"
 #include "gears/gcmd.h"
 #include "gears/gconf.h"
+#include "gears/gpause.h"
 #include "gears/greg_impl.h"
 #include "gears/gsync.h"
 
@@ -305,6 +306,7 @@ enum status gtrigger__run(struct exec_ctx *ctx, struct greg *g, int first,
                                 "not allowed) or on loading.");
     if (ctx->event_depth >= GREG_DEPTH_MAX)
         return reply_error(ctx, "registrations set each other off without end");
+    if (gpause__is_paused(g)) return reply_error(ctx, GPAUSE_TEXT);
     greg__ref(g); /* a callback may unregister it */
     greg__triggered(g);
     enum status st;

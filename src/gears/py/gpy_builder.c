@@ -733,7 +733,11 @@ static PyObject *do_register(PyObject *self, PyObject *args, PyObject *kwargs)
     if (!plan) return NULL;
     struct greg_request *r = mem_zalloc(sizeof(*r));
     r->plan = plan;
-    if (!take_limits(kwargs, plan) || !fill_request(r, prefix, kwargs)) {
+    r->max_failures = -1;
+    if (!take_limits(kwargs, plan) ||
+        !gpy__take_number(kwargs, "maxFailures", "maxFailures argument must be a number", 0,
+                          INT64_MAX, &r->max_failures) ||
+        !fill_request(r, prefix, kwargs)) {
         greg_request_free(r);
         return NULL;
     }

@@ -211,6 +211,11 @@ void gpy__profile_resume(struct gpy_thread *me, struct gpy_profiled *p);
 /* Before a script's body: what was installed for it can be imported. gpy_packages.c. */
 void gpy__use_packages(const struct gsession *session);
 
+/* A keyword that is a whole number of [least, most]; absent, it leaves *out. False with an
+ * exception, with `not_number` if it's no int. */
+bool gpy__take_number(PyObject *kwargs, const char *name, const char *not_number, int64_t least,
+                      int64_t most, int64_t *out);
+
 /* StreamReader's arguments of register(); NULL with an exception. */
 struct gstream_args *gpy__stream_args(PyObject *kwargs, bool sync);
 

@@ -17,9 +17,8 @@ static bool refuse(const char *text)
     return false;
 }
 
-/* A whole number of [least, most]; absent leaves *out. */
-static bool take_number(PyObject *kwargs, const char *name, const char *not_number, int64_t least,
-                        int64_t most, int64_t *out)
+bool gpy__take_number(PyObject *kwargs, const char *name, const char *not_number, int64_t least,
+                      int64_t most, int64_t *out)
 {
     PyObject *o = keyword(kwargs, name);
     if (!o) return true;
@@ -88,15 +87,17 @@ static bool check_deliveries(const struct gstream_args *a)
 struct gstream_args *gpy__stream_args(PyObject *kwargs, bool sync)
 {
     struct gstream_args *a = gstream_args_new();
-    if (take_number(kwargs, "batch", "batch argument must be a number", 1, INT32_MAX, &a->batch) &&
-        take_number(kwargs, "duration", "duration argument must be a number", 0, INT64_MAX / 4,
-                    &a->duration_ms) &&
+    if (gpy__take_number(kwargs, "batch", "batch argument must be a number", 1, INT32_MAX,
+                         &a->batch) &&
+        gpy__take_number(kwargs, "duration", "duration argument must be a number", 0,
+                         INT64_MAX / 4, &a->duration_ms) &&
         take_policy(kwargs, a) &&
-        take_number(kwargs, "onFailedRetryInterval", "retryInterval argument must be a number", 0,
-                    INT64_MAX / 4000, &a->retry_s) &&
+        gpy__take_number(kwargs, "onFailedRetryInterval",
+                         "retryInterval argument must be a number", 0, INT64_MAX / 4000,
+                         &a->retry_s) &&
         take_trim(kwargs, a) &&
-        take_number(kwargs, "maxDeliveries", "maxDeliveries argument must be a number", 0,
-                    INT64_MAX, &a->max_deliveries) &&
+        gpy__take_number(kwargs, "maxDeliveries", "maxDeliveries argument must be a number", 0,
+                         INT64_MAX, &a->max_deliveries) &&
         take_dead_letter(kwargs, a)) {
         bool fits = !sync || a->policy == GSTREAM_CONTINUE ||
                     refuse("ExecutionMode sync can only be combined with OnFailedPolicy Continue");
