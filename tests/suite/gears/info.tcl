@@ -105,6 +105,28 @@ GB('KeysReader', desc='a, b').foreach(f).register('a,*', mode='sync', eventTypes
         r RG.UNREGISTER [lindex [r RG.DUMPREGISTRATIONS] 0 1]
     }
 
+    test "registrations: of streams, with what became of them" -needs python {
+        r RG.PYEXECUTE "def f(r):
+    if r\['value'\]\['n'\] == 'bad': raise flat_error('no, it is')
+GB('StreamReader').foreach(f).register('s', mode='sync')
+GB('StreamReader').foreach(f).register('s', onFailedPolicy='abort', trimStream=False)"
+        set now [clock milliseconds]
+        r XADD s [expr {$now - 60000}]-0 n 1
+        r XADD s [expr {$now - 20000}]-0 n bad
+        wait_for {[string match *status=ABORTED* [r INFO rg_regisrations]]}
+        lassign [dict get [sections_of [r INFO rg]] rg_regisrations] sync abort
+        foreach {name value} {mode sync numTriggered 2 numSuccess 1 numFailures 1 numAborted 0\
+                lastError "no| it is" stream s status OK trimStream 1 onFailedPolicy continue} {
+            expect [dict get [fields $sync] $name] $value
+        }
+        expect_near [dict get [fields $sync] lastEstimatedLagMS] 20000 15000
+        expect_near [dict get [fields $sync] avgEstimatedLagMS] 40000 15000
+        foreach {name value} {numSuccess 1 numFailures 1 status ABORTED trimStream 0} {
+            expect [dict get [fields $abort] $name] $value
+        }
+        foreach reg [r RG.DUMPREGISTRATIONS] { r RG.UNREGISTER [lindex $reg 1] abortpending }
+    }
+
     test "executions are counted" -needs python {
         set before [llength [r RG.DUMPEXECUTIONS]]
         set id [r RG.PYEXECUTE "GB('ShardsIDReader').run()" UNBLOCKING]
