@@ -83,6 +83,20 @@ proc paused {} {
     return ""
 }
 
+# All workers are free: bodies that wait for each other run on them at once. What was on one of them
+# and isn't at its end has been paused.
+proc all_workers {} {
+    set threads [lindex [r CONFIG GET gears-threads] 1]
+    r DEL here
+    set clients [clients_send $threads [list RG.PYEXECUTE "import time
+execute('incr', 'here')
+while int(execute('get', 'here')) < $threads: time.sleep(0.001)"]]
+    foreach c $clients {
+        expect [client::receive $c] OK
+        client::close $c
+    }
+}
+
 with_server {} {
     foreach way {soon from_thread} {
         test "map, $way" -needs python {
@@ -501,7 +515,7 @@ async def f(r):
     return len(errors)
 GB('ShardsIDReader').map(f).run()
         } id]
-        wait_for {[llength [r RG.DUMPEXECUTIONS]] == 2}
+        wait_for {[lmap e [r RG.DUMPEXECUTIONS] {lindex $e 3}] eq {running running}}
         expect [r RG.ABORTEXECUTION [lindex [r RG.DUMPEXECUTIONS] 0 1]] OK
         expect [client::receive $c] {1 {}}
         client::close $c
@@ -779,7 +793,8 @@ GB('PythonReader').map(f).run(numbers(5))
         expect_error "can not drop a not yet finished execution, abort it first." {
             r RG.DROPEXECUTION $id
         }
-        # It holds no worker: three more run at once.
+        # It holds no worker.
+        all_workers
         expect [run {GB('PythonReader').map(lambda r: soon(r)).count().run(numbers(10))}] {10 {}}
         expect [r RG.ABORTEXECUTION $id] OK
         expect_match [client::receive $c] {{} {*gears.forcestopped*}}
@@ -789,6 +804,7 @@ GB('PythonReader').map(f).run(numbers(5))
         set id [r RG.PYEXECUTE "$::tools\nGB('PythonReader').map(lambda r:\
             asyncio.sleep(1000)).run(numbers(3))" UNBLOCKING]
         wait_for {[dict get [lindex [r RG.GETEXECUTION $id] 0 3] status] eq "running"}
+        all_workers
         expect [r RG.ABORTEXECUTION $id] OK
         expect [dict get [lindex [r RG.GETEXECUTION $id] 0 3] status] aborted
         expect_match [r RG.GETRESULTS $id] {{} {*gears.forcestopped*}}

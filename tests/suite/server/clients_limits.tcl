@@ -100,7 +100,7 @@ with_server {} {
         expect [lindex [r CONFIG GET maxmemory-clients] 1] 1%
         set c [lazy 20000]
         wait_for {[regexp { omem=\d{7}} [r CLIENT LIST]]}
-        expect [connected] 2
+        wait_for {[connected] == 2}
         r CONFIG SET maxmemory 200mb
         wait_for {[connected] == 1}
         r CONFIG SET maxmemory 0
