@@ -200,13 +200,10 @@ with_server {} {
     }
 
     test "one transaction sees one moment" {
-        r SET k v PX 60
-        r MULTI
-        r GET k
-        r DEBUG SLEEP 0.1
-        r GET k
-        expect [r EXEC] {v OK v}
-        expect [r GET k] (nil)
+        set c [client]
+        expect [lrange [client::pipeline $c {
+            {SET k v PX 500} MULTI {GET k} {DEBUG SLEEP 0.6} {GET k} EXEC {GET k}
+        }] end-1 end] {{v OK v} (nil)}
     }
 
     test "what follows a slow command in a pipeline sees the time after it" {

@@ -139,8 +139,8 @@ with_server {} {
     }
 
     test "while paused nothing expires and nothing is evicted" {
-        r SET e 1 PX 50
-        r SET f 1 PX 50
+        r SET e 1 PX 500
+        r SET f 1 PX 500
         r SET g 1
         r CLIENT PAUSE 100000 WRITE
         set expired [info_field expired_keys]

@@ -93,7 +93,7 @@ with_server {} {
 
     test "a key that runs out" {
         set c [tracker]
-        r SET e 1 PX 30
+        r SET e 1 PX 500
         $c GET e
         expect [client::next_push $c] [invalid e]
     }
@@ -105,7 +105,7 @@ with_server {} {
         $c GET e
         wait_for {[r EXISTS e] == 0}
         heard $c
-        r SET e 1 PX 20
+        r SET e 1 PX 400
         set noted [lindex [client::transcript $c {{TTL e}}] 0]
         expect_true {$noted in {{int 0} {int 1}}}
         set seen {}

@@ -150,7 +150,7 @@ with_server {} {
         r DEBUG SET-ACTIVE-EXPIRE 0
         r SET a 1 PX 1
         set c [client]
-        r SET b 1 PX 30
+        r SET b 1 PX 500
         $c WATCH b
         wait_for {[r EXISTS b] == 0}
         $c MULTI
