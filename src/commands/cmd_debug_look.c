@@ -21,9 +21,8 @@
 #include "exec/client.h"
 #include "exec/reply.h"
 #include "keyspace/keyspace.h"
-#include "types/hash.h"
+#include "types/hashed.h"
 #include "types/list.h"
-#include "types/set.h"
 #include "types/zset.h"
 
 /* ---- listpacks and quicklists ---- */
@@ -161,10 +160,8 @@ enum status debug_htstats_key(struct exec_ctx *ctx)
     if (!e) return reply_no_such_key(ctx);
     struct table_stats stats;
     struct value v = kv_entry_value(e);
-    if (v.type == TYPE_SET && v.enc == ENC_HASHTABLE)
-        set_table_stats(v, &stats);
-    else if (v.type == TYPE_HASH && v.enc == ENC_HASHTABLE)
-        hash_table_stats(v, &stats);
+    if (hashed_is(v))
+        hashed_stats(v, &stats);
     else if (v.type == TYPE_ZSET && v.enc == ENC_SKIPLIST)
         zset_table_stats(v, &stats);
     else

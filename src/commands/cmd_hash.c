@@ -15,6 +15,7 @@
 #include "exec/effects.h"
 #include "exec/reply.h"
 #include "types/hash.h"
+#include "types/hashed.h"
 
 /* Fields asked for ahead. */
 #define WINDOW_FIELDS 16
@@ -65,8 +66,8 @@ static void prefetch_window(struct exec_ctx *ctx, struct value v, int i, int ste
 {
     if (v.enc != ENC_HASHTABLE) return;
     int end = MIN(ctx->argc, i + WINDOW_FIELDS * step);
-    for (int k = i; k < end; k += step) hash_prefetch_bucket(v, &ctx->argv[k]);
-    for (int k = i; k < end; k += step) hash_prefetch_entry(v, &ctx->argv[k]);
+    for (int k = i; k < end; k += step) hashed_prefetch_place(v, &ctx->argv[k]);
+    for (int k = i; k < end; k += step) hashed_prefetch_element(v, &ctx->argv[k]);
 }
 
 /* ---- writing ---- */

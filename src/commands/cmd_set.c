@@ -11,6 +11,7 @@
 #include "exec/effects.h"
 #include "exec/reply.h"
 #include "types/set.h"
+#include "types/hashed.h"
 
 /* Members asked for ahead. */
 #define WINDOW_MEMBERS 16
@@ -72,8 +73,8 @@ static void prefetch_window(struct exec_ctx *ctx, struct value v, int i)
 {
     if (v.enc != ENC_HASHTABLE) return;
     int end = MIN(ctx->argc, i + WINDOW_MEMBERS);
-    for (int k = i; k < end; k++) set_prefetch_bucket(v, &ctx->argv[k]);
-    for (int k = i; k < end; k++) set_prefetch_entry(v, &ctx->argv[k]);
+    for (int k = i; k < end; k++) hashed_prefetch_place(v, &ctx->argv[k]);
+    for (int k = i; k < end; k++) hashed_prefetch_element(v, &ctx->argv[k]);
 }
 
 /* ---- writing ---- */

@@ -19,25 +19,17 @@
 #include "base/random.h"
 #include "base/slab.h"
 #include "ds/listpack.h"
-#include "ds/table.h"
+#include "types/hashed.h"
 #include "types/pick.h"
 #include "types/rdb.h"
-#include "types/varint.h"
 
 /* ---- entries of the table ---- */
 
-static struct view entry_field(const void *entry)
-{
-    size_t len;
-    const uint8_t *p = varint_get(entry, &len);
-    return view_of((const char *)p, len);
-}
-
-static const struct table_type entry_type = {.key = entry_field, .hash = NULL};
+static const struct table_type entry_type = {.key = hashed_text, .hash = NULL};
 
 static struct view entry_value(const void *entry)
 {
-    struct view field = entry_field(entry);
+    struct view field = hashed_text(entry);
     size_t len;
     const uint8_t *p = varint_get((const uint8_t *)field.ptr + field.len, &len);
     return view_of((const char *)p, len);
@@ -51,31 +43,23 @@ static size_t entry_bytes(const void *entry)
 
 static size_t entry_bytes_for(size_t field_len, size_t value_len)
 {
-    return varint_len(field_len) + field_len + varint_len(value_len) + value_len;
-}
-
-static void entry_write_value(uint8_t *at, struct view value)
-{
-    at = varint_put(at, value.len);
-    if (value.len) memcpy(at, value.ptr, value.len);
+    return hashed_text_bytes(field_len) + hashed_text_bytes(value_len);
 }
 
 static void *entry_new(struct view field, struct view value)
 {
     uint8_t *entry = slab_alloc(entry_bytes_for(field.len, value.len));
-    uint8_t *p = varint_put(entry, field.len);
-    if (field.len) memcpy(p, field.ptr, field.len);
-    entry_write_value(p + field.len, value);
+    hashed_text_put(hashed_text_put(entry, field), value);
     return entry;
 }
 
 /* Gives the entry another value; the result is the entry, or a new one after the old was freed. */
 static void *entry_overwrite(void *entry, struct view value)
 {
-    struct view field = entry_field(entry);
+    struct view field = hashed_text(entry);
     size_t old_bytes = entry_bytes(entry), new_bytes = entry_bytes_for(field.len, value.len);
     if (slab_room(new_bytes) == slab_room(old_bytes)) {
-        entry_write_value((uint8_t *)entry + (field.ptr - (const char *)entry) + field.len, value);
+        hashed_text_put((uint8_t *)entry + hashed_text_bytes(field.len), value);
         return entry;
     }
     void *moved = entry_new(field, value);
@@ -90,22 +74,6 @@ static void entry_free(void *entry, void *ctx)
 }
 
 /* ---- encodings ---- */
-
-static bool is_table(struct value v)
-{
-    return v.enc == ENC_HASHTABLE;
-}
-
-static struct table table_of(struct value v)
-{
-    return (struct table){.body = v.ptr};
-}
-
-void hash_table_stats(struct value v, struct table_stats *out)
-{
-    struct table t = table_of(v);
-    table_stats(&t, out);
-}
 
 /* Views of the pair whose field is at `pos`; integers are printed into the buffers. */
 struct pair_text {
@@ -138,7 +106,7 @@ static void convert(struct value *v, size_t expected)
 
 void hash_prepare(struct value *v, const struct arg *texts, size_t count)
 {
-    if (is_table(*v)) return;
+    if (hashed_is(*v)) return;
     size_t sum = listpack_bytes(v->ptr);
     for (size_t i = 0; i < count; i++) {
         if (texts[i].len > type_limits.hash_max_listpack_value ||
@@ -160,8 +128,8 @@ struct value hash_new(void)
 bool hash_get(struct value v, struct arg *field, char buf[static NUM_I64_LEN],
               struct view *value_out)
 {
-    if (is_table(v)) {
-        struct table t = table_of(v);
+    if (hashed_is(v)) {
+        struct table t = hashed_table(v);
         const void *entry = table_find(&t, &entry_type, arg_view(field), arg_hash(field));
         if (!entry) return false;
         *value_out = entry_value(entry);
@@ -175,14 +143,14 @@ bool hash_get(struct value v, struct arg *field, char buf[static NUM_I64_LEN],
 
 bool hash_contains(struct value v, struct arg *field)
 {
-    if (!is_table(v)) return listpack_pair_find(v.ptr, arg_view(field)) != NULL;
-    struct table t = table_of(v);
+    if (!hashed_is(v)) return listpack_pair_find(v.ptr, arg_view(field)) != NULL;
+    struct table t = hashed_table(v);
     return table_find(&t, &entry_type, arg_view(field), arg_hash(field)) != NULL;
 }
 
 static bool table_set(struct value *v, struct arg *field, struct view value)
 {
-    struct table t = table_of(*v);
+    struct table t = hashed_table(*v);
     struct table_ref ref;
     void *entry = table_find_ref(&t, &entry_type, arg_view(field), arg_hash(field), &ref);
     if (entry) {
@@ -211,8 +179,8 @@ static enum status listpack_add_pair(uint8_t **lp, struct view field, struct vie
 bool hash_set(struct value *v, struct arg *field, struct view value)
 {
     size_t longest = type_limits.hash_max_listpack_value;
-    if (!is_table(*v) && (field->len > longest || value.len > longest)) convert(v, 0);
-    if (is_table(*v)) return table_set(v, field, value);
+    if (!hashed_is(*v) && (field->len > longest || value.len > longest)) convert(v, 0);
+    if (hashed_is(*v)) return table_set(v, field, value);
 
     uint8_t *lp = v->ptr;
     uint8_t *pos = listpack_pair_find(lp, arg_view(field));
@@ -230,8 +198,8 @@ bool hash_set(struct value *v, struct arg *field, struct view value)
 
 bool hash_remove(struct value *v, struct arg *field)
 {
-    if (is_table(*v)) {
-        struct table t = table_of(*v);
+    if (hashed_is(*v)) {
+        struct table t = hashed_table(*v);
         void *entry = table_remove(&t, &entry_type, arg_view(field), arg_hash(field));
         v->ptr = t.body;
         if (entry) entry_free(entry, NULL);
@@ -246,20 +214,6 @@ bool hash_remove(struct value *v, struct arg *field)
     return true;
 }
 
-void hash_prefetch_bucket(struct value v, struct arg *field)
-{
-    if (!is_table(v)) return;
-    struct table t = table_of(v);
-    table_prefetch_bucket(&t, arg_hash(field));
-}
-
-void hash_prefetch_entry(struct value v, struct arg *field)
-{
-    if (!is_table(v)) return;
-    struct table t = table_of(v);
-    table_prefetch_entry(&t, arg_hash(field));
-}
-
 /* ---- walks ---- */
 
 struct walk {
@@ -271,7 +225,7 @@ struct walk {
 static void walk_visit(void *entry, void *ctx)
 {
     struct walk *walk = ctx;
-    walk->fn(walk->ctx, entry_field(entry), entry_value(entry));
+    walk->fn(walk->ctx, hashed_text(entry), entry_value(entry));
 }
 
 static void walk_listpack(const uint8_t *lp, hash_visit_fn *fn, void *ctx)
@@ -290,15 +244,13 @@ void hash_each(struct value v, hash_visit_fn *fn, void *ctx)
 
 uint64_t hash_scan(struct value v, uint64_t cursor, size_t count, hash_visit_fn *fn, void *ctx)
 {
-    if (!is_table(v)) {
+    if (!hashed_is(v)) {
         walk_listpack(v.ptr, fn, ctx);
         return 0;
     }
-    struct table t = table_of(v);
+    struct table t = hashed_table(v);
     struct walk walk = {.fn = fn, .ctx = ctx};
-    size_t buckets;
-    if (!num_mul_size(count, 10, &buckets)) buckets = SIZE_MAX;
-    return table_scan(&t, cursor, count, buckets, walk_visit, &walk);
+    return table_scan(&t, cursor, count, hashed_scan_buckets(count), walk_visit, &walk);
 }
 
 /* Draws from a listpack: its positions are noted once, since a seek costs a walk. */
@@ -320,7 +272,7 @@ static void draw_listpack(const uint8_t *lp, size_t count, hash_visit_fn *fn, vo
 
 void hash_draw(struct value v, size_t count, hash_visit_fn *fn, void *ctx)
 {
-    if (!is_table(v)) {
+    if (!hashed_is(v)) {
         if (count > 1) {
             draw_listpack(v.ptr, count, fn, ctx);
         } else if (count == 1) {
@@ -331,10 +283,10 @@ void hash_draw(struct value v, size_t count, hash_visit_fn *fn, void *ctx)
         }
         return;
     }
-    struct table t = table_of(v);
+    struct table t = hashed_table(v);
     for (size_t i = 0; i < count; i++) {
         const void *entry = table_random(&t);
-        fn(ctx, entry_field(entry), entry_value(entry));
+        fn(ctx, hashed_text(entry), entry_value(entry));
     }
 }
 
@@ -351,7 +303,7 @@ static void pick_sparse(const struct table *t, size_t count, hash_visit_fn *fn, 
     while (count) {
         const void *entry = table_random(t);
         if (!pick_seen_add(&seen, (uint64_t)(uintptr_t)entry)) continue;
-        fn(ctx, entry_field(entry), entry_value(entry));
+        fn(ctx, hashed_text(entry), entry_value(entry));
         count--;
     }
     pick_seen_release(&seen);
@@ -366,8 +318,8 @@ void hash_pick(struct value v, size_t count, hash_visit_fn *fn, void *ctx)
     }
     struct walk walk = {.fn = fn, .ctx = ctx};
     pick_walk_init(&walk.pick, n, count);
-    if (is_table(v)) {
-        struct table t = table_of(v);
+    if (hashed_is(v)) {
+        struct table t = hashed_table(v);
         if (pick_is_sparse(count, n)) {
             pick_sparse(&t, count, fn, ctx);
         } else {
@@ -388,8 +340,8 @@ void hash_pick(struct value v, size_t count, hash_visit_fn *fn, void *ctx)
 
 static void ops_free(struct value v)
 {
-    if (is_table(v)) {
-        struct table t = table_of(v);
+    if (hashed_is(v)) {
+        struct table t = hashed_table(v);
         table_clear(&t, entry_free, NULL);
     } else {
         mem_free(v.ptr);
@@ -398,29 +350,20 @@ static void ops_free(struct value v)
 
 static size_t ops_length(struct value v)
 {
-    if (!is_table(v)) return listpack_count(v.ptr) / 2;
-    struct table t = table_of(v);
+    if (!hashed_is(v)) return listpack_count(v.ptr) / 2;
+    struct table t = hashed_table(v);
     return table_count(&t);
 }
 
 static size_t ops_free_effort(struct value v)
 {
-    return is_table(v) ? ops_length(v) : 1;
+    return hashed_is(v) ? ops_length(v) : 1;
 }
 
 static size_t ops_memory(struct value v, size_t samples)
 {
-    if (!is_table(v)) return mem_usable(v.ptr);
-    struct table t = table_of(v);
-    struct table_iter it;
-    size_t looked = 0, bytes = 0, count = table_count(&t);
-    table_iter_init(&it, &t);
-    for (void *entry; looked < samples && (entry = table_iter_next(&it)); looked++) {
-        bytes += slab_room(entry_bytes(entry));
-    }
-    table_iter_end(&it);
-    if (looked) bytes = (size_t)((double)bytes / (double)looked * (double)count);
-    return table_memory(&t) + bytes;
+    if (!hashed_is(v)) return mem_usable(v.ptr);
+    return hashed_memory(v, samples, entry_bytes);
 }
 
 static void digest_visit(void *ctx, struct view field, struct view value)
@@ -444,7 +387,7 @@ static void copy_visit(void *ctx, struct view field, struct view value)
 static struct value ops_copy(struct value v)
 {
     struct value copy = v;
-    if (is_table(v)) {
+    if (hashed_is(v)) {
         struct table t = {NULL};
         table_reserve(&t, ops_length(v));
         hash_each(v, copy_visit, &t);
@@ -463,8 +406,8 @@ const struct type_ops hash_type_ops = {
     .memory = ops_memory,
     .digest = ops_digest,
     .copy = ops_copy,
-    .prefetch_place = hash_prefetch_bucket,
-    .prefetch_element = hash_prefetch_entry,
+    .prefetch_place = hashed_prefetch_place,
+    .prefetch_element = hashed_prefetch_element,
     .rdb_type = hash__rdb_type,
     .save = hash__save,
     .load = hash__load,

@@ -50,11 +50,6 @@ bool hash_remove(struct value *v, struct arg *field);
  * the hash into a table at once rather than in the middle of the command. */
 void hash_prepare(struct value *v, const struct arg *texts, size_t count);
 
-/* Hints before a run of operations on several fields: first the bucket, then, when it is there,
- * the entry. No effect on the hash. */
-void hash_prefetch_bucket(struct value v, struct arg *field);
-void hash_prefetch_entry(struct value v, struct arg *field);
-
 /* All fields, in the order of the encoding. */
 void hash_each(struct value v, hash_visit_fn *fn, void *ctx);
 
@@ -69,8 +64,5 @@ void hash_draw(struct value v, size_t count, hash_visit_fn *fn, void *ctx);
 /* `count` distinct random fields, all of them if there are fewer; each subset is as likely as any
  * other, their order isn't random. O(count), or O(n) with more than a third of them. */
 void hash_pick(struct value v, size_t count, hash_visit_fn *fn, void *ctx);
-
-/* How the table of a value in ENC_HASHTABLE is filled. O(buckets). */
-void hash_table_stats(struct value v, struct table_stats *out);
 
 #endif

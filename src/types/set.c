@@ -14,10 +14,9 @@
 #include "base/random.h"
 #include "base/slab.h"
 #include "ds/intset.h"
-#include "ds/table.h"
+#include "types/hashed.h"
 #include "types/pick.h"
 #include "types/rdb.h"
-#include "types/varint.h"
 
 /* Taking up to so many out of an intset moves its tail each time; more of them rebuild it. */
 #define POP_IN_PLACE_MAX 8
@@ -28,30 +27,17 @@
 
 /* ---- entries of the table ---- */
 
-static struct view entry_member(const void *entry)
-{
-    size_t len;
-    const uint8_t *p = varint_get(entry, &len);
-    return view_of((const char *)p, len);
-}
-
-static const struct table_type entry_type = {.key = entry_member, .hash = NULL};
-
-static size_t entry_bytes_for(size_t member_len)
-{
-    return varint_len(member_len) + member_len;
-}
+static const struct table_type entry_type = {.key = hashed_text, .hash = NULL};
 
 static size_t entry_bytes(const void *entry)
 {
-    return entry_bytes_for(entry_member(entry).len);
+    return hashed_text_bytes(hashed_text(entry).len);
 }
 
 static void *entry_new(struct view member)
 {
-    uint8_t *entry = slab_alloc(entry_bytes_for(member.len));
-    uint8_t *p = varint_put(entry, member.len);
-    if (member.len) memcpy(p, member.ptr, member.len);
+    uint8_t *entry = slab_alloc(hashed_text_bytes(member.len));
+    hashed_text_put(entry, member);
     return entry;
 }
 
@@ -62,22 +48,6 @@ static void entry_free(void *entry, void *ctx)
 }
 
 /* ---- encodings ---- */
-
-static bool is_table(struct value v)
-{
-    return v.enc == ENC_HASHTABLE;
-}
-
-static struct table table_of(struct value v)
-{
-    return (struct table){.body = v.ptr};
-}
-
-void set_table_stats(struct value v, struct table_stats *out)
-{
-    struct table t = table_of(v);
-    table_stats(&t, out);
-}
 
 static struct view text_of_int(int64_t number, char buf[static NUM_I64_LEN])
 {
@@ -108,8 +78,8 @@ struct value set_new(void)
 
 bool set_contains(struct value v, struct arg *member)
 {
-    if (is_table(v)) {
-        struct table t = table_of(v);
+    if (hashed_is(v)) {
+        struct table t = hashed_table(v);
         return table_find(&t, &entry_type, arg_view(member), arg_hash(member)) != NULL;
     }
     int64_t number;
@@ -118,7 +88,7 @@ bool set_contains(struct value v, struct arg *member)
 
 static bool table_add(struct value *v, struct arg *member)
 {
-    struct table t = table_of(*v);
+    struct table t = hashed_table(*v);
     struct table_ref ref;
     if (table_find_ref(&t, &entry_type, arg_view(member), arg_hash(member), &ref)) return false;
     table_ref_insert(&t, &entry_type, &ref, entry_new(arg_view(member)));
@@ -129,7 +99,7 @@ static bool table_add(struct value *v, struct arg *member)
 bool set_add(struct value *v, struct arg *member)
 {
     int64_t number;
-    if (!is_table(*v) && !num_parse_i64(arg_view(member), &number)) {
+    if (!hashed_is(*v) && !num_parse_i64(arg_view(member), &number)) {
         struct intset *ints = v->ptr;
         enum status status = intset_add(&ints, number);
         v->ptr = ints;
@@ -139,14 +109,14 @@ bool set_add(struct value *v, struct arg *member)
             return true;
         }
     }
-    if (!is_table(*v)) convert(v);
+    if (!hashed_is(*v)) convert(v);
     return table_add(v, member);
 }
 
 bool set_remove(struct value *v, struct arg *member)
 {
-    if (is_table(*v)) {
-        struct table t = table_of(*v);
+    if (hashed_is(*v)) {
+        struct table t = hashed_table(*v);
         void *entry = table_remove(&t, &entry_type, arg_view(member), arg_hash(member));
         v->ptr = t.body;
         if (entry) entry_free(entry, NULL);
@@ -158,20 +128,6 @@ bool set_remove(struct value *v, struct arg *member)
     bool removed = intset_remove(&ints, number);
     v->ptr = ints;
     return removed;
-}
-
-void set_prefetch_bucket(struct value v, struct arg *member)
-{
-    if (!is_table(v)) return;
-    struct table t = table_of(v);
-    table_prefetch_bucket(&t, arg_hash(member));
-}
-
-void set_prefetch_entry(struct value v, struct arg *member)
-{
-    if (!is_table(v)) return;
-    struct table t = table_of(v);
-    table_prefetch_entry(&t, arg_hash(member));
 }
 
 /* ---- walks ---- */
@@ -186,7 +142,7 @@ struct walk {
 static void walk_visit(void *entry, void *ctx)
 {
     struct walk *walk = ctx;
-    walk->fn(walk->ctx, entry_member(entry));
+    walk->fn(walk->ctx, hashed_text(entry));
 }
 
 static void visit_int(const struct intset *ints, size_t index, set_visit_fn *fn, void *ctx)
@@ -202,23 +158,21 @@ void set_each(struct value v, set_visit_fn *fn, void *ctx)
 
 uint64_t set_scan(struct value v, uint64_t cursor, size_t count, set_visit_fn *fn, void *ctx)
 {
-    if (!is_table(v)) {
+    if (!hashed_is(v)) {
         for (size_t i = 0; i < intset_count(v.ptr); i++) visit_int(v.ptr, i, fn, ctx);
         return 0;
     }
-    struct table t = table_of(v);
+    struct table t = hashed_table(v);
     struct walk walk = {.fn = fn, .ctx = ctx};
-    size_t buckets;
-    if (!num_mul_size(count, 10, &buckets)) buckets = SIZE_MAX;
-    return table_scan(&t, cursor, count, buckets, walk_visit, &walk);
+    return table_scan(&t, cursor, count, hashed_scan_buckets(count), walk_visit, &walk);
 }
 
 void set_draw(struct value v, size_t count, set_visit_fn *fn, void *ctx)
 {
-    struct table t = is_table(v) ? table_of(v) : (struct table){NULL};
+    struct table t = hashed_is(v) ? hashed_table(v) : (struct table){NULL};
     for (size_t i = 0; i < count; i++) {
-        if (is_table(v)) {
-            fn(ctx, entry_member(table_random(&t)));
+        if (hashed_is(v)) {
+            fn(ctx, hashed_text(table_random(&t)));
         } else {
             visit_int(v.ptr, random_below(intset_count(v.ptr)), fn, ctx);
         }
@@ -235,14 +189,14 @@ static void pick_visit(void *entry, void *ctx)
 
 static void pick_sparse(struct value v, size_t count, set_visit_fn *fn, void *ctx)
 {
-    struct table t = is_table(v) ? table_of(v) : (struct table){NULL};
+    struct table t = hashed_is(v) ? hashed_table(v) : (struct table){NULL};
     struct pick_seen seen;
     pick_seen_init(&seen, count);
     while (count) {
-        if (is_table(v)) {
+        if (hashed_is(v)) {
             const void *entry = table_random(&t);
             if (!pick_seen_add(&seen, (uint64_t)(uintptr_t)entry)) continue;
-            fn(ctx, entry_member(entry));
+            fn(ctx, hashed_text(entry));
         } else {
             size_t index = random_below(intset_count(v.ptr));
             if (!pick_seen_add(&seen, index)) continue;
@@ -266,8 +220,8 @@ void set_pick(struct value v, size_t count, set_visit_fn *fn, void *ctx)
     }
     struct walk walk = {.fn = fn, .ctx = ctx};
     pick_walk_init(&walk.pick, n, count);
-    if (is_table(v)) {
-        struct table t = table_of(v);
+    if (hashed_is(v)) {
+        struct table t = hashed_table(v);
         table_scan(&t, 0, SIZE_MAX, SIZE_MAX, pick_visit, &walk);
         return;
     }
@@ -278,12 +232,12 @@ void set_pick(struct value v, size_t count, set_visit_fn *fn, void *ctx)
 
 static void pop_in_place(struct value *v, size_t count, set_visit_fn *fn, void *ctx)
 {
-    if (is_table(*v)) {
-        struct table t = table_of(*v);
+    if (hashed_is(*v)) {
+        struct table t = hashed_table(*v);
         for (; count; count--) {
             void *entry = table_random(&t);
-            fn(ctx, entry_member(entry));
-            table_remove_entry(&t, entry, hash_view(entry_member(entry)));
+            fn(ctx, hashed_text(entry));
+            table_remove_entry(&t, entry, hash_view(hashed_text(entry)));
             entry_free(entry, NULL);
         }
         v->ptr = t.body;
@@ -316,7 +270,7 @@ void set_pop(struct value *v, size_t count, set_visit_fn *fn, void *ctx)
     count = MIN(count, n);
     /* In two steps, since five times a large remainder might overflow. */
     bool few_remain = (n - count) <= count / POP_REBUILD_FACTOR;
-    if (!few_remain && (is_table(*v) || count <= POP_IN_PLACE_MAX)) {
+    if (!few_remain && (hashed_is(*v) || count <= POP_IN_PLACE_MAX)) {
         pop_in_place(v, count, fn, ctx);
         return;
     }
@@ -332,8 +286,8 @@ void set_pop(struct value *v, size_t count, set_visit_fn *fn, void *ctx)
 
 static void ops_free(struct value v)
 {
-    if (is_table(v)) {
-        struct table t = table_of(v);
+    if (hashed_is(v)) {
+        struct table t = hashed_table(v);
         table_clear(&t, entry_free, NULL);
     } else {
         mem_free(v.ptr);
@@ -342,29 +296,20 @@ static void ops_free(struct value v)
 
 static size_t ops_length(struct value v)
 {
-    if (!is_table(v)) return intset_count(v.ptr);
-    struct table t = table_of(v);
+    if (!hashed_is(v)) return intset_count(v.ptr);
+    struct table t = hashed_table(v);
     return table_count(&t);
 }
 
 static size_t ops_free_effort(struct value v)
 {
-    return is_table(v) ? ops_length(v) : 1;
+    return hashed_is(v) ? ops_length(v) : 1;
 }
 
 static size_t ops_memory(struct value v, size_t samples)
 {
-    if (!is_table(v)) return mem_usable(v.ptr);
-    struct table t = table_of(v);
-    struct table_iter it;
-    size_t looked = 0, bytes = 0, count = table_count(&t);
-    table_iter_init(&it, &t);
-    for (void *entry; looked < samples && (entry = table_iter_next(&it)); looked++) {
-        bytes += slab_room(entry_bytes(entry));
-    }
-    table_iter_end(&it);
-    if (looked) bytes = (size_t)((double)bytes / (double)looked * (double)count);
-    return table_memory(&t) + bytes;
+    if (!hashed_is(v)) return mem_usable(v.ptr);
+    return hashed_memory(v, samples, entry_bytes);
 }
 
 static void digest_visit(void *ctx, struct view member)
@@ -385,7 +330,7 @@ static void copy_visit(void *ctx, struct view member)
 static struct value ops_copy(struct value v)
 {
     struct value copy = v;
-    if (is_table(v)) {
+    if (hashed_is(v)) {
         struct table t = {NULL};
         table_reserve(&t, ops_length(v));
         set_each(v, copy_visit, &t);
@@ -404,8 +349,8 @@ const struct type_ops set_type_ops = {
     .memory = ops_memory,
     .digest = ops_digest,
     .copy = ops_copy,
-    .prefetch_place = set_prefetch_bucket,
-    .prefetch_element = set_prefetch_entry,
+    .prefetch_place = hashed_prefetch_place,
+    .prefetch_element = hashed_prefetch_element,
     .rdb_type = set__rdb_type,
     .save = set__save,
     .load = set__load,

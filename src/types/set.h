@@ -41,11 +41,6 @@ bool set_add(struct value *v, struct arg *member);
 /* Removes a member; false if there was none. The set may be empty afterwards. */
 bool set_remove(struct value *v, struct arg *member);
 
-/* Hints before a run of operations on several members: first the bucket, then, when it is there,
- * the entry. No effect on the set. */
-void set_prefetch_bucket(struct value v, struct arg *member);
-void set_prefetch_entry(struct value v, struct arg *member);
-
 /* All members, in the order of the encoding. */
 void set_each(struct value v, set_visit_fn *fn, void *ctx);
 
@@ -64,8 +59,5 @@ void set_pick(struct value v, size_t count, set_visit_fn *fn, void *ctx);
  * or O(n) if less than a fifth as many as are taken remain, or, from an intset, more than a few
  * are taken. */
 void set_pop(struct value *v, size_t count, set_visit_fn *fn, void *ctx);
-
-/* How the table of a value in ENC_HASHTABLE is filled. O(buckets). */
-void set_table_stats(struct value v, struct table_stats *out);
 
 #endif
