@@ -167,15 +167,14 @@ static void on_fault(int signo, siginfo_t *info, void *context)
 {
     if (server_settings.crash_log && !atomic_exchange(&reporting, 1)) {
         const ucontext_t *uc = context;
-        bool from_outside = info->si_code == SI_USER && info->si_pid != getpid();
         alarm(REPORT_SECONDS_MAX);
         say("\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\n");
         say_signal(signo, info);
-        if (!from_outside) {
-            say_stack(program_counter(uc));
-            say_registers(uc);
-            say_thread();
-        }
+        void *pc = program_counter(uc);
+        if (pc) say("Crashed running the instruction at: %p\n", pc);
+        say_stack(pc);
+        say_registers(uc);
+        say_thread();
         say("\n=== REDIS BUG REPORT END. Make sure to include from START to END. ===\n");
     }
     server_remove_files();

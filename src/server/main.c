@@ -105,6 +105,7 @@ static void announce_ready(void)
 /* Clients come in from here on; until the data is there they are told to wait. */
 static enum status load(void)
 {
+    server_os_loading();
     if (persist_load_at_start()) {
         server_remove_files();
         return STATUS_ERR;

@@ -175,17 +175,32 @@ static void notify_systemd(const char *socket_path, const char *text)
     if (fd >= 0) close(fd);
 }
 
+static void tell_systemd(const char *text)
+{
+    const char *notify = getenv("NOTIFY_SOCKET");
+    bool asked = os.supervised == SUPERVISED_SYSTEMD;
+    if (notify && (asked || os.supervised == SUPERVISED_AUTO))
+        notify_systemd(notify, text);
+    else if (asked)
+        log_warning("systemd supervision error: NOTIFY_SOCKET not found!");
+}
+
+void server_os_loading(void)
+{
+    tell_systemd("STATUS=Redis is loading...\n");
+}
+
+void server_os_stopping(void)
+{
+    tell_systemd("STOPPING=1\n");
+}
+
 void server_os_ready(void)
 {
-    const char *notify = getenv("NOTIFY_SOCKET"), *upstart = getenv("UPSTART_JOB");
-    bool any = os.supervised == SUPERVISED_AUTO;
-    if (os.supervised == SUPERVISED_SYSTEMD || (any && notify)) {
-        if (notify)
-            notify_systemd(notify, "STATUS=Ready to accept connections\nREADY=1\n");
-        else
-            log_warning("systemd supervision requested or auto-detected, but NOTIFY_SOCKET not "
-                        "found");
-    } else if (os.supervised == SUPERVISED_UPSTART || (any && upstart)) {
+    const char *upstart = getenv("UPSTART_JOB");
+    bool any = os.supervised == SUPERVISED_AUTO && !getenv("NOTIFY_SOCKET");
+    tell_systemd("STATUS=Ready to accept connections\nREADY=1\n");
+    if (os.supervised == SUPERVISED_UPSTART || (any && upstart)) {
         if (!upstart)
             log_warning("upstart supervision requested, but UPSTART_JOB not found!");
         else

@@ -70,8 +70,11 @@ void server_os_options_register(void);
 void server_os_setup(void);
 /* Takes back what a process hands down to the program that it becomes. */
 void server_os_undo(void);
-/* Tells whoever supervises us that clients may come. */
+/* Tell whoever supervises us that the data is being loaded, that clients may come, and that the end
+ * has begun. */
+void server_os_loading(void);
 void server_os_ready(void);
+void server_os_stopping(void);
 /* Somebody does, so we don't go to the background. */
 bool server_os_is_supervised(void);
 /* What SIGINT or SIGTERM means: enum shutdown_flag. */
@@ -184,6 +187,8 @@ void server_remove_files(void);
 void server_restart_setup(char **argv);
 /* Carries out exec_restart (exec/lifecycle.h). */
 enum status server_restart(bool graceful, int64_t delay_ms) MUST_CHECK;
+/* The end is followed by a new start. */
+bool server_restart_is_asked(void);
 /* After the end: starts anew if that is what the end was for. Returns if not, or if it fails. */
 void server_restart_if_asked(void);
 

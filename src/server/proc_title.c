@@ -27,12 +27,14 @@ static struct {
 
 static void listen_address(struct buf *out)
 {
-    if (server_settings.port) {
+    int port = server_settings.port ? server_settings.port : server_tls_port();
+    if (port) {
         const char *first = server_settings.bind_count ? server_settings.bind[0] : "*";
         first += *first == '-';
         bool v6 = strchr(first, ':') != NULL;
-        buf_printf(out, v6 ? "[%s]:%d" : "%s:%d", first, server_settings.port);
+        buf_printf(out, v6 ? "[%s]:%d" : "%s:%d", first, port);
     } else {
+        buf_append_cstr(out, "unixsocket:");
         buf_append_view(out, server_settings.unixsocket);
     }
 }
@@ -49,11 +51,11 @@ static bool expand_name(struct view name, struct buf *out)
     } else if (view_eq_nocase(name, "port")) {
         buf_printf(out, "%d", server_settings.port);
     } else if (view_eq_nocase(name, "tls-port")) {
-        buf_append_char(out, '0');
+        buf_printf(out, "%d", server_tls_port());
     } else if (view_eq_nocase(name, "unixsocket")) {
         buf_append_view(out, server_settings.unixsocket);
     } else if (view_eq_nocase(name, "config-file")) {
-        if (server_state.config_file) buf_append_cstr(out, server_state.config_file);
+        buf_append_cstr(out, server_state.config_file ? server_state.config_file : "-");
     } else {
         return false;
     }

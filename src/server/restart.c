@@ -148,6 +148,11 @@ enum status server_restart(bool graceful, int64_t delay_ms)
     return graceful ? restart_gracefully(delay_ms) : restart_as_crashed(delay_ms);
 }
 
+bool server_restart_is_asked(void)
+{
+    return restart.again;
+}
+
 void server_restart_if_asked(void)
 {
     if (!restart.again) return;

@@ -59,6 +59,7 @@ enum status server_request_end(unsigned flags)
     if (exec_is_busy()) {
         log_removals();
         server_remove_files();
+        server_os_stopping();
         log_warning("Redis is now ready to exit, bye bye...");
         _exit(0);
     }
@@ -70,6 +71,7 @@ enum status server_request_end(unsigned flags)
 
 int server_end(void)
 {
+    if (!server_restart_is_asked()) server_os_stopping();
     driver_close_listeners();
     log_removals();
     server_remove_files();

@@ -20,6 +20,8 @@ with_server {} {
         }
         r CONFIG SET proc-title-template [string repeat x 10000]
         expect_match [title] xxxx*
+        r CONFIG SET proc-title-template "|{port}|{tls-port}|{unixsocket}|{listen-addr}|{server-mode}|"
+        expect [title] "|[srv port]|0||*:[srv port]||"
         r CONFIG SET proc-title-template "{title} {listen-addr} {server-mode}"
     }
 
@@ -70,7 +72,20 @@ with_server {save "" shutdown-on-sigterm save} {
     }
 }
 
-test "systemd is told that clients may come" -only cogwheel {
+test "the title of a server without a port" {
+    set folder [file join $::server::root untitled]
+    file mkdir $folder
+    set pid [spawn sh -c {cd "$1" && exec "$0" --port 0 --unixsocket s --save "" --dir "$1" \
+        --proc-title-template "{listen-addr}|{port}|{unixsocket}|{config-file}"} \
+        $::server::binary $folder]
+    wait_for {[file exists $folder/s]}
+    set want "unixsocket:s|0|s|-"
+    wait_for {[lindex [split [server::read_file /proc/$pid/cmdline] \0] 0] eq $want}
+    exec kill $pid
+    spawn_wait $pid
+}
+
+test "systemd is told that clients may come, and that the end has begun" -only cogwheel {
     set folder [file join $::server::root notify]
     file delete -force $folder
     file mkdir $folder
@@ -84,13 +99,20 @@ env = dict(os.environ, NOTIFY_SOCKET=folder + "/sock")
 p = subprocess.Popen([binary, "--port", "0", "--unixsocket", folder + "/redis", "--save", "",
                       "--dir", folder, "--supervised", sys.argv[3], "--daemonize", "yes"],
                      env=env, stdout=subprocess.DEVNULL)
-print(s.recv(1000).decode().replace("\n", " "), p.poll() is None)
+def told_until(word):
+    told = ""
+    while word not in told:
+        told += s.recv(1000).decode().replace("\n", " ")
+    return told
+print(told_until("READY=1"), p.poll() is None)
 p.terminate()
+print(told_until("STOPPING=1"))
 print(p.wait())
     }
     foreach mode {systemd auto} {
         set output [exec /usr/bin/python3 -c $script $folder [file normalize $::server::binary] $mode]
-        expect_match $output "*READY=1* True\n0"
+        expect_match $output "STATUS=Redis is loading... STATUS=Ready to\
+            accept connections READY=1  True\nSTOPPING=1 \n0"
         file delete $folder/sock
     }
 }

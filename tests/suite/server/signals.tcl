@@ -45,7 +45,8 @@ foreach {name number} {SEGV 11 ABRT 6 BUS 7 FPE 8 ILL 4} {
         expect [catch {spawn_wait $pid} output] 1
         expect_match $output "*=== REDIS BUG REPORT START: Cut & paste starting from here ===*"
         expect_match $output "*crashed by signal: $number, si_code: 0*"
-        expect_match $output "*=== REDIS BUG REPORT END.*"
+        expect_match $output "*Killed by PID: *Crashed running the instruction at: 0x*"
+        expect_match $output "*STACK TRACE*Backtrace:*REGISTERS*=== REDIS BUG REPORT END.*"
     }
 }
 
