@@ -101,7 +101,7 @@ void acl__log_add(const struct exec_ctx *ctx, enum acl_reason reason, struct vie
     d->object_hash = put_shown(&d->object, object);
     d->user_hash = put_shown(&d->user, user);
     if (ctx->client) client_info(ctx->client, &d->client);
-    if (exec_is_busy() && exec_is_main())
+    if (exec_is_main() && exec_is_busy())
         exec_post(insert, d);
     else
         insert(d);

@@ -54,16 +54,23 @@ bool client_reply_goes_on(struct exec_ctx *ctx);
  * clients are answered from the parser alone. Main. */
 bool exec_is_busy(void);
 
-/* The calling thread is main. */
+/* The calling thread is main, or has its role for now (exec/lend.h). */
 bool exec_is_main(void);
 
 /* Runs fn(ctx) on main, under the token, soon. Any thread. */
 void exec_post(void (*fn)(void *ctx), void *ctx);
 
-/* Main, under the token, having lent it (token_lend_begin): waits until *word is no longer
- * `value`; serves clients from the parser alone when that lasts longer than
- * busy-reply-threshold. Whoever changes the word must futex_wake it. */
-void exec_main_wait(_Atomic uint32_t *word, uint32_t value);
+/*
+ * Waves in other hands. A service whose part in a command is done by a thread of its own, for which
+ * main waits, can carry main's work there instead: all commands of a wave run on that thread, which
+ * has main's role for it (exec/lend.h), and its part in each at once.
+ */
+/* Sets who does: fn has run(ctx) called there and returns when that has returned, or returns false,
+ * if it can't at this moment, soon. One service. */
+void exec_on_carry(bool (*fn)(void (*run)(void *ctx), void *ctx));
+/* The command that runs needed that thread: the wave's commands behind it are carried, and the next
+ * wave. Main, or who carries. */
+void exec_carry_wanted(void);
 
 /* ---- services' hold on a client ---- */
 

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/futex.h"
 #include "base/log.h"
 #include "base/mpsc.h"
 #include "base/ticks.h"
@@ -27,6 +26,7 @@
 #include "exec/client_impl.h"
 #include "exec/command.h"
 #include "exec/io.h"
+#include "exec/lend.h"
 #include "exec/token.h"
 #include "exec/wave.h"
 #include "net/sock.h"
@@ -36,14 +36,22 @@
 #define LISTENERS_MAX     40
 #define BUSY_POLL_MS      5
 #define CLOCK_STALE_NS    1e6
+#define CARRY_LEAST       2 /* commands: fewer aren't worth the way */
 
 /* Of what main has read. */
 static struct wave wave;
 
-/* The entry that runs, and the end of its wave; NULL: none. */
+/* The entry that runs, where to stop before another, and the end of its wave; NULL: none. */
 static struct {
-    const struct wave_entry *at, *end;
+    const struct wave_entry *at, *stop, *end;
 } running;
+
+/* Waves in other hands; see client.h. */
+static struct {
+    bool (*fn)(void (*run)(void *ctx), void *ctx); /* NULL: nobody can */
+    bool wanted; /* the next wave is to be carried, or the rest of this one */
+    bool on;     /* one is */
+} carry;
 
 static struct {
     struct loop_source listeners[LISTENERS_MAX];
@@ -63,13 +71,6 @@ struct post {
     void (*fn)(void *ctx);
     void *ctx;
 };
-
-static _Thread_local bool is_main;
-
-bool exec_is_main(void)
-{
-    return is_main;
-}
 
 int64_t exec_now_ms(void)
 {
@@ -100,7 +101,7 @@ void exec_post(void (*fn)(void *ctx), void *ctx)
     p->fn = fn;
     p->ctx = ctx;
     /* Main looks before it sleeps. */
-    if (mpsc_push(&driver.posts, &p->node) && !is_main) loop_wake();
+    if (mpsc_push(&driver.posts, &p->node) && !lend_main_waits()) loop_wake();
 }
 
 static void posts_run(void)
@@ -417,12 +418,12 @@ static COLD void wave_run_special(const struct wave_entry *e, struct arg *argv)
     if (c->flags & CLIENT_SKIPPING && !(c->flags & CLIENT_BLOCKED)) client__skip_end(c);
 }
 
-/* Runs the wave's commands in order; the requests of a client that can't go on are put back. */
-ALWAYS_INLINE void wave_run(const struct wave *w)
+/* Runs the wave's commands in order, from e to where running.stop says; the requests of a client
+ * that can't go on are put back. Returns the next. */
+ALWAYS_INLINE const struct wave_entry *wave_run_some(const struct wave *w,
+                                                     const struct wave_entry *e)
 {
-    running.end = w->entries + w->count;
-    for (size_t i = 0; i < w->count; i++) {
-        const struct wave_entry *e = &w->entries[i];
+    for (; e < running.stop; e++) {
         struct arg *argv = &w->args.argv[e->first];
         struct client *c = e->client;
         running.at = e;
@@ -435,12 +436,70 @@ ALWAYS_INLINE void wave_run(const struct wave *w)
             wave_run_special(e, argv);
         drop_owned(e, argv);
 #ifdef COG_DEBUG
-        bool next_is_his = i + 1 < w->count && e[1].client == c;
+        bool next_is_his = e + 1 < running.end && e[1].client == c;
         if (runs && !e->protocol_error) poison_input(e, next_is_his ? e[1].start : c->in.pos);
 #endif
     }
-    running.at = running.end = NULL;
+    return e;
+}
+
+struct carried {
+    const struct wave *w;
+    const struct wave_entry *from;
+};
+
+/* Prefetches on its own, for the cache is another. */
+static void run_carried(void *ctx)
+{
+    const struct carried *c = ctx;
+    wave_prefetch(c->w);
+    wave_prefetch_elements(c->w);
+    wave_run_some(c->w, c->from);
+}
+
+/* Has another run the wave from e on. False: main must. */
+static COLD bool wave_carry(const struct wave *w, const struct wave_entry *e)
+{
+    struct carried c = {w, e};
+    if (carry.on || !carry.fn || running.end - e < CARRY_LEAST) return false;
+    /* Who had it wanted is known to need it; else the wave has to show it. */
+    carry.wanted = e != w->entries;
+    running.stop = running.end;
+    carry.on = true;
+    bool carried = carry.fn(run_carried, &c);
+    carry.on = false;
+    carry.wanted &= carried;
+    return carried;
+}
+
+/* Prefetches and runs. A wave that nobody is to carry pays a test for it. */
+ALWAYS_INLINE void wave_run(const struct wave *w)
+{
+    const struct wave_entry *e = w->entries, *end = e + w->count;
+    running.end = end;
+    if (likely(!carry.wanted || !wave_carry(w, e))) {
+        running.stop = end;
+        wave_prefetch(w);
+        wave_prefetch_elements(w);
+        while (unlikely((e = wave_run_some(w, e)) != end)) {
+            running.stop = end;
+            if (wave_carry(w, e)) break;
+        }
+    }
+    running.at = running.stop = running.end = NULL;
     client__running = NULL;
+}
+
+void exec_on_carry(bool (*fn)(void (*run)(void *ctx), void *ctx))
+{
+    ASSERT(!carry.fn);
+    carry.fn = fn;
+}
+
+void exec_carry_wanted(void)
+{
+    carry.wanted = true;
+    if (running.at && !carry.on) running.stop = running.at + 1;
 }
 
 bool client_wave_repeats(const struct exec_ctx *ctx)
@@ -507,8 +566,6 @@ static NOINLINE void run_io_waves(void)
 {
     struct wave *w;
     for (int i = 0; i < IO_WAVES_PER_TURN && (w = io_next_wave()); i++) {
-        wave_prefetch(w);
-        wave_prefetch_elements(w);
         wave_run(w);
         end_of_io_wave(w);
     }
@@ -531,8 +588,6 @@ static void run_ready_clients(void)
             more[n] = collect(members[n]);
             n++;
         }
-        wave_prefetch(&wave);
-        wave_prefetch_elements(&wave);
         wave_run(&wave);
         for (size_t i = 0; i < n; i++) wave_end_of_client(members[i], more[i]);
     }
@@ -681,17 +736,6 @@ static void busy_turn(void)
     wave.args = saved;
 }
 
-void exec_main_wait(_Atomic uint32_t *word, uint32_t value)
-{
-    int64_t start_ms = clock_mono_ms(), threshold_ms = exec_settings.busy_reply_threshold_ms;
-    while (atomic_load(word) == value) {
-        if (threshold_ms > 0 && clock_mono_ms() - start_ms > threshold_ms)
-            busy_turn();
-        else
-            futex_wait(word, value, 10000000);
-    }
-}
-
 /* ---- a turn within a command ---- */
 
 void driver__serve_within(void)
@@ -700,6 +744,7 @@ void driver__serve_within(void)
     struct kv_unit outer_unit = driver.unit;
     struct client *outer_client = client__running;
     const struct wave_entry *outer_at = running.at, *outer_end = running.end;
+    const struct wave_entry *outer_stop = running.stop;
     wave = (struct wave){.count = 0};
     clock_refresh(&driver.clock);
     driver.unit = (struct kv_unit){.now_ms = driver.clock.wall_ms,
@@ -716,6 +761,7 @@ void driver__serve_within(void)
     wave = outer;
     client__running = outer_client;
     running.at = outer_at;
+    running.stop = outer_stop;
     running.end = outer_end;
     /* A pause may have begun or ended. */
     outer_unit.flags &= ~(uint32_t)KV_UNIT_NO_EXPIRE;
@@ -793,7 +839,8 @@ static void before_sleep(void)
 enum status driver_setup(void)
 {
     const struct loop_hooks hooks = {before_sleep, after_sleep, after_ready};
-    is_main = true;
+    lend_make_main();
+    lend_setup(busy_turn, &exec_settings.busy_reply_threshold_ms);
     block_setup();
     list_init(&client__set.all);
     list_init(&client__set.ready);

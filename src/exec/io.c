@@ -304,7 +304,7 @@ void io__parcel_free(struct io_parcel *p)
         if (e->owns) resp_args_drop_owned(&p->wave.args.argv[e->first], e->argc);
     }
     resp_args_release(&p->wave.args);
-    outbuf_pool_add(p->spare);
+    outbuf_pool_add(&p->spare);
     mem_free(p->events);
     mem_free(p);
 }
@@ -380,8 +380,7 @@ struct wave *io_next_wave(void)
     while (io.parcels) {
         struct io_parcel *p = CONTAINER_OF(io.parcels, struct io_parcel, node);
         io.parcels = p->node.next;
-        outbuf_pool_add(p->spare);
-        p->spare = NULL;
+        outbuf_pool_add(&p->spare);
         if (p->wave.count) {
             io.waves++;
             wave_begin(&p->wave);

@@ -56,7 +56,7 @@ struct io_parcel {
     struct io_thread *from;
     struct io_event *events;
     size_t event_count, event_cap;
-    struct out_block *spare; /* for main's pool: its blocks end up with the threads */
+    struct outbuf_pool spare; /* for main's pool: its blocks end up with the threads */
     struct wave wave;
 };
 

@@ -15,7 +15,7 @@
  * worker starts: main is first in line.
  *
  * Invariants: T1 at most one thread has token_is_mine(). T2 the word is MAIN (WORKER) only if main
- * (a worker) holds it or has lent its own hold to the thread it waits for (token_borrow_*).
+ * (a worker) holds it or has lent its own hold to the thread it waits for (exec/lend.h).
  *
  * Order: token, then GIL. Who holds the GIL may token_try, never token_take.
  */
@@ -55,8 +55,8 @@ bool token_wanted(void);
 /* The calling thread holds it. */
 bool token_is_mine(void);
 
-/* Who holds the token waits for another thread that is to work in its place: it calls
- * token_lend_begin, hands over the job and waits; the other thread calls token_borrow_begin
+/* For exec/lend.h. Who holds the token waits for another thread that is to work in its place: it
+ * calls token_lend_begin, hands over the job and waits; the other thread calls token_borrow_begin
  * before and token_borrow_end after its work, then the first calls token_lend_end. */
 void token_lend_begin(void);
 void token_lend_end(void);

@@ -67,20 +67,30 @@ static struct gconf current(void)
     return copy;
 }
 
+static void limits_of(const struct gconf *c, struct gexec_limits *out)
+{
+    *out = (struct gexec_limits){.own.v = {[GLIMIT_TIME] = c->max_time_ms,
+                                           [GLIMIT_PYTHON_TIME] = c->max_python_ms,
+                                           [GLIMIT_MEMORY] = (int64_t)c->max_exec_memory,
+                                           [GLIMIT_RECORDS] = c->max_records,
+                                           [GLIMIT_RESULT_BYTES] = (int64_t)c->max_result_bytes,
+                                           [GLIMIT_ATOMIC_TIME] = c->atomic_time_ms,
+                                           [GLIMIT_SYNC_TIME] = c->sync_time_ms},
+                                 .max_generated = (uint64_t)c->max_generated,
+                                 .max_bytes = c->max_memory,
+                                 .traceback = c->traceback,
+                                 .profile = c->profile};
+}
+
 void gconf_limits(struct gexec_limits *out)
 {
     struct gconf c = current();
-    *out = (struct gexec_limits){.own.v = {[GLIMIT_TIME] = c.max_time_ms,
-                                           [GLIMIT_PYTHON_TIME] = c.max_python_ms,
-                                           [GLIMIT_MEMORY] = (int64_t)c.max_exec_memory,
-                                           [GLIMIT_RECORDS] = c.max_records,
-                                           [GLIMIT_RESULT_BYTES] = (int64_t)c.max_result_bytes,
-                                           [GLIMIT_ATOMIC_TIME] = c.atomic_time_ms,
-                                           [GLIMIT_SYNC_TIME] = c.sync_time_ms},
-                                 .max_generated = (uint64_t)c.max_generated,
-                                 .max_bytes = c.max_memory,
-                                 .traceback = c.traceback,
-                                 .profile = c.profile};
+    limits_of(&c, out);
+}
+
+void gconf_limits_held(struct gexec_limits *out)
+{
+    limits_of(&gconf, out);
 }
 
 size_t gconf_max_executions(void)
@@ -282,12 +292,14 @@ static void metric_counters(struct buf *out)
                "gears_executions_failed:%llu\r\ngears_executions_aborted:%llu\r\n"
                "gears_executions_dropped:%llu\r\ngears_busy_ms:%lld\r\n"
                "gears_sync_calls:%llu\r\ngears_sync_timeouts:%llu\r\n"
-               "gears_sync_stopped:%llu\r\n",
+               "gears_sync_stopped:%llu\r\ngears_sync_waves:%llu\r\n"
+               "gears_sync_waves_refused:%llu\r\n",
                (unsigned long long)s.started, (unsigned long long)s.finished,
                (unsigned long long)s.failed, (unsigned long long)s.aborted,
                (unsigned long long)s.dropped, (long long)(s.busy_us / 1000),
                (unsigned long long)y.calls, (unsigned long long)y.timeouts,
-               (unsigned long long)y.stopped);
+               (unsigned long long)y.stopped, (unsigned long long)y.carried,
+               (unsigned long long)y.uncarried);
 }
 
 static const struct metric_row metrics[] = {

@@ -59,6 +59,8 @@ enum status gconf_text(struct view name, struct buf *out) MUST_CHECK;
 struct gexec_limits;
 /* The limits that an execution made now takes along. Any thread. */
 void gconf_limits(struct gexec_limits *out);
+/* The same, for who holds the token: no lock is needed. */
+void gconf_limits_held(struct gexec_limits *out);
 size_t gconf_max_executions(void);
 size_t gconf_max_per_registration(void);
 int64_t gconf_sync_time_us(void);

@@ -5,6 +5,7 @@
  */
 #include "gears/gears.h"
 
+#include "exec/client.h"
 #include "gears/gconf.h"
 #include "gears/gext.h"
 #include "gears/ghook.h"
@@ -14,6 +15,7 @@
 #include "gears/greg.h"
 #include "gears/greq.h"
 #include "gears/grun.h"
+#include "gears/gsync.h"
 
 void gears_options_register(void)
 {
@@ -30,6 +32,7 @@ enum status gears_setup(void)
     greg_setup();
     ghook_setup();
     gstream_setup();
+    exec_on_carry(gsync_carry);
     return gext_load();
 }
 

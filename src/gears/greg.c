@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/ticks.h"
 #include "exec/reply.h"
 #include "exec/token.h"
 #include "gears/gbacklog.h"
@@ -33,7 +34,8 @@
 static struct {
     struct greg *list; /* oldest first; guard: the token */
     atomic_size_t count;
-    int64_t chain_since_us; /* when a command's own event began to be told; guard: the token */
+    uint64_t chain_since; /* when a command's own event began to be told, in ticks; guard: the
+                             token */
     struct gread_batch scratch; /* guard: the token */
     _Atomic uint64_t own, too_deep; /* events that weren't told, and why */
     _Atomic unsigned depth_peak;
@@ -685,9 +687,11 @@ struct sync_call {
 static void run_sync(void *ctx)
 {
     struct sync_call *c = ctx;
-    uint64_t outer = gsync_note(c->exec->number + 1);
-    c->ended = grun_execute(c->exec, c->input, c->unit, c->depth);
-    gsync_note(outer);
+    int64_t now_us = clock_mono_us();
+    uint64_t outer = gsync_note_at(c->exec->number + 1, now_us);
+    grun_list_begun(c->exec, (size_t)gconf.max_executions);
+    c->ended = grun_run(c->exec, c->input, c->unit, c->depth, &now_us);
+    gsync_note_at(outer, now_us);
     /* Until the GIL is given up nobody goes on with it. */
     if (!c->ended) greg__ref(c->g);
 }
@@ -704,7 +708,7 @@ struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, stru
 {
     struct gexec_limits limits;
     struct gpy_input with_origin = *input;
-    grun_limits_of(g->plan, &limits);
+    grun_limits_held(g->plan, &limits);
     with_origin.origin = gorigin_in_unit(
         unit, input->generation, input->origin ? input->origin : unit->origin, g->plan->number);
     struct sync_call c = {g, next_exec(g, grun_take_number(), &limits), &with_origin, unit, depth,
@@ -716,7 +720,6 @@ struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, stru
     c.exec->then_ctx = g;
     if (input->hook) c.exec->hook = *input->hook;
     c.exec->hold = input->hold;
-    grun_list(c.exec);
     gorigin_enter();
     enum status st = gsync_run(run_sync, &c);
     gorigin_leave();
@@ -730,7 +733,6 @@ struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, stru
     }
     grun_abort(c.exec);
     greg__note_failure(g, VIEW_LIT(GREG_LATE));
-    grun_unlist(c.exec);
     grun_exec_unref(c.exec);
     return NULL;
 }
@@ -814,9 +816,12 @@ static void trigger_async(struct greg *g, const struct exec_event *e)
  * it, and each callback may cause many more. */
 static bool chain_is_late(const struct exec_event *e)
 {
-    int64_t now_us = clock_mono_us();
-    if (e->generation == 0) regs.chain_since_us = now_us;
-    return now_us - regs.chain_since_us > gconf.sync_time_ms * 1000;
+    uint64_t now = ticks_now();
+    if (likely(e->generation == 0)) {
+        regs.chain_since = now;
+        return false;
+    }
+    return ticks_to_ns(now - regs.chain_since) / 1000 > (uint64_t)gconf.sync_time_ms * 1000;
 }
 
 /* Whose rights the registration has, as they are now; NULL with gone set: nobody's. */

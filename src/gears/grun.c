@@ -71,12 +71,23 @@ uint64_t grun_take_number(void)
     return atomic_fetch_add_explicit(&run.next_number, 1, memory_order_relaxed);
 }
 
-void grun_limits_of(const struct gplan *plan, struct gexec_limits *out)
+static void of_plan(const struct gplan *plan, struct gexec_limits *out)
 {
-    gconf_limits(out);
     if (unlikely(plan->limits != NULL)) glimits_override(&out->own, plan->limits);
     if (out->own.v[GLIMIT_RESULT_BYTES])
         out->max_bytes = (size_t)out->own.v[GLIMIT_RESULT_BYTES];
+}
+
+void grun_limits_of(const struct gplan *plan, struct gexec_limits *out)
+{
+    gconf_limits(out);
+    of_plan(plan, out);
+}
+
+void grun_limits_held(const struct gplan *plan, struct gexec_limits *out)
+{
+    gconf_limits_held(out);
+    of_plan(plan, out);
 }
 
 static struct gexec *exec_make(struct gplan *plan, uint64_t number, bool registered,

@@ -158,6 +158,8 @@ uint64_t grun_take_number(void);
 
 /* The limits that an execution of plan made now takes along. Any thread. */
 void grun_limits_of(const struct gplan *plan, struct gexec_limits *out);
+/* The same, under the token. */
+void grun_limits_held(const struct gplan *plan, struct gexec_limits *out);
 
 /* As grun_exec_new for an event, with a number that was taken before, and limits that were read
  * before. */

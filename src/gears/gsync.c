@@ -1,79 +1,44 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The runner of sync callbacks; see gsync.h. One call is under way at most, since its caller holds
- * the data token; so one word and two fields are all that main and the runner share.
+ * The runner of sync callbacks; see gsync.h. How work goes from a thread to the other and back is
+ * in exec/lend.h: here is what Python has to do with it.
  */
 #include "gears/gsync.h"
 
-#include <sched.h>
 #include <stdatomic.h>
 
 #include "base/clock.h"
-#include "base/futex.h"
 #include "exec/client.h"
-#include "exec/token.h"
+#include "exec/lend.h"
 #include "gears/gconf.h"
 #include "gears/grun.h"
 
-#define SPIN_NS 2000
-#define YIELD_NS 20000
-#define LINGER_NS 60000
-
-enum { IDLE, WANTED, RUNNING, DONE };
+/* A wave whose commands needn't all be waiting for Python doesn't wait for it long: some times what
+ * it takes to get the GIL from a thread of ours that runs Python code. */
+#define CARRY_WAIT_US 1000
 
 static struct {
-    _Atomic uint32_t word;
-    atomic_bool runner_sleeps;
-    atomic_bool caller_sleeps;
+    struct lend lend;
     atomic_bool made;
-    void (*fn)(void *ctx); /* main's while IDLE, the runner's while RUNNING */
+    void (*fn)(void *ctx); /* the lender's until lend_ask, then the runner's */
     void *ctx;
+    /* Written under the token, by whoever runs it; the watch reads. */
     atomic_uint_fast64_t noted;    /* an execution's number + 1, or 0 */
     atomic_uint_fast64_t outermost; /* of those that set each other off, as noted */
     _Atomic int64_t noted_since_us;
-    _Atomic uint64_t calls, timeouts, stopped;
+    _Atomic uint64_t calls, carried; /* guard: the token; read by any thread */
+    _Atomic uint64_t timeouts, stopped, uncarried;
     _Atomic int64_t max_time_us;
 } sync;
 
-static bool swap(uint32_t from, uint32_t to)
+/* Where only one thread writes at a time. */
+static void count_up(_Atomic uint64_t *counter)
 {
-    return atomic_compare_exchange_strong(&sync.word, &from, to);
-}
-
-static inline void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#else
-    atomic_thread_fence(memory_order_seq_cst);
-#endif
-}
-
-/* Waits awake while the word is `value`, for at most `most_ns`; false if it still is. Beyond a
- * moment it gives way: the other side may be waiting for this very processor. */
-static bool linger(uint32_t value, int64_t most_ns)
-{
-    int64_t start_ns = clock_mono_ns();
-    while (atomic_load(&sync.word) == value) {
-        int64_t waited_ns = clock_mono_ns() - start_ns;
-        if (waited_ns > most_ns) return false;
-        if (waited_ns > SPIN_NS) sched_yield();
-        else for (int i = 0; i < 16; i++) relax();
-    }
-    return true;
+    uint64_t before = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, before + 1, memory_order_relaxed);
 }
 
 /* ---- the runner ---- */
-
-static void wait_until_wanted(void)
-{
-    for (uint32_t seen; (seen = atomic_load(&sync.word)) != WANTED;) {
-        if (linger(seen, LINGER_NS)) continue;
-        atomic_store(&sync.runner_sleeps, true);
-        futex_wait(&sync.word, seen, -1);
-        atomic_store(&sync.runner_sleeps, false);
-    }
-}
 
 static void *runner_main(void *unused)
 {
@@ -81,21 +46,18 @@ static void *runner_main(void *unused)
     gpy_thread_attach();
     gpy_thread_is_first();
     for (;;) {
-        wait_until_wanted();
+        lend_await(&sync.lend);
         bool took = gpy_hold();
-        if (swap(WANTED, RUNNING)) {
-            token_borrow_begin();
-            sync.fn(sync.ctx);
-            token_borrow_end();
+        if (!lend_take(&sync.lend)) {
             gpy_release(took);
-            atomic_store(&sync.word, DONE);
-            if (atomic_load(&sync.caller_sleeps)) futex_wake(&sync.word, 1);
-            /* After the word, so that the caller doesn't wait for that. Should it want the runner
-             * again right now, the next call may have to do without the gate. */
-            if (atomic_load(&sync.word) != WANTED) gpy_gate_open();
-        } else {
-            gpy_release(took);
+            continue;
         }
+        sync.fn(sync.ctx);
+        /* First, so that nobody waits for what is left to do here. */
+        lend_give_back(&sync.lend);
+        gpy_release(took);
+        /* Should the runner be wanted again right now, that may have to do without the gate. */
+        if (!lend_is_asked(&sync.lend)) gpy_gate_open();
     }
     return NULL;
 }
@@ -113,75 +75,70 @@ enum status gsync_start(void)
 
 /* ---- main, or a worker that holds the token without the GIL ---- */
 
-/* True when the runner has begun. It doesn't wake us for that alone, but at its end. */
-static bool wait_for_begin(void)
-{
-    int64_t end_us = clock_mono_us() + gconf.sync_wait_ms * 1000;
-    if (linger(WANTED, YIELD_NS)) return true;
-    atomic_store(&sync.caller_sleeps, true);
-    for (int64_t left_us; (left_us = end_us - clock_mono_us()) > 0;) {
-        if (atomic_load(&sync.word) != WANTED) return true;
-        futex_wait(&sync.word, WANTED, MIN(left_us, 1000) * 1000);
-    }
-    if (!swap(WANTED, IDLE)) return true;
-    gpy_gate_open();
-    return false;
-}
-
-/* Main answers its clients meanwhile; a worker's time is nobody's. */
-static void wait_for_end(void)
-{
-    if (!gpy_thread_is_attached()) {
-        exec_main_wait(&sync.word, RUNNING);
-        return;
-    }
-    while (atomic_load(&sync.word) == RUNNING) futex_wait(&sync.word, RUNNING, -1);
-}
-
-static void ask_runner(void (*fn)(void *ctx), void *ctx)
+/* Has the runner call fn(ctx), with the token or, `role`, in the place of main. False: it couldn't
+ * begin. */
+static bool run_there(void (*fn)(void *ctx), void *ctx, bool role, int64_t wait_us)
 {
     sync.fn = fn;
     sync.ctx = ctx;
     gpy_gate_close();
-    atomic_store(&sync.word, WANTED);
-    if (atomic_load(&sync.runner_sleeps)) futex_wake(&sync.word, 1);
+    lend_ask(&sync.lend, role);
+    if (!lend_begun(&sync.lend, wait_us)) {
+        gpy_gate_open();
+        return false;
+    }
+    lend_wait(&sync.lend);
+    return true;
 }
 
 enum status gsync_run(void (*fn)(void *ctx), void *ctx)
 {
-    atomic_fetch_add_explicit(&sync.calls, 1, memory_order_relaxed);
-    if (gpy_has_gil()) {
-        fn(ctx);
-        return STATUS_OK;
-    }
+    count_up(&sync.calls);
     atomic_store_explicit(&sync.max_time_us, gconf.sync_time_ms * 1000, memory_order_relaxed);
-    token_lend_begin();
-    ask_runner(fn, ctx);
-    bool began = wait_for_begin();
-    if (began && !linger(RUNNING, YIELD_NS)) {
-        atomic_store(&sync.caller_sleeps, true);
-        wait_for_end();
-    }
-    atomic_store(&sync.caller_sleeps, false);
-    token_lend_end();
-    if (began) {
-        atomic_store(&sync.word, IDLE);
+    if (gpy_has_gil()) {
+        bool carries = exec_is_main();
+        if (carries) {
+            exec_carry_wanted();
+            lend_out(&sync.lend);
+        }
+        fn(ctx);
+        if (carries) lend_in(&sync.lend);
         return STATUS_OK;
     }
-    atomic_fetch_add_explicit(&sync.timeouts, 1, memory_order_relaxed);
-    return STATUS_AGAIN;
+    if (!run_there(fn, ctx, false, gconf.sync_wait_ms * 1000)) {
+        atomic_fetch_add_explicit(&sync.timeouts, 1, memory_order_relaxed);
+        return STATUS_AGAIN;
+    }
+    if (exec_is_main()) exec_carry_wanted();
+    return STATUS_OK;
+}
+
+bool gsync_carry(void (*run)(void *ctx), void *ctx)
+{
+    if (gpy_has_gil() || !atomic_load(&sync.made)) return false;
+    bool carried = run_there(run, ctx, true, CARRY_WAIT_US);
+    count_up(carried ? &sync.carried : &sync.uncarried);
+    return carried;
 }
 
 /* ---- the watch ---- */
 
 /* A callback whose command sets off another doesn't gain time by that. */
+uint64_t gsync_note_at(uint64_t execution, int64_t now_us)
+{
+    uint64_t before = atomic_load_explicit(&sync.noted, memory_order_relaxed);
+    if (!before) {
+        atomic_store_explicit(&sync.noted_since_us, now_us, memory_order_relaxed);
+        atomic_store_explicit(&sync.outermost, execution, memory_order_relaxed);
+    }
+    /* Who sees it sees since when, or a later time. */
+    atomic_store_explicit(&sync.noted, execution, memory_order_release);
+    return before;
+}
+
 uint64_t gsync_note(uint64_t execution)
 {
-    if (!atomic_load(&sync.noted)) {
-        atomic_store(&sync.noted_since_us, clock_mono_us());
-        atomic_store(&sync.outermost, execution);
-    }
-    return atomic_exchange(&sync.noted, execution);
+    return gsync_note_at(execution, clock_mono_us());
 }
 
 static void stop_noted(uint64_t noted)
@@ -213,5 +170,7 @@ struct gsync_stats gsync_stats(void)
 {
     return (struct gsync_stats){.calls = atomic_load(&sync.calls),
                                 .timeouts = atomic_load(&sync.timeouts),
-                                .stopped = atomic_load(&sync.stopped)};
+                                .stopped = atomic_load(&sync.stopped),
+                                .carried = atomic_load(&sync.carried),
+                                .uncarried = atomic_load(&sync.uncarried)};
 }

@@ -232,7 +232,7 @@ static struct {
 
 static bool waits_for_turn(const struct exec_ctx *ctx)
 {
-    return exec_is_main() && gcmd_may_block(ctx) && !ghook_is_held(ctx) &&
+    return exec_is_main() && !gpy_has_gil() && gcmd_may_block(ctx) && !ghook_is_held(ctx) &&
            (turn.first || client_wave_repeats(ctx));
 }
 

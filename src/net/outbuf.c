@@ -46,21 +46,28 @@ static void block_free(struct out_block *b)
     mem_free(b);
 }
 
-struct out_block *outbuf_pool_take(void)
+struct outbuf_pool outbuf_pool_take(void)
 {
-    struct out_block *chain = pool_head;
+    struct outbuf_pool pool = {pool_head, pool_count};
     pool_head = NULL;
     pool_count = 0;
-    return chain;
+    return pool;
 }
 
-void outbuf_pool_add(struct out_block *chain)
+void outbuf_pool_add(struct outbuf_pool *take_pool)
 {
+    struct out_block *chain = take_pool->head;
+    if (likely(!pool_head)) {
+        pool_head = chain;
+        pool_count = take_pool->count;
+        chain = NULL;
+    }
     while (chain) {
         struct out_block *next = chain->next;
         block_free(chain);
         chain = next;
     }
+    *take_pool = (struct outbuf_pool){0};
 }
 
 void outbuf_pool_trim(size_t keep)

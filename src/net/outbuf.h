@@ -90,10 +90,14 @@ void outbuf_chain(struct outbuf *to, struct outbuf *from);
 /* Gives the pool's spare blocks back to the allocator, all but `keep`. */
 void outbuf_pool_trim(size_t keep);
 
-/* All spare blocks as a chain, which is then the caller's, for the pool of another thread; NULL:
- * there are none. */
-struct out_block *outbuf_pool_take(void);
-/* Takes such a chain into this thread's pool. */
-void outbuf_pool_add(struct out_block *take_chain);
+/* Spare blocks on their way from a thread to another. */
+struct outbuf_pool {
+    struct out_block *head; /* NULL: none */
+    size_t count;
+};
+/* All of this thread's. */
+struct outbuf_pool outbuf_pool_take(void);
+/* Takes them into this thread's pool, and leaves none. */
+void outbuf_pool_add(struct outbuf_pool *take_pool);
 
 #endif

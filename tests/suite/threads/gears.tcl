@@ -12,6 +12,16 @@ proc spin_up {count} {
     return $clients
 }
 
+# All that this registration was told of has been run.
+proc settled {id} {
+    foreach g [r RG.DUMPREGISTRATIONS] {
+        if {[dict get $g id] ne $id} continue
+        set data [dict get $g RegistrationData]
+        return [expr {[dict get $data numTriggered] == [dict get $data numSuccess] +
+            [dict get $data numFailures] + [dict get $data numAborted]}]
+    }
+}
+
 # One round of ordinary commands on each client.
 proc load_round {clients} {
     foreach c $clients {
@@ -177,5 +187,88 @@ GB('PythonReader').filter(lambda r: False).run(numbers)
         wait_for {[r GET sync] > 200}
         server::signal [srv_id] TERM
         wait_for {![server::process_runs [srv_id]]}
+    }
+}
+
+# Pipelines whose waves the runner carries, beside whatever else has threads.
+foreach io_threads {1 2 4} {
+    with_server [list io-threads $io_threads io-threads-do-reads yes busy-reply-threshold 50] {
+        test "carried waves, $io_threads I/O threads" -needs python {
+            r RG.PYEXECUTE {
+def event(r):
+    execute('incr', 'events')
+    if r['key'].endswith('slow'):
+        while True: pass
+GB().foreach(event).register('ev:*', mode='sync', eventTypes=['set'])
+GB().foreach(lambda r: execute('incr', 'async')).register('ev:*', mode='async_local',
+                                                         eventTypes=['set'])
+GB().foreach(lambda r: execute('lpush', 'list', 1)).register('ping', mode='sync', eventTypes=['set'])
+GB('CommandReader').map(lambda r: execute('incr', 'triggers')).register(trigger='t', mode='sync')
+(GB('CommandReader').foreach(lambda r: execute('incr', 'hooked')).map(lambda r: call_next(*r[1:]))
+ .register(hook='hset', mode='sync', convertToStr=False))
+            }
+            r CONFIG SET gears-sync-max-time 100
+            set scripts [spin_up 2]
+            foreach s $scripts {
+                client::send $s RG.PYEXECUTE {
+def numbers():
+    while execute('get', 'stop') is None: yield execute('set', 'ev:script', 1)
+GB('PythonReader').count().run(numbers)
+                }
+                client::flush $s
+            }
+            set clients [spin_up 5]
+            set waiter [client]
+            set slow [client]
+            set triggered 0
+            set hooked 0
+            for {set turn 0} {$turn < 25} {incr turn} {
+                client::send $waiter BLPOP list 0
+                client::flush $waiter
+                set victim [client]
+                while {[catch {$victim CLIENT ID} victim_id]} {}
+                foreach c $clients {
+                    for {set i 0} {$i < 8} {incr i} { client::send $c SET ev:$i $turn }
+                    client::send $c RG.TRIGGER t
+                    client::send $c MULTI
+                    client::send $c SET ev:multi $turn
+                    client::send $c GET ev:multi
+                    client::send $c EXEC
+                    client::send $c HSET h f $turn
+                    client::send $c CLIENT KILL ID $victim_id
+                    client::flush $c
+                }
+                client::send $victim SET ev:victim 1
+                catch {client::flush $victim}
+                if {$turn % 8 == 3} {
+                    client::send $slow SET ev:0 1
+                    client::send $slow SET ev:slow 1
+                    client::flush $slow
+                }
+                foreach c $clients {
+                    set got {}
+                    for {set i 0} {$i < 15} {incr i} { lappend got [client::receive_typed $c] }
+                    incr triggered [expr {[lindex $got 8 0] ne "error"}]
+                    incr hooked [expr {[lindex $got 13 0] ne "error"}]
+                }
+                if {$turn % 8 == 3} { client::receive_typed $slow; client::receive_typed $slow }
+                while {[catch {r SET ping 1}]} {}
+                client::receive_typed $waiter
+                if {$turn % 5 == 0} {
+                    foreach request {INFO RG.DUMPEXECUTIONS {CLIENT LIST}} { catch {r {*}$request} }
+                }
+                catch {client::close $victim}
+            }
+            while {[catch {r SET stop 1}]} {}
+            foreach s $scripts { client::receive_typed $s }
+            foreach g [r RG.DUMPREGISTRATIONS] {
+                set id [dict get $g id]
+                if {[dict get $g reader] eq "KeysReader"} { wait_for {[settled $id]} -within 30000 }
+            }
+            expect [r GET triggers] $triggered
+            expect [r GET hooked] $hooked
+            expect_true {[info_field gears_sync_waves] > 0}
+            foreach g [r RG.DUMPREGISTRATIONS] { r RG.UNREGISTER [dict get $g id] }
+        }
     }
 }

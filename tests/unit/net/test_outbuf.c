@@ -85,11 +85,24 @@ TEST(chains_are_handed_over)
         buf_release(&model);
         buf_release(&sent);
     }
-    struct out_block *spare = outbuf_pool_take();
-    CHECK(spare != NULL && outbuf_pool_take() == NULL);
-    outbuf_pool_add(spare);
+    struct outbuf_pool spare = outbuf_pool_take();
+    CHECK(spare.head && spare.count && !outbuf_pool_take().head);
+    size_t count = spare.count;
+    outbuf_pool_add(&spare);
+    CHECK(!spare.head && !spare.count);
+    spare = outbuf_pool_take();
+    CHECK_INT(spare.count, count);
+    /* Into a pool that has some already. */
+    struct outbuf_pool rest = {spare.head->next, spare.count - 1};
+    spare.head->next = NULL;
+    spare.count = 1;
+    outbuf_pool_add(&spare);
+    outbuf_pool_add(&rest);
+    spare = outbuf_pool_take();
+    CHECK_INT(spare.count, count);
+    outbuf_pool_add(&spare);
     outbuf_pool_trim(0);
-    CHECK(outbuf_pool_take() == NULL);
+    CHECK(!outbuf_pool_take().head);
 }
 
 TEST(join_keeps_order)
