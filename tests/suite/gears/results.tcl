@@ -180,4 +180,28 @@ GB('ShardsIDReader').map(f).run()" NATIVE] results errors
         expect $results {}
         expect_match $errors "*take more than 1048576 bytes (gears-max-result-bytes)*"
     }
+
+    # Most texts are made without Python: they must be what str() gives.
+    test "the text of a result is str() of it" -needs python {
+        set records {
+def records():
+    import random
+    chance = random.Random(SEED)
+    odd = [chr(c) for c in range(128)] + list('\\\'"\t\n\r') * 8 + ['\xe9', '\x80', '\ud800', '\u20ac']
+    for c in odd: yield {c: [c]}
+    for size in range(80):
+        for turn in range(6):
+            plain = ['x'] * size
+            for i in range(turn if size else 0): plain[chance.randrange(size)] = chance.choice(odd)
+            yield (''.join(plain), {'k': ''.join(plain), 1: None}, [True, -5, 1.5])
+        }
+        set records [string map [list SEED [rand_int 1000000]] $records]
+        lassign [r RG.PYEXECUTE "$records\nGB('PythonReader').run(records)"] made errors
+        expect $errors {}
+        lassign [r RG.PYEXECUTE "$records\nGB('PythonReader').map(lambda r: str(r)).run(records,\
+            convertToStr=False)"] want errors
+        expect $errors {}
+        expect [llength $made] 660
+        expect $made $want
+    }
 }
