@@ -72,6 +72,20 @@ proc client::close {name} {
     interp alias {} $name {}
 }
 
+# Ends the connection and waits until the server has done so, too: then it isn't listed any more.
+proc client::leave {name {limit_ms 1000}} {
+    set id [id $name]
+    set sock $::client::chan($id)
+    catch {
+        chan close $sock write
+        while {![chan eof $sock]} {
+            await_readable $id $limit_ms
+            read $sock
+        }
+    }
+    close $name
+}
+
 proc client::call {id args} {
     send_id $id $args
     plain [receive_id $id]

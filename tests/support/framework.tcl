@@ -101,7 +101,10 @@ proc suite::run_test {title version keep down body} {
     set id ""
     if {[catch {
         set id [suite::ensure_server]
-        if {$id ne "" && !$keep} { server::ask $id FLUSHALL }
+        if {$id ne "" && !$keep} {
+            server::ask $id FLUSHALL
+            server::await_alone $id
+        }
     } message]} {
         set problem "no server: $message"
     } elseif {[catch {uplevel 2 $body} message info] == 1} {

@@ -130,14 +130,24 @@ proc server::await_ready {id} {
     error "the server didn't answer within $start_ms ms:\n[tail $id]"
 }
 
-# One request over a connection of its own, with the password that the server was started with.
+# One request over a connection of its own, with the password that the server was started with; the
+# connection is gone when this returns.
 proc server::ask {id args} {
     set c [client::open -host [get $id host] -port [get $id port]]
     array set option [get $id options]
     if {[info exists option(requirepass)]} { catch {$c AUTH $option(requirepass)} }
     set failed [catch {$c {*}$args} reply info]
-    client::close $c
+    client::leave $c
     return -options $info $reply
+}
+
+# The clients of earlier tests have been seen off, so that a test counts its own; unless some stay.
+proc server::await_alone {id {limit_ms 1000}} {
+    set deadline [expr {[clock milliseconds] + $limit_ms}]
+    while {![catch {ask $id INFO clients} text] && [clock milliseconds] < $deadline} {
+        if {[string match "*\nconnected_clients:1\r*" $text]} return
+        after 5
+    }
 }
 
 # The process is there and no zombie.

@@ -276,7 +276,7 @@ GB('StreamReader').map(from_thread).register('s', batch=4, deadLetter='{d}')"
             finish 1-1
             wait_for {[r XLEN s] == $left}
             expect [r LRANGE "{done}" 0 -1] [expr {$policy eq "retry" ? "1-1" : ""}]
-            if {$policy eq "abort"} { expect [data status] ABORTED }
+            if {$policy eq "abort"} { wait_for {[data status] eq "ABORTED"} }
         }
         start_over
     }

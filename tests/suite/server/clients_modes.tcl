@@ -338,6 +338,7 @@ with_server {} {
         $c SUBSCRIBE a b
         $c PSUBSCRIBE c*
         $c SSUBSCRIBE d
+        client::receive $c; # a reply to each channel
         expect_match [of $id] "* flags=P *sub=2 psub=1 ssub=1 *cmd=ssubscribe *"
         set d [client]
         set id [$d CLIENT ID]
