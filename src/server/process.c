@@ -47,6 +47,7 @@ void server_write_pidfile(void)
     int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
     if (fd < 0 || file_write(fd, view_of(text, (size_t)len))) {
         log_warning("Failed to write PID file: %s", strerror(errno));
+        if (fd >= 0) unlink(path); /* half a number would be another process's */
     } else {
         server_state.pidfile_written = true;
     }
