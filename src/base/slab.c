@@ -91,6 +91,7 @@ static struct {
     struct class class[CLASSES];
     struct list_node dirty_regions, clean_regions, caches;
     struct region *spare; /* the one region without a slab that is kept, or NULL */
+    char *newest;         /* the region mapped last, gone perhaps, or NULL */
     size_t regions, slabs, dirty;
     size_t taken; /* bytes of all blocks in use or on stacks */
     int64_t ended_bytes; /* what ended threads had counted */
@@ -185,20 +186,24 @@ static void region_file(struct region *r)
     if (list == CLEAN) list_push(&heap.clean_regions, &r->node);
 }
 
-/* Memory aligned to its size: as a rule the first answer is, since mappings grow side by side. */
+/* Memory aligned to its size, below the region before if there is room. Neighbours are one mapping
+ * to the kernel, of which a process may have 65,530, and each of which makes fork() longer. */
 static void *region_map(void)
 {
     int protection = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
-    char *at = mmap(NULL, REGION_BYTES, protection, flags, -1, 0);
+    char *wish = heap.newest ? heap.newest - REGION_BYTES : NULL;
+    char *at = mmap(wish, REGION_BYTES, protection, flags, -1, 0);
     if (at == MAP_FAILED) mem_out(REGION_BYTES);
-    if ((uintptr_t)at % REGION_BYTES == 0) return at;
-    munmap(at, REGION_BYTES);
-    at = mmap(NULL, 2 * REGION_BYTES, protection, flags, -1, 0);
-    if (at == MAP_FAILED) mem_out(2 * REGION_BYTES);
-    size_t before = -(uintptr_t)at % REGION_BYTES;
-    if (before) munmap(at, before);
-    munmap(at + before + REGION_BYTES, REGION_BYTES - before);
-    return at + before;
+    if ((uintptr_t)at % REGION_BYTES) {
+        munmap(at, REGION_BYTES);
+        at = mmap(NULL, 2 * REGION_BYTES, protection, flags, -1, 0);
+        if (at == MAP_FAILED) mem_out(2 * REGION_BYTES);
+        size_t before = -(uintptr_t)at % REGION_BYTES;
+        if (before) munmap(at, before);
+        at += before;
+        munmap(at + REGION_BYTES, REGION_BYTES - before);
+    }
+    return heap.newest = at;
 }
 
 static struct region *region_new(void)

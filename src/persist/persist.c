@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pages.h"
 #include "conf/metric.h"
 #include "exec/admit.h"
 #include "exec/command.h"
@@ -129,6 +130,7 @@ void persist_end_child(void)
     unlink(temp);
     persist.child = 0;
     table_freeze_all(false);
+    pages_hold(false);
 }
 
 enum status persist_save(void)
@@ -215,6 +217,7 @@ static uint64_t count_keys(void)
 static enum status fork_failed(void)
 {
     log_warning("Can't save in background: fork: %s", strerror(errno));
+    pages_hold(false);
     set_failed(true);
     return STATUS_IO;
 }
@@ -226,6 +229,7 @@ enum status persist_background(void)
     persist.last_try_ms = clock_mono_ms();
     memset((void *)persist.progress, 0, sizeof(*persist.progress));
     persist.progress->keys_total = count_keys();
+    pages_hold(true);
     int64_t start_us = clock_mono_us();
     pid_t pid = fork();
     if (pid == 0) child_main();
@@ -251,6 +255,7 @@ static void child_ended(int how)
     persist.last_duration_s = (clock_mono_ms() - persist.child_start_ms) / 1000;
     persist.last_cow_bytes = persist.progress->cow_peak_bytes;
     table_freeze_all(false);
+    pages_hold(false);
     if (ok) {
         log_notice("Background saving terminated with success");
         saved(persist.dirty_at_fork);

@@ -103,6 +103,7 @@ static int server_cron(void *ctx)
     kv_clock_set(clock_wall_ms());
     driver_cron(server_state.hz);
     server_memory_cron();
+    server_large_pages_cron(now_ms);
     tracking_cron();
     gears_cron();
     return 1000 / server_state.hz;

@@ -123,12 +123,6 @@ static enum status apply_jemalloc_thread(struct opt_error *err)
     return STATUS_OK;
 }
 
-static void disable_large_pages(void)
-{
-    if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) < 0)
-        log_warning("Failed to disable transparent huge pages: %s", strerror(errno));
-}
-
 /* ---- processors ---- */
 
 static enum status check_cpus(const struct opt_row *row, struct view value, struct opt_error *err)
@@ -318,8 +312,10 @@ static const struct opt_row rows[] = {
      .doc = "For a master, a replica and a child that saves; -2000 to 2000, higher dies first."},
     {.name = "disable-thp", .kind = OPT_BOOL, .flags = OPT_IMMUTABLE, .var.b = &os.disable_thp,
      .dflt = "yes", .section = OPT_SECTION_MEMORY,
-     .doc = "Do without transparent huge pages, which make each page that changes while a child "
-            "saves cost 2 MB instead of 4 KB."},
+     .doc = "Where the system gives transparent huge pages to every process (its control says "
+            "always), do without: memory would grow by what is given and not needed. Where it "
+            "gives them to those that ask (madvise), this has no effect: the server asks for what "
+            "is in use throughout, which makes fork() short."},
     {.name = "jemalloc-bg-thread", .kind = OPT_BOOL, .var.b = &os.jemalloc_thread, .dflt = "yes",
      .apply = apply_jemalloc_thread, .section = OPT_SECTION_MEMORY,
      .doc = "Have the allocator give unused memory back to the system from a thread of its own."},
@@ -339,7 +335,7 @@ void server_os_undo(void)
 
 void server_os_setup(void)
 {
-    if (os.disable_thp) disable_large_pages();
+    server_large_pages_setup(os.disable_thp);
     mem_background_purge(os.jemalloc_thread);
     pin(os.server_cpus);
     set_oom(OOM_MASTER);

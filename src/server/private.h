@@ -83,6 +83,16 @@ unsigned server_os_signal_flags(int signo);
 void server_os_child(void);
 void server_os_background(void);
 
+/* ---- large_pages.c ---- */
+
+/* Asks the system whether it has large pages to give; where it gives them to everybody, and
+ * `disable_always`, disables them for this process. Before any thread. */
+void server_large_pages_setup(bool disable_always);
+/* Has them gathered when it's time to. Main, some times a second. */
+void server_large_pages_cron(int64_t now_ms);
+/* Ends the thread that does it. */
+void server_large_pages_teardown(void);
+
 /* ---- tls_options.c ---- */
 
 /* The options tls-…. */

@@ -105,6 +105,7 @@ enum status server_wire(void)
  */
 void server_unwire(void)
 {
+    server_large_pages_teardown();
     driver_teardown();
     kv_lazyfree_teardown();
     gears_teardown();

@@ -238,6 +238,14 @@ def info_field(connection, section, name):
     raise RuntimeError("INFO %s has no %s" % (section, name))
 
 
+def await_save(port):
+    """Returns when no child saves."""
+    connection = resp.Connection(port)
+    while int(info_field(connection, "persistence", "rdb_bgsave_in_progress")):
+        time.sleep(0.01)
+    connection.close()
+
+
 def await_lazy_frees(port):
     """Returns when nothing that was deleted waits for being freed."""
     connection = resp.Connection(port)

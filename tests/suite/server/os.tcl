@@ -116,3 +116,38 @@ print(p.wait())
         file delete $folder/sock
     }
 }
+
+proc field_of {file name} { lindex [regexp -inline "$name:\\s+(\\d+)" [proc_file $file]] 1 }
+
+# As the system's control says, if this kernel can be asked for them (Linux 6.1).
+proc large_pages_control {} {
+    set path /sys/kernel/mm/transparent_hugepage/enabled
+    if {![file exists $path] || [package vcompare [lindex [split $::tcl_platform(osVersion) -] 0] \
+            6.1] < 0} { return never }
+    return [lindex [regexp -inline {\[(\w+)\]} [server::read_file $path]] 1]
+}
+
+with_server {} {
+    test "large pages are disabled only where every process gets them" {
+        if {[field_of status THP_enabled] ne ""} {
+            expect [field_of status THP_enabled] [expr {[large_pages_control] ne "always"}]
+        }
+    }
+
+    test "large pages are gathered, and hold what was there" -only cogwheel {
+        if {[regexp {build/(asan|tsan|ubsan)} $::server::binary] || [large_pages_control] ne "madvise"} return
+        r DEBUG POPULATE 600000 key 100
+        set digest [r DEBUG DIGEST]
+        wait_for {[field_of smaps_rollup AnonHugePages] > 30000} -within 20000
+        expect [r DEBUG DIGEST] $digest
+        # Written to while a child shares them, and given back.
+        expect_match [r BGSAVE] "Background saving started*"
+        for {set i 0} {$i < 100} {incr i} { r SET key:[expr {$i * 5000}] changed }
+        wait_for {[info_field rdb_bgsave_in_progress] == 0}
+        expect [info_field rdb_last_bgsave_status] ok
+        for {set i 0} {$i < 100} {incr i} { expect [r GET key:[expr {$i * 5000}]] changed }
+        set full [srv rss]
+        r FLUSHALL
+        wait_for {[srv rss] < $full / 2} -within 30000
+    }
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * When large pages are gathered (base/pages.h): while memory grows, and now and then while data
+ * changes, for what was given back and taken anew, or was split while a child saved. The work is
+ * done by a thread of its own, in slices, so that it takes a fifth of a processor at most, and
+ * over longer times a hundredth.
+ *
+ *   cron, each second: due? --> [order, a futex] --> thread: a pass --> sleeps
+ *
+ * No option says whether: the system's control of transparent huge pages does. Set to never, none
+ * are gathered. Set to always, the option disable-thp, as a rule, has disabled them for this
+ * process, and the kernel refuses. Thread: main, but for large_pages_main.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/futex.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/pages.h"
+#include "exec/exec.h"
+#include "server/private.h"
+
+#define CONTROL_FILE "/sys/kernel/mm/transparent_hugepage/enabled"
+#define CRON_MS 1000
+/* A process smaller than this forks in two milliseconds. */
+#define WORTH_BYTES ((size_t)32 << 20)
+/* Growth that is followed at once: by a sixteenth, and by this. */
+#define GROWN_SHARE 16
+#define GROWN_BYTES ((size_t)4 << 20)
+#define REST_MS 10000
+#define REST_TIMES 100 /* what a pass took */
+#define UNABLE_REST_MS 600000
+#define SLICE_US 20000
+#define SLICE_REST_NS 80000000
+
+enum { ORDER_NONE, ORDER_PASS, ORDER_END };
+
+static struct {
+    _Atomic uint32_t order; /* to the thread; after a pass it sets NONE itself */
+    bool possible, running;
+    pthread_t thread;
+    atomic_bool unable;
+    _Atomic int64_t took_us; /* by the last pass, without its rests */
+    int64_t looked_ms, began_ms;
+    size_t rss;     /* when the last pass began */
+    uint64_t dirty; /* the same */
+} pages;
+
+/* ---- the thread ---- */
+
+/* Between two slices. False when it is to end. */
+static bool rest(void)
+{
+    futex_wait(&pages.order, ORDER_PASS, SLICE_REST_NS);
+    return atomic_load(&pages.order) != ORDER_END;
+}
+
+static void pass_run(void)
+{
+    struct pages_pass pass = {0};
+    enum pages_outcome outcome;
+    int64_t took_us = 0;
+    do {
+        int64_t start_us = clock_mono_us();
+        outcome = pages_gather(&pass, SLICE_US);
+        took_us += clock_mono_us() - start_us;
+    } while (outcome == PAGES_MORE && rest());
+    atomic_store(&pages.took_us, took_us);
+    atomic_store(&pages.unable, outcome == PAGES_UNABLE);
+}
+
+static void *large_pages_main(void *unused)
+{
+    UNUSED(unused);
+    pthread_setname_np(pthread_self(), "large-pages");
+    server_os_background();
+    for (;;) {
+        uint32_t order = atomic_load(&pages.order);
+        if (order == ORDER_END) return NULL;
+        if (order == ORDER_NONE) {
+            futex_wait(&pages.order, ORDER_NONE, -1);
+            continue;
+        }
+        pass_run();
+        atomic_compare_exchange_strong(&pages.order, &order, ORDER_NONE);
+    }
+}
+
+static void give_order(uint32_t order)
+{
+    atomic_store(&pages.order, order);
+    futex_wake(&pages.order, 1);
+}
+
+static bool thread_start(void)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    atomic_store(&pages.order, ORDER_NONE);
+    pages.running = pthread_create(&pages.thread, NULL, large_pages_main, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return pages.running;
+}
+
+/* ---- when ---- */
+
+static bool is_due(int64_t now_ms, size_t rss, uint64_t dirty)
+{
+    int64_t since_ms = now_ms - pages.began_ms;
+    if (atomic_load(&pages.unable) && since_ms < UNABLE_REST_MS) return false;
+    if (rss < WORTH_BYTES) return false;
+    if (rss > pages.rss && rss - pages.rss > MAX(GROWN_BYTES, pages.rss / GROWN_SHARE)) return true;
+    int64_t rest_ms = atomic_load(&pages.took_us) / 1000 * REST_TIMES;
+    return dirty != pages.dirty && since_ms > MAX(rest_ms, REST_MS);
+}
+
+void server_large_pages_cron(int64_t now_ms)
+{
+    if (!pages.possible || now_ms - pages.looked_ms < CRON_MS) return;
+    pages.looked_ms = now_ms;
+    if (atomic_load(&pages.order) != ORDER_NONE || pages_held()) return;
+    size_t rss = mem_rss();
+    uint64_t dirty = exec_dirty_total();
+    if (!is_due(now_ms, rss, dirty)) return;
+    if (!pages.running && !thread_start()) return;
+    pages.began_ms = now_ms;
+    pages.rss = rss;
+    pages.dirty = dirty;
+    give_order(ORDER_PASS);
+}
+
+void server_large_pages_setup(bool disable_always)
+{
+    char text[64] = "";
+    int fd = open(CONTROL_FILE, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return; /* a kernel without */
+    ssize_t len = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (len <= 0 || strstr(text, "[never]")) return;
+    pages.possible = true;
+    if (!disable_always || !strstr(text, "[always]")) return;
+    pages.possible = false;
+    if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) < 0)
+        log_warning("Failed to disable transparent huge pages: %s", strerror(errno));
+}
+
+void server_large_pages_teardown(void)
+{
+    pages.possible = false;
+    if (!pages.running) return;
+    give_order(ORDER_END);
+    pthread_join(pages.thread, NULL);
+    pages.running = false;
+}
