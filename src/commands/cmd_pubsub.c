@@ -13,7 +13,7 @@
 
 /* ---- subscribing ---- */
 
-static enum status refuse_clientless(struct exec_ctx *ctx)
+static enum status refuse_waiting(struct exec_ctx *ctx)
 {
     struct buf text = {0};
     for (const char *s = ctx->cmd->fullname; *s; s++) buf_append_char(&text, (char)(*s & ~0x20));
@@ -25,14 +25,14 @@ static enum status refuse_clientless(struct exec_ctx *ctx)
 
 static enum status subscribe(struct exec_ctx *ctx, enum pubsub_kind kind)
 {
-    if (!ctx->client) return refuse_clientless(ctx);
+    if (!ctx->client) return refuse_waiting(ctx);
     for (int i = 1; i < ctx->argc; i++) pubsub_subscribe(ctx->client, kind, &ctx->argv[i]);
     return STATUS_OK;
 }
 
 static enum status unsubscribe(struct exec_ctx *ctx, enum pubsub_kind kind)
 {
-    if (!ctx->client) return refuse_clientless(ctx);
+    if (!ctx->client) return refuse_waiting(ctx);
     if (ctx->argc == 1) pubsub_unsubscribe_all(ctx->client, kind);
     for (int i = 1; i < ctx->argc; i++) pubsub_unsubscribe(ctx->client, kind, &ctx->argv[i]);
     return STATUS_OK;
@@ -48,8 +48,10 @@ enum status cmd_psubscribe(struct exec_ctx *ctx)
     return subscribe(ctx, PUBSUB_PATTERN);
 }
 
+/* In a transaction stock refuses this one, and takes the two others. */
 enum status cmd_ssubscribe(struct exec_ctx *ctx)
 {
+    if (ctx->flags & EXEC_DENY_BLOCKING) return refuse_waiting(ctx);
     return subscribe(ctx, PUBSUB_SHARD);
 }
 

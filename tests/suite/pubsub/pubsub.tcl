@@ -211,4 +211,16 @@ with_server {} {
         }
         expect_error "ERR wrong number of arguments for 'publish' command" {r PUBLISH a}
     }
+
+    test "in a transaction, SSUBSCRIBE alone is refused" -resp {2 3} {
+        set c [client -resp [resp]]
+        foreach cmd {MULTI {SSUBSCRIBE s} {SUBSCRIBE a} {PSUBSCRIBE p*} {SUNSUBSCRIBE s}} {
+            $c {*}$cmd
+        }
+        client::send_raw $c "EXEC\r\nQUIT\r\n"
+        set got [client::read_all $c]
+        expect_match $got "*-ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client\r\n*"
+        expect_match $got "*subscribe\r\n?1\r\na\r\n:1\r\n*psubscribe\r\n?2\r\np\*\r\n:2\r\n*"
+        expect_match $got "*sunsubscribe\r\n?1\r\ns\r\n:0\r\n*"
+    }
 }
