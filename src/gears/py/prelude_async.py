@@ -9,10 +9,16 @@ before each callback and behind each task.
 """
 import asyncio
 import collections as _collections
+import collections.abc as _abc
 import sys as _sys
 from asyncio import CancelledError as _CancelledError
 
 import redisgears as _redisgears
+
+
+class _State:
+    started = False
+    woken = False  # _drain is going to be called
 
 
 class Sealed(type):
@@ -54,6 +60,24 @@ class _Loop(asyncio.SelectorEventLoop, metaclass=Sealed):
     def _add_writer(self, fd, callback, *args):
         return super()._add_writer(fd, _run_as, callback, *args)
 
+    def set_task_factory(self, factory):
+        self._refuse('task factory')
+
+    def set_exception_handler(self, handler):
+        self._refuse('exception handler')
+
+    def set_default_executor(self, executor):
+        self._refuse('executor')
+
+    def set_debug(self, enabled):
+        # asyncio's constructor calls it, too.
+        if _State.started:
+            self._refuse('debug mode')
+        super().set_debug(enabled)
+
+    def _refuse(self, what):
+        raise RuntimeError('the event loop is shared, its %s can not be set' % what)
+
     def close(self):
         # asyncio's own destructor calls it, too: when there's no interpreter left, it may.
         if not _sys.is_finalizing():
@@ -74,18 +98,13 @@ def _make_task(event_loop, coroutine, **kargs):
 
 
 loop = _Loop()
-loop.set_task_factory(_make_task)
+asyncio.SelectorEventLoop.set_task_factory(loop, _make_task)
 
 
 def _serve():
     """What the loop's thread does, over and over: whatever ended the loop, it goes on."""
     asyncio.set_event_loop(loop)
     loop.run_forever()
-
-
-class _State:
-    started = False
-    woken = False  # _drain is going to be called
 
 
 def _need_thread():
@@ -190,7 +209,7 @@ def runCoroutine(cr, f=None, delay=0, s=None):
     cr ended. delay: seconds before it begins. s: the session for which it runs, as
     getGearsSession() gives it; by default the one whose code calls.
     """
-    if not asyncio.iscoroutine(cr):
+    if not isinstance(cr, _abc.Coroutine):  # asyncio takes any generator for one
         raise _redisgears.GearsError('runCoroutine expects a coroutine')
     owner = _redisgears._owner(s)
     _begin(_later(cr, delay) if delay else cr, f, owner)
