@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/ticks.h"
+#include "exec/pause.h"
 #include "exec/reply.h"
 #include "exec/token.h"
 #include "gears/gbacklog.h"
@@ -873,6 +874,13 @@ struct view greg__chain_is_over(const struct greg *g, const struct exec_event *e
     return VIEW_LIT("");
 }
 
+/* While clients' writes are paused, commands that only read go on; but what they set off may write.
+ * So that is left to a worker, which waits where it would. */
+static bool waits_for_pause(const struct exec_event *e)
+{
+    return unlikely(pause_is_on()) && e->class_ == KV_EVENT_KEYMISS;
+}
+
 static void trigger(struct greg *g, const struct exec_event *e)
 {
     greg__triggered(g);
@@ -891,7 +899,7 @@ static void trigger(struct greg *g, const struct exec_event *e)
         greg__note_failure(g, why);
         return;
     }
-    if (g->plan->mode == GMODE_SYNC) trigger_sync(g, e);
+    if (g->plan->mode == GMODE_SYNC && !waits_for_pause(e)) trigger_sync(g, e);
     else trigger_async(g, e);
 }
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "exec/client.h"
+#include "exec/pause.h"
 #include "exec/token.h"
 #include "gears/gstream_impl.h"
 #include "net/loop.h"
@@ -440,9 +441,13 @@ static bool end_slice(struct ending *d)
     struct ender x = {d, &unit};
     int64_t end_us = clock_mono_us() + FIND_US;
     exec_unit_begin(&unit);
-    do {
-        d->cursor = kv_scan(kv_db(0), d->cursor, FIND_ENTRIES, end_here, &x);
-    } while (d->cursor && clock_mono_us() < end_us);
+    if (is_exact(d->prefix)) {
+        end_group(&unit, d->prefix, d->group);
+    } else {
+        do {
+            d->cursor = kv_scan(kv_db(0), d->cursor, FIND_ENTRIES, end_here, &x);
+        } while (d->cursor && clock_mono_us() < end_us);
+    }
     bool done = d->cursor == 0;
     if (done) { /* before subscribers are told, who may look */
         struct ending **at = &streams.endings;
@@ -473,6 +478,8 @@ static bool is_continued(struct view group)
     return false;
 }
 
+/* One stream's group ends at once, unless the data is to stand still: then a worker waits for that
+ * to be over. */
 void gstream_settle(void)
 {
     struct kv_unit unit;
@@ -484,7 +491,7 @@ void gstream_settle(void)
         next = d->next;
         if (is_continued(d->group)) {
             ending_free(d);
-        } else if (is_exact(d->prefix)) {
+        } else if (is_exact(d->prefix) && !pause_is_on()) {
             end_group(&unit, d->prefix, d->group);
             ending_free(d);
         } else {

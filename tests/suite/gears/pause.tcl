@@ -126,6 +126,49 @@ GB('CommandReader').map(lambda r: execute('SET', 'hook', 1)).register(hook='get'
         }
     }
 
+    test "what a read sets off waits, though it is sync" -needs python {
+        r RG.PYEXECUTE {
+def fetch(r):
+    log('at ' + r['key'])
+    execute('SET', r['key'], 'fetched')
+GB().foreach(fetch).register('miss*', mode='sync', eventTypes=['keymiss'], readValue=False)
+        }
+        set n [llength [said]]
+        r GET miss1
+        expect [r GET miss1] fetched
+        r CLIENT PAUSE 100000 WRITE
+        expect [r GET miss2] (nil)
+        wait_for {[llength [said]] == $n + 2}
+        expect [r MGET miss1 k] {fetched (nil)}
+        expect [r EXISTS miss2] 0
+        r CLIENT UNPAUSE
+        wait_for {[r GET miss2] eq "fetched"}
+        r GET miss3
+        expect [r GET miss3] fetched
+        foreach reg [r RG.DUMPREGISTRATIONS] { r RG.UNREGISTER [lindex $reg 1] }
+    }
+
+    test "a stream's group, and its entries, stand still when the registration goes" -needs python {
+        foreach prefix {s s*} {
+            r FLUSHALL
+            r RG.PYEXECUTE "GB('StreamReader').foreach(lambda r: execute('INCR', 'n')).register('$prefix')"
+            r RG.PYEXECUTE "GB('StreamReader').foreach(lambda r: 1 / 0)\
+                .register('$prefix', onFailedPolicy='abort')"
+            r XADD s 1-1 a b
+            r XADD s 2-1 a b
+            wait_for {[r GET n] == 2}
+            wait_for {[string match *ABORTED* [r RG.DUMPREGISTRATIONS]]}
+            # The first one has done both entries, the second needs them.
+            expect [list [r XLEN s] [llength [r XINFO GROUPS s]]] {2 2}
+            r CLIENT PAUSE 100000 WRITE
+            foreach reg [r RG.DUMPREGISTRATIONS] { r RG.UNREGISTER [lindex $reg 1] }
+            expect [r RG.DUMPREGISTRATIONS] {}
+            expect [list [r XLEN s] [llength [r XINFO GROUPS s]]] {2 2}
+            r CLIENT UNPAUSE
+            wait_for {[r XINFO GROUPS s] eq {}}
+        }
+    }
+
     test "what has run out stays while clients are paused, though a program asks" -needs python {
         r DEBUG EFFECTS ON
         r SET k v PX 1
