@@ -28,6 +28,7 @@ struct child {
     int in;          /* its stdin; closed: it ends */
     int out, err;    /* -1: at its end */
     struct buf line_out, line_err;
+    bool fails;      /* it has begun to say why */
     const struct gpip_call *call;
 };
 
@@ -114,11 +115,14 @@ static void protocol_line(struct child *c, struct view line)
                   view_of(line.ptr + rest, line.len - rest));
 }
 
-/* What pip says goes to the log, the reasons of a failure at any level of it. */
-static void log_line(struct view line)
+/* What pip says goes to the log, the reasons of a failure at any level of it: a line that says
+ * "error", and what follows it, such as the output of a package's own programs. */
+static void log_line(struct child *c, struct view line)
 {
-    bool error = line.len >= 5 && memcmp(line.ptr, "ERROR", 5) == 0;
-    enum log_level level = error ? LOG_LEVEL_WARNING : LOG_LEVEL_VERBOSE;
+    struct view text = line;
+    for (; text.len && *text.ptr == ' '; text.len--) text.ptr++;
+    if (text.len >= 5 && view_eq_nocase(view_of(text.ptr, 5), "error")) c->fails = true;
+    enum log_level level = c->fails ? LOG_LEVEL_WARNING : LOG_LEVEL_VERBOSE;
     if (line.len && log_enabled(level))
         log_write(level, "Gears: pip: %.*s", (int)line.len, line.ptr);
 }
@@ -126,7 +130,7 @@ static void log_line(struct view line)
 static void end_line(struct child *c, struct buf *line)
 {
     if (line == &c->line_out) protocol_line(c, buf_view(line));
-    else log_line(buf_view(line));
+    else log_line(c, buf_view(line));
     buf_clear(line);
 }
 
