@@ -108,6 +108,11 @@ int64_t gconf_sync_time_us(void)
     return current().sync_time_ms * 1000;
 }
 
+int64_t gconf_max_program_threads(void)
+{
+    return current().max_program_threads;
+}
+
 int64_t gconf_max_failures(void)
 {
     return current().max_failures;
@@ -206,6 +211,11 @@ static const struct opt_row rows[] = {
      .dflt = "5000", .min = 1, .max = 3600000, .apply = apply, .section = OPT_SECTION_GEARS,
      .doc = "Milliseconds that a sync registration's callback may run; then it is stopped. Clients "
             "wait that long."},
+    {.name = "gears-max-program-threads", .kind = OPT_I64,
+     .var.i64 = &gconf.max_program_threads, .dflt = "256", .max = 1000000, .apply = apply,
+     .section = OPT_SECTION_GEARS,
+     .doc = "How many threads of their own all programs together may have at a time; beyond it, "
+            "starting one raises RuntimeError. No other limit concerns what they do. 0: no limit."},
     {.name = "gears-max-failures", .kind = OPT_I64, .var.i64 = &gconf.max_failures, .dflt = "0",
      .max = INT64_MAX, .apply = apply, .section = OPT_SECTION_GEARS,
      .doc = "After so many failed executions in a row a registration is paused, until "
@@ -244,6 +254,11 @@ static int64_t metric_time_events(void)
 static int64_t metric_wedged(void)
 {
     return (int64_t)gpool_wedged_count();
+}
+
+static int64_t metric_program_threads(void)
+{
+    return (int64_t)gpy_program_threads();
 }
 
 static int64_t metric_memory(void)
@@ -313,6 +328,7 @@ static const struct metric_row metrics[] = {
     {METRIC_GEARS, "gears_scripts", METRIC_INT_FN, .int_fn = metric_scripts},
     {METRIC_GEARS, "gears_queued", METRIC_INT_FN, .int_fn = metric_queued},
     {METRIC_GEARS, "gears_threads_wedged", METRIC_INT_FN, .int_fn = metric_wedged},
+    {METRIC_GEARS, "gears_program_threads", METRIC_INT_FN, .int_fn = metric_program_threads},
     {METRIC_GEARS, "gears_events", METRIC_LINES_FN, .text_fn = metric_events},
     {METRIC_GEARS, "gears_counters", METRIC_LINES_FN, .text_fn = metric_counters},
 };

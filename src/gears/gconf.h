@@ -36,6 +36,7 @@ struct gconf {
     size_t max_result_bytes;
     int64_t sync_wait_ms;             /* how long a command waits for its callback to begin */
     int64_t sync_time_ms;             /* how long such a callback may run */
+    int64_t max_program_threads;      /* that programs may have alive; 0: any */
     int64_t max_failures;             /* in a row, before a registration is paused; 0: any */
     bool profile;
     bool traceback;
@@ -65,6 +66,7 @@ size_t gconf_max_executions(void);
 size_t gconf_max_per_registration(void);
 int64_t gconf_sync_time_us(void);
 int64_t gconf_max_failures(void);
+int64_t gconf_max_program_threads(void);
 size_t gconf_threads(void);
 
 /* Sets a name of RG.CONFIGGET, case apart, or one that only scripts know, as the configuration is

@@ -154,6 +154,9 @@ bool gpy_has_gil(void);
 /* Whether the calling thread is one that may run Python, and so not main. */
 bool gpy_thread_is_attached(void);
 
+/* Threads that programs have started, and that haven't ended. */
+size_t gpy_program_threads(void);
+
 /* Bytes that Python holds, the most that it held, and all that it ever asked for. */
 size_t gpy_memory_used(void);
 size_t gpy_memory_total(void);

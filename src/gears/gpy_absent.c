@@ -141,6 +141,11 @@ bool gpy_thread_is_attached(void)
     return false;
 }
 
+size_t gpy_program_threads(void)
+{
+    return 0;
+}
+
 size_t gpy_memory_used(void)
 {
     return 0;

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/futex.h"
+#include "gears/gconf.h"
 #include "gears/py/gpy_core.h"
 
 /* Frames of C that fit the stacks of our threads with room to spare. */
@@ -254,7 +255,30 @@ static PyObject *duplicate_descriptor(PyObject *self, PyObject *args, PyObject *
     return refuse_ours(onto) ? NULL : PyObject_CallFunction(old_dup2, "iii", fd, onto, inheritable);
 }
 
-/* ---- threads act for the user whose script began them ---- */
+/* ---- threads of scripts: they act for the user whose script began them, and are counted ---- */
+
+/* From before the start of one to the end of its function; written with the GIL. */
+static atomic_size_t program_threads;
+
+size_t gpy_program_threads(void)
+{
+    return atomic_load(&program_threads);
+}
+
+/* False with an exception, as for a thread that the system doesn't give. */
+static bool count_thread(void)
+{
+    int64_t most = gconf_max_program_threads();
+    if (most && (int64_t)atomic_load(&program_threads) >= most) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "can't start new thread: programs have as many as gears-max-program-threads "
+                     "allows (%lld)",
+                     (long long)most);
+        return false;
+    }
+    atomic_fetch_add(&program_threads, 1);
+    return true;
+}
 
 static const char user_capsule[] = "redisgears.user";
 
@@ -272,6 +296,7 @@ static PyObject *thread_body(PyObject *self, PyObject *args, PyObject *kwargs)
     PyObject *result = PyObject_Call(PyTuple_GET_ITEM(self, 1), args, kwargs);
     me->user = NULL; /* the tuple has the reference, and may go with this call */
     me->now.session = NULL;
+    atomic_fetch_sub(&program_threads, 1);
     return result;
 }
 
@@ -292,7 +317,7 @@ static PyObject *start_thread(PyObject *self, PyObject *args)
     UNUSED(self);
     PyObject *fn = PyTuple_GET_SIZE(args) ? PyTuple_GET_ITEM(args, 0) : NULL;
     if (!fn || !PyCallable_Check(fn)) return PyObject_Call(old_start, args, NULL); /* it refuses */
-    if (gpy__refuse_explained("a thread")) return NULL;
+    if (gpy__refuse_explained("a thread") || !count_thread()) return NULL;
     PyObject *user = user_object(gpy__here()), *result = NULL;
     PyObject *pair = user ? PyTuple_Pack(2, user, fn) : NULL;
     PyObject *body = pair ? PyCFunction_New(&thread_body_def, pair) : NULL;
@@ -306,6 +331,7 @@ static PyObject *start_thread(PyObject *self, PyObject *args)
     Py_XDECREF(body);
     Py_XDECREF(pair);
     Py_XDECREF(user);
+    if (!result) atomic_fetch_sub(&program_threads, 1);
     return result;
 }
 

@@ -110,3 +110,62 @@ for i in range(3): threading.Thread(target=spin).start()
         wait_for {![server::process_runs [srv_id]]} -within 5000
     }
 }
+
+with_server {gears-max-program-threads 8} {
+    test "no more threads than gears-max-program-threads" -needs python {
+        set script {
+import threading, time
+def wait():
+    while not execute('get', 'go'): time.sleep(0.002)
+begun = 0
+try:
+    for i in range(20):
+        threading.Thread(target=wait).start()
+        begun += 1
+except RuntimeError as e:
+    execute('set', 'said', str(e))
+execute('set', 'begun', begun)
+        }
+        expect_harmless OK $script
+        expect [r GET begun] 8
+        expect [r GET said] "can't start new thread: programs have as many as\
+            gears-max-program-threads allows (8)"
+        expect [info_field gears_program_threads gears] 8
+        # Those of all programs together; the engine's own don't count.
+        expect_refused "*RuntimeError: can't start new thread*" {
+import _thread
+_thread.start_new_thread(print, ())
+        }
+        expect_refused "*RuntimeError: can't start new thread*" {
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(2) as pool: pool.submit(print).result()
+        }
+        expect [r RG.PYEXECUTE {
+import asyncio
+async def f(r):
+    await asyncio.sleep(0)
+    return r
+GB('ShardsIDReader').map(f).run()
+        }] {1 {}}
+        r SET go 1
+        wait_for {[info_field gears_program_threads gears] == 0}
+        # Nobody who was refused counts, nor what can't be started.
+        expect_refused "*TypeError*" "import _thread\n_thread.start_new_thread(5, ())"
+        expect_refused "*TypeError*" "import _thread\n_thread.start_new_thread(print, 5)"
+        expect_harmless OK {
+import threading
+def fail(): raise Exception('in a thread')
+threads = [threading.Thread(target=fail) for i in range(8)]
+for t in threads: t.start()
+for t in threads: t.join()
+        }
+        wait_for {[info_field gears_program_threads gears] == 0}
+        with_config {gears-max-program-threads 0} {
+            r DEL go
+            expect_harmless OK $script
+            expect [r GET begun] 20
+            r SET go 1
+        }
+        wait_for {[info_field gears_program_threads gears] == 0}
+    }
+}
