@@ -137,11 +137,7 @@ enum status cmd_rg_abortexecution(struct exec_ctx *ctx)
         uint64_t id = client_id(ctx->client);
         client_block(ctx, NULL, NULL);
         st = STATUS_BLOCKED;
-        if (!grun_wait_abort(e, id)) {
-            struct tape reply = {0};
-            tape_bytes(&reply, TAPE_STATUS, "OK", 2);
-            client_unblock_post(id, &reply);
-        }
+        grun_wait_abort(e, id);
     }
     grun_exec_unref(e);
     return st;

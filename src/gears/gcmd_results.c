@@ -40,12 +40,7 @@ enum status cmd_rg_getresultsblocking(struct exec_ctx *ctx)
         w->what = GWAIT_RESULTS;
         client_block(ctx, NULL, NULL);
         st = STATUS_BLOCKED;
-        if (!grun_wait(e, w)) { /* it has ended in between */
-            struct tape reply = {0};
-            grun_results(e, &reply);
-            client_unblock_post(w->client_id, &reply);
-            mem_free(w);
-        }
+        if (!grun_wait(e, w)) grun_answer(e, w); /* it has ended in between, or never will */
     }
     grun_exec_unref(e);
     return st;

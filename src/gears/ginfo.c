@@ -183,7 +183,8 @@ static void put_running(void *ctx, const struct gexec *e)
     struct gmeter *m = (struct gmeter *)(uintptr_t)&e->meter;
     const struct gplan *plan = e->plan;
     char id[GEARS_ID_SIZE];
-    if (e->status != GEXEC_RUNNING || ++r->count > RUNNING_MAX) return;
+    bool stuck = e->status == GEXEC_PENDING_TERMINATION;
+    if ((e->status != GEXEC_RUNNING && !stuck) || ++r->count > RUNNING_MAX) return;
     grun_format_id(id, e->number);
     buf_printf(r->out,
                "gears_running_%s:session=%s,reader=%s,registered=%d,elapsed_ms=%lld,python_ms=%lld,"
@@ -193,6 +194,7 @@ static void put_running(void *ctx, const struct gexec *e)
                (long long)gmeter_python_ns(m) / 1000000,
                (unsigned long long)ticks_to_ns(atomic_load(&m->token_ticks)) / 1000000,
                (long long)atomic_load(&m->read_us) / 1000);
+    if (stuck) buf_append_cstr(r->out, ",stuck=1");
     for (size_t i = 0; e->step_records && i <= plan->step_count; i++) {
         size_t step = i ? i - 1 : plan->step_count; /* what was read comes first */
         if (i && (gplan_left_out(plan, step) || plan->steps[step].op == GOP_REDUCE)) continue;

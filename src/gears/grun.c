@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "exec/client.h"
 #include "gears/gconf.h"
+#include "gears/gstuck.h"
 
 #define WORKERS_MAX 64
 /* Executions that one insertion looks at in search of some to drop. */
@@ -318,6 +319,24 @@ void grun_outcome(const struct gexec *e, enum gwait what, struct tape *out)
     buf_append(&out->bytes, e->results.tape.bytes.ptr, e->results.tape.bytes.len);
 }
 
+#define STUCK_TEXT                                                                                 \
+    "the execution is in a call that can not be interrupted; it ends when that returns"
+
+/* What the one who waited is told of an execution that doesn't end. */
+static void stuck_outcome(const struct gexec *e, enum gwait what, struct tape *out)
+{
+    struct buf text = {0};
+    if (what == GWAIT_ABORT) buf_append_cstr(&text, STUCK_TEXT);
+    else gstuck_text(&e->stop, &e->limits.own, &text);
+    if (what == GWAIT_RESULTS) {
+        tape_aggregate(out, TAPE_ARRAY, 2);
+        tape_aggregate(out, TAPE_ARRAY, 0);
+        tape_aggregate(out, TAPE_ARRAY, 1);
+    }
+    tape_bytes(out, what == GWAIT_RESULTS ? TAPE_BULK : TAPE_ERROR, text.ptr, text.len);
+    buf_release(&text);
+}
+
 void grun_answer(const struct gexec *e, struct gwaiter *w)
 {
     struct tape reply = {0};
@@ -326,7 +345,9 @@ void grun_answer(const struct gexec *e, struct gwaiter *w)
         mem_free(w);
         return;
     }
-    if (w->what == GWAIT_RESULTS)
+    if (w->stuck)
+        stuck_outcome(e, w->what, &reply);
+    else if (w->what == GWAIT_RESULTS)
         grun_results(e, &reply);
     else if (w->what == GWAIT_ABORT)
         tape_bytes(&reply, TAPE_STATUS, "OK", 2);
@@ -431,7 +452,8 @@ bool grun_unpark(struct gexec *e)
 bool grun_wait(struct gexec *e, struct gwaiter *waiter)
 {
     pthread_mutex_lock(&run.mutex);
-    bool waits = !ended(e);
+    waiter->stuck = e->status == GEXEC_PENDING_TERMINATION && waiter->what != GWAIT_JOB;
+    bool waits = !ended(e) && !waiter->stuck;
     if (waits) {
         waiter->next = e->waiters;
         e->waiters = waiter;
@@ -480,25 +502,58 @@ void grun_expire_waits(void)
         if (e->waiters) take_late(e, now_us, &late);
     pthread_mutex_unlock(&run.mutex);
     for (struct gwaiter *w = late, *next; w; w = next) {
-        static const char text[] = "the execution is in a call that can not be interrupted; it "
-                                   "ends when that returns";
         struct tape reply = {0};
         next = w->next;
-        tape_bytes(&reply, TAPE_ERROR, text, sizeof(text) - 1);
+        tape_bytes(&reply, TAPE_ERROR, STUCK_TEXT, sizeof(STUCK_TEXT) - 1);
         client_unblock_post(w->client_id, &reply);
         mem_free(w);
     }
 }
 
-bool grun_wait_abort(struct gexec *e, uint64_t client_id)
+/* Takes the waiters that are clients. Under the mutex. */
+static struct gwaiter *take_clients(struct gexec *e)
+{
+    struct gwaiter *taken = NULL;
+    for (struct gwaiter **at = &e->waiters; *at;) {
+        struct gwaiter *w = *at;
+        if (w->what == GWAIT_JOB) {
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        w->next = taken;
+        w->stuck = true;
+        taken = w;
+    }
+    return taken;
+}
+
+bool grun_give_up(struct gexec *e)
+{
+    pthread_mutex_lock(&run.mutex);
+    bool running = e->status == GEXEC_RUNNING;
+    struct gwaiter *list = running ? take_clients(e) : NULL;
+    struct ghold *hold = running ? e->hold : NULL;
+    if (running) {
+        e->status = GEXEC_PENDING_TERMINATION;
+        e->hold = NULL;
+    }
+    pthread_mutex_unlock(&run.mutex);
+    ghold_leave(hold);
+    for (struct gwaiter *w = list, *next; w; w = next) {
+        next = w->next;
+        grun_answer(e, w);
+    }
+    return running;
+}
+
+void grun_wait_abort(struct gexec *e, uint64_t client_id)
 {
     struct gwaiter *w = mem_zalloc(sizeof(*w));
     w->client_id = client_id;
     w->what = GWAIT_ABORT;
     w->deadline_us = clock_mono_us() + ABORT_WAIT_US;
-    if (grun_wait(e, w)) return true;
-    mem_free(w);
-    return false;
+    if (!grun_wait(e, w)) grun_answer(e, w);
 }
 
 struct grun_stats grun_stats(void)

@@ -7,6 +7,8 @@
  *      +---- grun_abort ------------+--> (stopped: DONE with the stop as its error)
  *      +--> ABORTED (never began, or was paused)
  *
+ * One that was stopped and doesn't end is PENDING_TERMINATION until it does, see gstuck.h.
+ *
  * An execution whose records wait for something (a coroutine, a future of a script's) is *paused*:
  * it is RUNNING to those who ask, and no worker has it. What it waits for, or an abort, makes it a
  * job for the pool again: `park` says who does that, once.
@@ -85,6 +87,7 @@ struct gwaiter {
     enum gwait what;
     int64_t deadline_us; /* of GWAIT_ABORT */
     struct gjob *job;    /* of GWAIT_JOB: nobody is answered, it is submitted instead */
+    bool stuck;          /* what it waited for doesn't end: it is told so */
 };
 
 enum gexec_park {
@@ -200,7 +203,7 @@ bool grun_execute(struct gexec *e, const struct gpy_input *input, struct kv_unit
 /* Has a worker go on with a paused execution; false if it isn't paused. Any thread. */
 bool grun_unpark(struct gexec *e);
 
-/* Answers one who waited for the end of e, which has ended. */
+/* Answers one who waited for the end of e, which has ended, or for whom grun_wait said no. */
 void grun_answer(const struct gexec *e, struct gwaiter *take_waiter);
 
 /* Has a worker execute it. Takes the caller's reference. */
@@ -209,12 +212,16 @@ void grun_start(struct gexec *take_e);
 /* Its status, read under the mutex. */
 enum gexec_status grun_status(struct gexec *e);
 
-/* Has the client told when e ends. False if it has ended already. */
+/* Has the client told when e ends. False if it has ended already, or never will: then grun_answer
+ * tells. */
 bool grun_wait(struct gexec *e, struct gwaiter *waiter);
 
-/* Has the client told +OK when e ends, or an error when that takes too long. False if it has
- * ended already. */
-bool grun_wait_abort(struct gexec *e, uint64_t client_id);
+/* Has the client, which is blocked, told +OK when e ends, or an error when that takes too long. */
+void grun_wait_abort(struct gexec *e, uint64_t client_id);
+
+/* It was stopped, and doesn't end: who waits for it is told, and whoever waits later. Jobs go on
+ * waiting. False: it isn't running. With the GIL, while it is on a thread. */
+bool grun_give_up(struct gexec *e);
 
 /* Answers the clients whose wait for an abort took too long; some times a second. */
 void grun_expire_waits(void);

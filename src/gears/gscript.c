@@ -14,6 +14,7 @@
 #include "exec/token.h"
 #include "gears/gconf.h"
 #include "gears/gexplain.h"
+#include "gears/gstuck.h"
 
 static struct {
     pthread_mutex_t mutex;
@@ -105,11 +106,48 @@ static void free_script(struct gscript *s)
 /* The script's end: who sees the answer finds nothing of it, but for what it left behind. */
 static void answer(struct gscript *take_s, struct tape *take_reply)
 {
+    unlink_script(take_s); /* from here on nobody else answers */
     uint64_t client_id = take_s->client_id;
-    unlink_script(take_s);
     if (take_s->began_us) note_slow(take_s);
     free_script(take_s);
-    client_unblock_post(client_id, take_reply);
+    if (client_id) client_unblock_post(client_id, take_reply);
+    else tape_release(take_reply);
+}
+
+/* The client it had, which is no longer its. */
+static uint64_t take_client(struct gscript *s)
+{
+    pthread_mutex_lock(&scripts.mutex);
+    uint64_t client_id = s->client_id;
+    s->client_id = 0;
+    pthread_mutex_unlock(&scripts.mutex);
+    return client_id;
+}
+
+void gscript_give_up(struct gscript *s)
+{
+    uint64_t client_id = take_client(s);
+    struct buf text = {0};
+    struct tape reply = {0};
+    if (!client_id) return;
+    gstuck_text(&s->stop, &s->limits, &text);
+    tape_bytes(&reply, TAPE_ERROR, text.ptr, text.len);
+    buf_release(&text);
+    client_unblock_post(client_id, &reply);
+}
+
+void gscript_give_up_exec(const struct gexec *e)
+{
+    pthread_mutex_lock(&scripts.mutex);
+    struct gscript *s = scripts.list;
+    while (s && s->exec_running != e) s = s->next;
+    struct gwaiter *w = s && s->client_id ? mem_zalloc(sizeof(*w)) : NULL;
+    if (w) {
+        *w = (struct gwaiter){.client_id = s->client_id, .what = GWAIT_RESULTS, .stuck = true};
+        s->client_id = 0;
+    }
+    pthread_mutex_unlock(&scripts.mutex);
+    if (w) grun_answer(e, w);
 }
 
 static void answer_bytes(struct gscript *take_s, enum tape_type type, struct view bytes)

@@ -22,7 +22,7 @@ enum gscript_outcome { GSCRIPT_OK, GSCRIPT_FAILED };
 struct gscript {
     struct gjob job;
     struct gscript *prev, *next; /* running scripts; guard: gscript's mutex */
-    uint64_t client_id;
+    uint64_t client_id; /* 0: it has been answered; guard: gscript's mutex */
     char *code;
     size_t code_len;
     const struct gears_language *language; /* of an extension; NULL: Python */
@@ -68,6 +68,11 @@ void gscript_start(uint64_t client_id, const struct gscript_options *options);
 
 /* The client of a script has gone: stops it if gears-cancel-on-disconnect says so. */
 void gscript_gone(void *ctx, uint64_t client_id);
+
+/* The body of a script, or the execution that its client waits for, was stopped and doesn't end:
+ * the client is told (gstuck.h). With the GIL, while it is on a thread. */
+void gscript_give_up(struct gscript *s);
+void gscript_give_up_exec(const struct gexec *e);
 
 /* Scripts whose bodies run or wait. */
 size_t gscript_count(void);

@@ -34,6 +34,7 @@ struct gpy_thread {
     /* Guard: the GIL. */
     bool traced; /* the trace function that raises is set */
     bool wedged; /* told to the pool: nothing stops it */
+    unsigned stop_looks; /* how often the stop was raised since the thread works on this */
 
     /* This thread's alone. */
     struct exec_user *user; /* for whom a thread of a script's own acts; borrowed */

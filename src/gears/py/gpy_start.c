@@ -14,7 +14,7 @@
  * Code that catches everything survives that, so after a tenth of a second a trace function is
  * set in its thread that raises at every line and call. Both are taken back before the thread
  * goes on with other work. What sits in one C call for long can't be stopped at all; after a second
- * the pool is told that this worker can't be counted on, and makes another.
+ * the pool is told that this worker can't be counted on, and makes another; and so is who waits.
  *
  * Discarded references are dropped by a thread of their own, the reaper: the interpreter's thread
  * runs nothing of a script, so that it can always stop what does.
@@ -30,6 +30,7 @@
 #include "base/log.h"
 #include "base/mpsc.h"
 #include "gears/greq.h"
+#include "gears/gstuck.h"
 #include "gears/gsync.h"
 #include "gears/py/gpy_owner.h"
 #include "gears_prelude.h"
@@ -39,7 +40,9 @@
 #define STOP_AGAIN_NS 1000000
 #define STOP_TRACE_US 100000
 #define WATCH_NS 50000000
+/* Time alone doesn't count: it may be another's long call that keeps the GIL from both of us. */
 #define STOP_WEDGED_US 1000000
+#define STOP_WEDGED_LOOKS 200
 /* How long the end of a discarded object may take. */
 #define REAP_US 1000000
 
@@ -365,6 +368,7 @@ void gpy__stop_resume(struct gpy_thread *me, struct gstop *outer, int64_t since_
     me->now.stop = outer;
     me->now.stop_since_us = since_us;
     me->traced = false;
+    me->stop_looks = 0;
     if (!outer || !atomic_load(&outer->wanted)) return;
     atomic_fetch_add(&stops_wanted, 1);
     serve_wake();
@@ -428,6 +432,16 @@ void gpy_stop_for(struct gstop *stop, enum glimit limit)
     gpy_stop(stop);
 }
 
+/* Nothing stops it. What a callback on the event loop worked for isn't the loop's to end. */
+static void give_up(struct gpy_thread *t)
+{
+    t->wedged = true;
+    gpool_wedged(1);
+    if (t->now.script) gstuck_script(t->now.script);
+    else if (!t->on_loop && t->now.exec && t->now.stop == &t->now.exec->stop)
+        gstuck_exec(t->now.exec);
+}
+
 /* Raises where it is wanted; true if there is such a thread, which will be looked at again. */
 static bool stop_threads(int64_t now_us)
 {
@@ -441,9 +455,10 @@ static bool stop_threads(int64_t now_us)
             PyErr_Clear();
         }
         PyThreadState_SetAsyncExc(t->ident, gpy__names.force_stopped);
-        if (t->wedged || now_us - t->now.stop_since_us < STOP_WEDGED_US) continue;
-        t->wedged = true;
-        gpool_wedged(1);
+        t->stop_looks++;
+        if (!t->wedged && t->stop_looks >= STOP_WEDGED_LOOKS &&
+            now_us - t->now.stop_since_us >= STOP_WEDGED_US)
+            give_up(t);
     }
     return again;
 }

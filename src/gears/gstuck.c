@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * See gstuck.h.
+ */
+#include "gears/gstuck.h"
+
+#include "exec/client.h"
+#include "gears/gpause.h"
+
+void gstuck_text(const struct gstop *stop, const struct glimits *limits, struct buf *out)
+{
+    int met = atomic_load(&stop->met);
+    if (met) {
+        buf_append_cstr(out, "Limit met: ");
+        glimit_text((enum glimit)(met - 1), limits->v[met - 1], out);
+    } else {
+        buf_append_cstr(out, "the execution was aborted");
+    }
+    buf_append_cstr(out, ": it is in a call that can not be interrupted, and ends when that "
+                         "returns");
+}
+
+/* Main, under the token. The registration may be gone. */
+static void pause_registration(void *ctx)
+{
+    struct gexec *e = ctx;
+    struct greg *g = greg__first();
+    while (g && g->plan != e->plan) g = g->next;
+    bool in_turn = g && (g->plan->reader == GREADER_KEYS || g->request->in_order);
+    if (in_turn && g->plan->mode != GMODE_SYNC) gpause__begin_stuck(g, e);
+    grun_exec_unref(e);
+}
+
+void gstuck_exec(struct gexec *e)
+{
+    if (!grun_give_up(e)) return;
+    gscript_give_up_exec(e);
+    if (e->registered) exec_post(pause_registration, grun_exec_ref(e));
+}
+
+void gstuck_script(struct gscript *s)
+{
+    gscript_give_up(s);
+}

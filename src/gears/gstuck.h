@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Code that was stopped and can't be: it is in a call of a C library that doesn't return (a lock
+ * that nobody gives, a socket that says nothing). Its thread is lost until that call returns, if it
+ * ever does; the pool has another in its place (gpool_wedged). Here is what becomes of those who
+ * wait for it: they are answered, with the limit that was met, or that it was aborted.
+ *
+ *   RUNNING --stopped, and a second later still there--> PENDING_TERMINATION --the call returns-->
+ *   DONE
+ *
+ * What has been told isn't told again when it ends after all. If it was an event's, the events
+ * behind it would wait for it, and clients in the end for those: so its registration is paused
+ * (gpause.h).
+ *
+ * Only code that gave up the GIL gets here: what keeps it holds up all of Python.
+ */
+#ifndef GEARS_GSTUCK_H
+#define GEARS_GSTUCK_H
+
+#include "gears/grun.h"
+#include "gears/gscript.h"
+
+/* Answers who waits for an execution, or for a script whose body doesn't end. The interpreter's
+ * thread, with the GIL, so that it doesn't end meanwhile. */
+void gstuck_exec(struct gexec *e);
+void gstuck_script(struct gscript *s);
+
+/* Appends what they are told. Any thread. */
+void gstuck_text(const struct gstop *stop, const struct glimits *limits, struct buf *out);
+
+#endif
