@@ -584,13 +584,24 @@ struct unblock {
     struct tape reply;
 };
 
-void client_unblock_now(uint64_t client_id, const struct tape *reply)
+void client_unblock_with(uint64_t client_id, void (*reply)(struct exec_ctx *ctx, void *what),
+                         void *what)
 {
     struct client *c = client__by_id(client_id);
     if (!c || !(c->flags & CLIENT_BLOCKED) || c->held) return;
     struct exec_ctx reply_ctx = {.client = c, .db = c->db, .sink = &c->sink};
-    tape_reply(reply, &reply_ctx);
+    reply(&reply_ctx, what);
     client__unblock(c);
+}
+
+static void reply_tape(struct exec_ctx *ctx, void *tape)
+{
+    tape_reply(tape, ctx);
+}
+
+void client_unblock_now(uint64_t client_id, const struct tape *reply)
+{
+    client_unblock_with(client_id, reply_tape, (void *)(uintptr_t)reply);
 }
 
 static void unblock_run(void *ctx)

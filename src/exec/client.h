@@ -42,6 +42,9 @@ void client_unblock_post(uint64_t client_id, struct tape *take_reply);
 
 /* As that, at once: main, under the token, between commands. */
 void client_unblock_now(uint64_t client_id, const struct tape *reply);
+/* The same with what `reply` replies; it isn't called if nobody waits any more. */
+void client_unblock_with(uint64_t client_id, void (*reply)(struct exec_ctx *ctx, void *what),
+                         void *what);
 
 /* The next request of this turn is for the same command, and another client's. Main. */
 bool client_wave_repeats(const struct exec_ctx *ctx);
@@ -59,6 +62,15 @@ bool exec_is_main(void);
 
 /* Runs fn(ctx) on main, under the token, soon. Any thread. */
 void exec_post(void (*fn)(void *ctx), void *ctx);
+
+/* As exec_post, but a main that sleeps isn't woken: who posts sees to it that exec_wake follows.
+ * So many posts cost one wake. Any thread. */
+void exec_post_quietly(void (*fn)(void *ctx), void *ctx);
+void exec_wake(void);
+
+/* So many posts more (or, having come, less) are expected from threads that are at work on them:
+ * main stays awake for them for a moment, if they use to come that soon. Main. */
+void exec_expect_posts(int change);
 
 /*
  * Waves in other hands. A service whose part in a command is done by a thread of its own, for which

@@ -15,6 +15,7 @@
  * Main only. Reading, writing and the poll happen without the token.
  */
 #include <errno.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -37,6 +38,7 @@
 #define BUSY_POLL_MS      5
 #define CLOCK_STALE_NS    1e6
 #define CARRY_LEAST       2 /* commands: fewer aren't worth the way */
+#define EXPECT_NS         100000 /* how long main stays awake for a post */
 
 /* Of what main has read. */
 static struct wave wave;
@@ -63,6 +65,12 @@ static struct {
     uint64_t clock_stale_ticks; /* … and after how long it is read anew between two of them */
     struct kv_unit unit;
     struct mpsc posts;
+    struct {
+        size_t count;     /* posts that others have promised for soon */
+        bool fresh;       /* since the last look one was promised, or came */
+        bool on;          /* they come soon enough for main to stay awake */
+        int64_t since_ns; /* of the last look that found something fresh */
+    } expected;
     bool busy; /* main waits for the token: clients are answered from the parser alone */
 } driver;
 
@@ -97,22 +105,59 @@ bool exec_is_busy(void)
 
 void exec_post(void (*fn)(void *ctx), void *ctx)
 {
+    exec_post_quietly(fn, ctx);
+    if (!lend_main_waits()) loop_wake(); /* main itself looks before it sleeps */
+}
+
+void exec_post_quietly(void (*fn)(void *ctx), void *ctx)
+{
     struct post *p = mem_alloc(sizeof(*p));
     p->fn = fn;
     p->ctx = ctx;
-    /* Main looks before it sleeps. */
-    if (mpsc_push(&driver.posts, &p->node) && !lend_main_waits()) loop_wake();
+    mpsc_push(&driver.posts, &p->node);
+}
+
+void exec_wake(void)
+{
+    loop_wake();
 }
 
 static void posts_run(void)
 {
-    struct mpsc_node *n = mpsc_is_empty(&driver.posts) ? NULL : mpsc_take_all(&driver.posts);
+    if (mpsc_is_empty(&driver.posts)) return;
+    struct mpsc_node *n = mpsc_take_all(&driver.posts);
     while (n) {
         struct post *p = CONTAINER_OF(n, struct post, node);
         n = n->next;
         p->fn(p->ctx);
         mem_free(p);
     }
+}
+
+/* ---- posts that are expected ---- */
+
+void exec_expect_posts(int change)
+{
+    driver.expected.count = (size_t)((ptrdiff_t)driver.expected.count + change);
+    if (change < 0 && !driver.expected.on)
+        driver.expected.on = clock_mono_ns() - driver.expected.since_ns < EXPECT_NS;
+    driver.expected.fresh = true;
+}
+
+/* Whether main, with nothing to do, stays awake for posts that are to come. To sleep and to be
+ * woken would take it longer than another thread takes for something small. It gives way meanwhile:
+ * that thread, or a client, may be waiting for this very processor. Once one came too late, none is
+ * waited for until one has come in time. */
+static bool stays_for_posts(void)
+{
+    if (likely(!driver.expected.count)) return false;
+    int64_t now_ns = clock_mono_ns();
+    if (driver.expected.fresh) driver.expected.since_ns = now_ns;
+    driver.expected.fresh = false;
+    if (!driver.expected.on) return false;
+    driver.expected.on = now_ns - driver.expected.since_ns < EXPECT_NS;
+    if (driver.expected.on) sched_yield();
+    return driver.expected.on;
 }
 
 /* ---- connections ---- */
@@ -832,7 +877,7 @@ static void before_sleep(void)
     if (unlikely(io_is_on)) io_flush();
     if (list_is_linked(&client__set.ready) || list_is_linked(&client__set.closing) ||
         list_is_linked(&client__set.reread) || !mpsc_is_empty(&driver.posts) ||
-        (unlikely(io_is_on) && !io_may_sleep()))
+        (unlikely(io_is_on) && !io_may_sleep()) || stays_for_posts())
         loop_dont_sleep();
 }
 

@@ -8,36 +8,70 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "gears/gconf.h"
 #include "gears/grun.h"
 
 /* Workers that are made in place of others that don't come back. */
 #define WEDGED_MAX 64
+/* How long a worker without a job stays awake. */
+#define LINGER_NS 100000
 
 static struct {
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t work;
     struct gjob *first, *last;
-    size_t queued;
+    _Atomic size_t queued; /* read without it, too */
+    bool lingers; /* a worker without a job is awake */
+    bool soon;    /* the last job that was waited for came within LINGER_NS */
+    int64_t idle_since_ns; /* when a worker found no job */
     bool threads_made;
     size_t workers, wedged;
     int state; /* 0 not started, 1 runs, -1 failed */
     char failure[512];
 } pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
 
+/* Awake, without the mutex, until there is a job, or for a moment; it gives way meanwhile. */
+static void linger(int64_t since_ns)
+{
+    while (!atomic_load_explicit(&pool.queued, memory_order_relaxed) &&
+           clock_mono_ns() - since_ns < LINGER_NS)
+        sched_yield();
+}
+
+/* Under the mutex. To put a worker to sleep and wake it takes longer than many a job. So, where the
+ * last job came soon after there had been none, the last one who has nothing to do waits for the
+ * next one awake. */
+static void wait_for_job(void)
+{
+    int64_t since_ns = clock_mono_ns();
+    pool.idle_since_ns = since_ns;
+    if (pool.soon && !pool.lingers) {
+        pool.lingers = true;
+        pthread_mutex_unlock(&pool.mutex);
+        linger(since_ns);
+        pthread_mutex_lock(&pool.mutex);
+        pool.lingers = false;
+    }
+    while (!pool.first) pthread_cond_wait(&pool.work, &pool.mutex);
+    pool.soon = clock_mono_ns() - pool.idle_since_ns < LINGER_NS;
+}
+
 /* Waits for a job. */
 static struct gjob *take_job(void)
 {
     pthread_mutex_lock(&pool.mutex);
-    while (!pool.first) pthread_cond_wait(&pool.work, &pool.mutex);
+    if (!pool.first) wait_for_job();
     struct gjob *job = pool.first;
     pool.first = job->next;
     if (!pool.first) pool.last = NULL;
-    pool.queued--;
+    atomic_fetch_sub_explicit(&pool.queued, 1, memory_order_relaxed);
     pthread_mutex_unlock(&pool.mutex);
     return job;
 }
@@ -159,8 +193,9 @@ void grun_submit(struct gjob *job)
         else
             pool.first = job;
         pool.last = job;
-        pool.queued++;
-        pthread_cond_signal(&pool.work);
+        size_t before = atomic_fetch_add_explicit(&pool.queued, 1, memory_order_relaxed);
+        /* Who lingers comes for one of them. */
+        if (before || !pool.lingers) pthread_cond_signal(&pool.work);
     }
     pthread_mutex_unlock(&pool.mutex);
     if (!accepted) job->run(job, "no thread could be made");
@@ -168,10 +203,7 @@ void grun_submit(struct gjob *job)
 
 size_t grun_queued(void)
 {
-    pthread_mutex_lock(&pool.mutex);
-    size_t n = pool.queued;
-    pthread_mutex_unlock(&pool.mutex);
-    return n;
+    return atomic_load_explicit(&pool.queued, memory_order_relaxed);
 }
 
 int grun_python_state(void)

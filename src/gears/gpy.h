@@ -108,6 +108,9 @@ bool gpy_resume_exec(struct gexec *e) MUST_CHECK;
 bool gpy_hold(void);
 void gpy_release(bool took);
 
+/* Between two pieces of work with the GIL: stands before the gate, if it is closed. */
+void gpy_pass_gate(void);
+
 /*
  * The gate before the GIL. While it is closed, threads that are to run Python for nobody who waits
  * stand before it instead of asking for the GIL: at each batch of records and each execute(). So

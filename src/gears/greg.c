@@ -13,6 +13,7 @@
 #include "exec/reply.h"
 #include "exec/token.h"
 #include "gears/gbacklog.h"
+#include "gears/gcalls.h"
 #include "gears/gconf.h"
 #include "gears/gorigin.h"
 #include "gears/gpause.h"
@@ -61,6 +62,10 @@ void greg_request_free(struct greg_request *r)
 
 static void free_event(struct greg_event *ev)
 {
+    if (ev->release) {
+        ev->release(ev);
+        return;
+    }
     grun_exec_unref(ev->exec);
     mem_free(ev->bytes);
     mem_free(ev->words);
@@ -87,6 +92,7 @@ void greg__unref(struct greg *g)
     gbacklog_remove(g);
     gevent_release(&g->queue, none_dropped);
     grun_exec_unref(g->spare);
+    gcalls_forget(g);
     mem_free(g->held);
     for (size_t i = 0; i < g->kept_count; i++)
         grun_exec_unref(g->kept[(g->kept_first + i) % g->kept_cap]);
@@ -263,6 +269,7 @@ static void remove_at(struct greg **at, bool pending_too)
     atomic_fetch_sub(&regs.count, 1);
     update_mask();
     if (pending_too) drop_pending(g);
+    gcalls_forget(g);
     greg__unref(g);
 }
 
@@ -591,7 +598,7 @@ static struct gexec *note_end(struct greg *g, struct gexec *e, size_t limit)
 static void forget(struct greg *g, struct gexec *take_e)
 {
     grun_unlist(take_e);
-    if (g->spare) grun_exec_unref(take_e);
+    if (g->spare || !grun_exec_is_small(take_e)) grun_exec_unref(take_e);
     else g->spare = take_e;
 }
 

@@ -24,6 +24,7 @@ struct greg_event {
     unsigned depth;
     struct greg *g; /* whose it is, and a reference while it is run */
     bool in_turn;   /* the next of this registration waits for its end */
+    void (*release)(struct greg_event *take_ev); /* frees it; NULL: as what is above says */
 };
 
 struct gtimer;
@@ -35,6 +36,7 @@ struct greg {
     atomic_uint refs;             /* the list, and the job while events wait */
     struct gjob job;
     bool removed;                 /* guard: the token */
+    struct gspares *spares;       /* gcalls.c; guard: the token */
     struct gtimer *timer;         /* of a TimeReader, while it is listed; guard: the token */
     struct greg *hook_next;       /* an older hook of the same command; guard: the token */
     uint64_t hook_number;         /* grows with each hook */

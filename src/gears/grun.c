@@ -12,6 +12,7 @@
 #include "base/futex.h"
 #include "base/log.h"
 #include "exec/client.h"
+#include "exec/reply.h"
 #include "gears/gconf.h"
 #include "gears/gstuck.h"
 
@@ -120,12 +121,17 @@ struct gexec *grun_exec_of_event(struct gplan *plan, uint64_t number,
     return exec_make(plan, number, true, limits);
 }
 
+bool grun_exec_is_small(const struct gexec *e)
+{
+    return e->results.tape.bytes.cap <= REUSED_TAPE_MAX && !e->errors.tape.bytes.cap;
+}
+
 /* What it keeps is its place in memory and the room of its tapes. */
 bool grun_exec_reuse(struct gexec *e, uint64_t number, const struct gexec_limits *limits)
 {
     bool plain = !e->step_ns && !e->step_records && !e->runner && !e->watch && !limits->profile;
     if (atomic_load_explicit(&e->refs, memory_order_acquire) != 1 || !plain ||
-        e->results.tape.bytes.cap > REUSED_TAPE_MAX || e->errors.tape.bytes.cap)
+        !grun_exec_is_small(e))
         return false;
     ASSERT(!e->listed && !e->waiters && ended(e));
     e->status = GEXEC_CREATED;
@@ -319,6 +325,20 @@ void grun_outcome(const struct gexec *e, enum gwait what, struct tape *out)
     buf_append(&out->bytes, e->results.tape.bytes.ptr, e->results.tape.bytes.len);
 }
 
+void grun_reply_outcome(struct exec_ctx *ctx, const struct gexec *e, enum gwait what)
+{
+    struct view error;
+    if (unlikely(outcome_error(e, what, &error))) {
+        struct tape reply = {0};
+        tape_bytes(&reply, TAPE_ERROR, error.ptr, error.len);
+        tape_reply(&reply, ctx);
+        tape_release(&reply);
+        return;
+    }
+    if (what == GWAIT_TRIGGER) reply_array(ctx, e->results.count);
+    tape_reply(&e->results.tape, ctx);
+}
+
 #define STUCK_TEXT                                                                                 \
     "the execution is in a call that can not be interrupted; it ends when that returns"
 
@@ -340,6 +360,11 @@ static void stuck_outcome(const struct gexec *e, enum gwait what, struct tape *o
 void grun_answer(const struct gexec *e, struct gwaiter *w)
 {
     struct tape reply = {0};
+    if (w->told) {
+        if (w->stuck) stuck_outcome(e, w->what, &reply);
+        w->told(w, w->stuck ? &reply : NULL);
+        return;
+    }
     if (w->what == GWAIT_JOB) {
         grun_submit(w->job);
         mem_free(w);

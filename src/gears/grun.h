@@ -88,6 +88,9 @@ struct gwaiter {
     int64_t deadline_us; /* of GWAIT_ABORT */
     struct gjob *job;    /* of GWAIT_JOB: nobody is answered, it is submitted instead */
     bool stuck;          /* what it waited for doesn't end: it is told so */
+    /* Not NULL: nobody is answered, this is called instead; with a reply, which it takes, if that
+     * is to be said while the execution doesn't end. On whatever thread. */
+    void (*told)(struct gwaiter *take_w, struct tape *take_reply);
 };
 
 enum gexec_park {
@@ -173,6 +176,9 @@ struct gexec *grun_exec_of_event(struct gplan *plan, uint64_t number,
  * plan. False: somebody has another reference, or it has grown too large to be kept. */
 bool grun_exec_reuse(struct gexec *e, uint64_t number, const struct gexec_limits *limits);
 
+/* An ended execution takes little enough memory to be kept for that. */
+bool grun_exec_is_small(const struct gexec *e);
+
 /* As grun_list, for an execution that begins at this moment: grun_run must follow. `limit`: what
  * gconf_max_executions says. */
 void grun_list_begun(struct gexec *e, size_t limit);
@@ -237,6 +243,8 @@ size_t grun_count(void);
 void grun_results(const struct gexec *e, struct tape *out);
 /* As that, what GWAIT_TRIGGER and GWAIT_HOOK wait for. */
 void grun_outcome(const struct gexec *e, enum gwait what, struct tape *out);
+/* As that, replies it. Main. */
+void grun_reply_outcome(struct exec_ctx *ctx, const struct gexec *e, enum gwait what);
 
 /* ---- workers ---- */
 

@@ -8,8 +8,8 @@
 #include "ds/table.h"
 #include "exec/client.h"
 #include "exec/command.h"
+#include "gears/gcalls.h"
 #include "gears/gcmd.h"
-#include "gears/gconf.h"
 #include "gears/gpause.h"
 #include "gears/greg_impl.h"
 #include "gears/gsync.h"
@@ -71,28 +71,10 @@ bool gtrigger_any_taken(const struct greg_request *list, const char *going, cons
 
 /* ---- waiting ---- */
 
-/* The client is gone: nobody wants the result. By number, as it may be over already. */
-static void gone(void *number, uint64_t client_id)
-{
-    char id[GEARS_ID_SIZE];
-    UNUSED(client_id);
-    if (!gconf.cancel_on_disconnect) return;
-    grun_format_id(id, (uint64_t)(uintptr_t)number);
-    struct gexec *e = grun_find(view_cstr(id));
-    if (!e) return;
-    grun_abort(e);
-    grun_exec_unref(e);
-}
-
 static bool ended(struct gexec *e)
 {
     enum gexec_status status = grun_status(e);
     return status == GEXEC_DONE || status == GEXEC_ABORTED;
-}
-
-static enum gwait waits_for(const struct gexec *e)
-{
-    return e->hook.command ? GWAIT_HOOK : GWAIT_TRIGGER;
 }
 
 /* A client that is blocked gets the outcome of e when there is one. */
@@ -100,13 +82,13 @@ static void answer_at_end(struct gexec *e, uint64_t client_id)
 {
     struct gwaiter *w = mem_zalloc(sizeof(*w));
     w->client_id = client_id;
-    w->what = waits_for(e);
+    w->what = gcalls_wait(e);
     if (!grun_wait(e, w)) grun_answer(e, w); /* it has ended in between */
 }
 
 static enum status wait_for(struct exec_ctx *ctx, struct gexec *e)
 {
-    client_block(ctx, gone, (void *)(uintptr_t)e->number);
+    client_block(ctx, gcalls_gone, (void *)(uintptr_t)e->number);
     answer_at_end(e, client_id(ctx->client));
     return STATUS_BLOCKED;
 }
@@ -115,11 +97,8 @@ static enum status wait_for(struct exec_ctx *ctx, struct gexec *e)
 
 static enum status reply_outcome(struct exec_ctx *ctx, const struct gexec *e)
 {
-    struct tape reply = {0};
     uint64_t errors = ctx->sink->errors;
-    grun_outcome(e, waits_for(e), &reply);
-    tape_reply(&reply, ctx);
-    tape_release(&reply);
+    grun_reply_outcome(ctx, e, gcalls_wait(e));
     return ctx->sink->errors == errors ? STATUS_OK : STATUS_ERR;
 }
 
@@ -137,22 +116,27 @@ static enum status trigger_sync(struct exec_ctx *ctx, struct greg *g, int first,
     return st;
 }
 
-/* ---- on a worker ---- */
+/* ---- at the end of the turn ---- */
 
-/* A call that waits for nobody. */
-struct loose_call {
-    struct gjob job;
-    struct greg *g;
+/*
+ * Calls of sync registrations that clients made in one turn of the loop. One by one each would cost
+ * two switches between threads, main's and the runner's, which on a busy machine is most of what
+ * they cost. So where such a call is followed by another client's, its client waits for the end of
+ * the turn, and all of them are run in one go, in their order, each a unit of its own. Nobody can
+ * tell the difference: no client of this turn had its answer when the others sent their requests.
+ */
+struct turn_call {
+    struct turn_call *next;
+    struct greg *g; /* a reference until it runs */
     struct greg_event *ev;
+    struct gexec *exec; /* a reference */
+    uint64_t client_id;
+    bool ended;
 };
 
-static void run_loose(struct gjob *job, const char *failure)
-{
-    struct loose_call *c = CONTAINER_OF(job, struct loose_call, job);
-    ASSERT(!failure); /* without Python nothing is ever registered */
-    greg__run_event(c->g, c->ev);
-    mem_free(c);
-}
+static struct {
+    struct turn_call *first, *last; /* main's */
+} turn;
 
 static struct greg_event *copy_words(struct exec_ctx *ctx, int first)
 {
@@ -190,46 +174,6 @@ static struct greg_event *new_call(struct exec_ctx *ctx, struct greg *g, int fir
     return ev;
 }
 
-static enum status trigger_async(struct exec_ctx *ctx, struct greg *g, int first,
-                                 const struct ghook_place *hook)
-{
-    struct greg_event *ev = new_call(ctx, g, first, hook);
-    wait_for(ctx, ev->exec);
-    if (g->request->in_order) {
-        greg__queue(g, ev);
-    } else {
-        struct loose_call *c = mem_zalloc(sizeof(*c));
-        greg__ref(g);
-        c->g = g;
-        c->ev = ev;
-        c->job.run = run_loose;
-        grun_submit(&c->job);
-    }
-    return STATUS_BLOCKED;
-}
-
-/* ---- at the end of the turn ---- */
-
-/*
- * Calls of sync registrations that clients made in one turn of the loop. One by one each would cost
- * two switches between threads, main's and the runner's, which on a busy machine is most of what
- * they cost. So where such a call is followed by another client's, its client waits for the end of
- * the turn, and all of them are run in one go, in their order, each a unit of its own. Nobody can
- * tell the difference: no client of this turn had its answer when the others sent their requests.
- */
-struct turn_call {
-    struct turn_call *next;
-    struct greg *g; /* a reference until it runs */
-    struct greg_event *ev;
-    struct gexec *exec; /* a reference */
-    uint64_t client_id;
-    bool ended;
-};
-
-static struct {
-    struct turn_call *first, *last; /* main's */
-} turn;
-
 static bool waits_for_turn(const struct exec_ctx *ctx)
 {
     return exec_is_main() && !gpy_has_gil() && gcmd_may_block(ctx) && !ghook_is_held(ctx) &&
@@ -258,7 +202,7 @@ static void answer_call(struct turn_call *c, bool ran)
         greg__too_late(c->g, c->ev);
         tape_bytes(&reply, TAPE_ERROR, "ERR " GREG_LATE, sizeof("ERR " GREG_LATE) - 1);
     } else if (c->ended) {
-        grun_outcome(c->exec, waits_for(c->exec), &reply);
+        grun_outcome(c->exec, gcalls_wait(c->exec), &reply);
     } else {
         answer_at_end(c->exec, c->client_id);
         return;
@@ -290,7 +234,7 @@ static enum status trigger_at_turn(struct exec_ctx *ctx, struct greg *g, int fir
     c->client_id = client_id(ctx->client);
     c->g = g;
     greg__ref(g);
-    client_block(ctx, gone, (void *)(uintptr_t)c->exec->number);
+    client_block(ctx, gcalls_gone, (void *)(uintptr_t)c->exec->number);
     if (turn.last) turn.last->next = c;
     else turn.first = c;
     if (!turn.last) exec_post(end_turn, NULL);
@@ -310,7 +254,7 @@ enum status gtrigger__run(struct exec_ctx *ctx, struct greg *g, int first,
     greg__ref(g); /* a callback may unregister it */
     greg__triggered(g);
     enum status st;
-    if (g->plan->mode != GMODE_SYNC) st = trigger_async(ctx, g, first, hook);
+    if (g->plan->mode != GMODE_SYNC) st = gcalls_run(ctx, g, first, hook);
     else if (waits_for_turn(ctx)) st = trigger_at_turn(ctx, g, first, hook);
     else st = trigger_sync(ctx, g, first, hook);
     greg__unref(g);

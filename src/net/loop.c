@@ -6,6 +6,7 @@
 #include "net/loop.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -27,6 +28,9 @@ static struct loop {
     int event_count; /* of the running turn; a removed source's events are blanked */
     bool stop;
     int at_most_ms; /* for the next poll; -1 no limit but the timers' */
+    /* A wake is one look at two words, and a write only to a main that sleeps: who wakes says that
+     * it is wanted and then looks whether main sleeps; main does it the other way round. */
+    atomic_bool woken, asleep;
     struct {
         int64_t began_us; /* monotonic */
         /* The thread's CPU time when it was read last, at the monotonic time read_us. */
@@ -35,11 +39,11 @@ static struct loop {
     } turn;
 } loop = {.epoll_fd = -1, .wake_fd = -1, .at_most_ms = -1};
 
-static void wake_drain(struct loop_source *s, uint32_t ready)
+/* Each write is told once, so nobody has to read what was written. */
+static void wake_seen(struct loop_source *s, uint32_t ready)
 {
-    uint64_t count;
+    UNUSED(s);
     UNUSED(ready);
-    while (read(s->fd, &count, sizeof(count)) < 0 && errno == EINTR) continue;
 }
 
 enum status loop_setup(void)
@@ -47,7 +51,8 @@ enum status loop_setup(void)
     loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (loop.epoll_fd < 0 || loop.wake_fd < 0) return STATUS_IO;
-    loop.wake_source = (struct loop_source){.fd = loop.wake_fd, .fn = wake_drain};
+    loop.wake_source = (struct loop_source){
+        .fd = loop.wake_fd, .read_once_told = true, .fn = wake_seen};
     return loop_add(&loop.wake_source, LOOP_READ);
 }
 
@@ -107,6 +112,8 @@ void loop_timer_set(int64_t delay_ms, int (*fn)(void *ctx), void *ctx)
 void loop_wake(void)
 {
     uint64_t one = 1;
+    if (atomic_exchange(&loop.woken, true)) return;
+    if (!atomic_exchange(&loop.asleep, false)) return;
     int saved = errno;
     if (write(loop.wake_fd, &one, sizeof(one)) < 0) {
         /* Full means that a wake is pending already. */
@@ -171,7 +178,13 @@ static int dispatch(int count)
 
 static int poll_events(int timeout_ms)
 {
+    if (timeout_ms) {
+        atomic_store(&loop.asleep, true);
+        if (atomic_load(&loop.woken)) timeout_ms = 0;
+    }
     int n = epoll_wait(loop.epoll_fd, loop.events, LOOP_EVENTS_MAX, timeout_ms);
+    atomic_store_explicit(&loop.asleep, false, memory_order_relaxed);
+    if (atomic_load(&loop.woken)) atomic_exchange(&loop.woken, false);
     return n < 0 ? 0 : n;
 }
 

@@ -262,6 +262,11 @@ void gpy__gate_wait(void)
     atomic_fetch_sub(&gate_waiters, 1);
 }
 
+void gpy_pass_gate(void)
+{
+    gpy__pass_gate(gpy__me());
+}
+
 void gpy_gate_close(void)
 {
     atomic_store(&gpy__gate, 1);
