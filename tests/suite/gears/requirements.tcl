@@ -280,6 +280,39 @@ with_server {enable-gears-requirements yes gears-requirements-max-size 4mb} {
     }
 }
 
+# A disk of its own, gone with the server. What is on it is asked of programs: Tcl would follow
+# /proc/PID/root to our own file system.
+set disk [file join $wheels disk]
+file mkdir $disk
+set way {}
+foreach try {{unshare -m} {unshare -rm}} {
+    if {![catch {exec {*}$try sh -c "mount -t tmpfs -o size=1m tmpfs '$disk'" 2>@1}]} {
+        set way $try
+        break
+    }
+}
+if {$way eq {}} { puts "@note   gears/requirements: no full file system may be made here" } else {
+    test "packages on a disk that is full" -needs python {
+        set port [server::free_port]
+        set pid [spawn {*}$way sh -c {mount -t tmpfs -o size=1m tmpfs "$1" && exec "$0" \
+            --port "$2" --save "" --dir "$1" --enable-gears-requirements yes} \
+            $::server::binary $disk $port]
+        wait_for {![catch {set c [client::open -port $port]; $c PING}]}
+        for {set round 0} {$round < 2} {incr round} {
+            expect_error "Could not satisfy requirements*" {$c RG.PYEXECUTE 1 REQUIREMENTS heavy}
+            expect [$c RG.PYDUMPREQS] {}
+            set files [exec find /proc/$pid/root$disk -type f -not -path */gears-packages/env/* \
+                           -printf "%f\n"]
+            expect_set $files {.gears-packages constraints}
+        }
+        set script "import one\nGB('ShardsIDReader').map(lambda r: one.version).run()"
+        expect [lindex [$c RG.PYEXECUTE $script REQUIREMENTS one==1.0] 0] 1.0
+        expect [$c PING] PONG
+        catch {$c SHUTDOWN NOSAVE}
+        expect_match [spawn_wait $pid] "*No space left on device*"
+    }
+}
+
 # pip opens a pipe that nobody writes to.
 set pipe [file join $wheels never]
 exec mkfifo $pipe

@@ -6,7 +6,7 @@
 tags slow memory
 
 set crowd {
-import socket, sys
+import resource, socket, sys
 port, count, what = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 sends = {
     "ping": b"PING\r\n",
@@ -17,6 +17,13 @@ sends = {
     "replies": 4000 * b"PING\r\n",
     "closed": b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100\r\nabc",
 }[what]
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+if soft < count + 50:
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count + 50, max(hard, count + 50)))
+    except (ValueError, PermissionError):
+        print(f"only {hard} files may be open here", flush=True)
+        sys.exit()
 crowd = []
 for i in range(count):
     s = socket.create_connection(("127.0.0.1", port))
