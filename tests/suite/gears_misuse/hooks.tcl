@@ -13,7 +13,7 @@ proc py {args} {
     r RG.PYEXECUTE [join $args \n]
 }
 
-with_server {gears-sync-max-time 300} {
+with_server [list gears-sync-max-time [expr {300 * $::suite::slow_factor}]] {
     test "a sync hook that doesn't end is stopped, and others go on" -needs python {
         py "def f(r):" "  while True:" "    try:" "      while True: pass" \
             "    except BaseException: pass" \
