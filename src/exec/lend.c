@@ -18,6 +18,7 @@
 #define SPIN_NS   2000
 #define YIELD_NS  20000
 #define LINGER_NS 60000
+#define YIELDS_MAX 2
 #define LOOK_NS   10000000
 
 enum lend_phase { IDLE, ASKED, TAKEN, DONE };
@@ -79,15 +80,18 @@ static inline void relax(void)
 #endif
 }
 
-/* Waits awake while the word is `value`, for at most `most_ns`; false if it still is. Beyond a
- * moment it gives way: the other side may be waiting for this very processor. */
+/* Waits awake while the word is `value`, for at most `most_ns`; false if it still is. After a
+ * moment it gives way, for the other side may be waiting for this very processor; but seldom: Linux since
+ * 6.6 has a thread pay for each time with a turn, and one that does it in a loop may not run again
+ * for some hundred milliseconds on a busy machine. */
 static bool linger(const _Atomic uint32_t *word, uint32_t value, int64_t most_ns)
 {
     int64_t start_ns = clock_mono_ns();
+    int yields = YIELDS_MAX;
     while (atomic_load(word) == value) {
         int64_t waited_ns = clock_mono_ns() - start_ns;
         if (waited_ns > most_ns) return false;
-        if (waited_ns > SPIN_NS) sched_yield();
+        if (waited_ns > SPIN_NS && yields-- > 0) sched_yield();
         else for (int i = 0; i < 16; i++) relax();
     }
     return true;

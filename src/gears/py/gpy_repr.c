@@ -64,10 +64,19 @@ static void escaped(const char *from, size_t len, struct buf *out)
     buf_reserve(out, 4 * len + 2);
     char *to = out->ptr + out->len;
     *to++ = quote;
-    for (size_t i = 0; i < len; i++) {
-        char c = from[i];
-        if (likely(c > '\'' && c != '\\' && c != 0x7f)) *to++ = c;
-        else to = put_escaped(to, c, quote);
+    for (size_t i = 0; i < len;) {
+        uint64_t bytes;
+        if (i + sizeof(bytes) <= len) {
+            memcpy(&bytes, from + i, sizeof(bytes));
+            if (!odd_in_8(bytes)) {
+                memcpy(to, &bytes, sizeof(bytes));
+                to += sizeof(bytes);
+                i += sizeof(bytes);
+                continue;
+            }
+        }
+        for (size_t end = MIN(i + sizeof(bytes), len); i < end; i++)
+            to = put_escaped(to, from[i], quote);
     }
     *to++ = quote;
     out->len = (size_t)(to - out->ptr);
