@@ -81,9 +81,9 @@ static inline void relax(void)
 }
 
 /* Waits awake while the word is `value`, for at most `most_ns`; false if it still is. After a
- * moment it gives way, for the other side may be waiting for this very processor; but seldom: Linux since
- * 6.6 has a thread pay for each time with a turn, and one that does it in a loop may not run again
- * for some hundred milliseconds on a busy machine. */
+ * moment it gives way, for the other side may be waiting for this very processor; but seldom:
+ * Linux since 6.6 has a thread pay for each time with a turn, and one that does it in a loop may
+ * not run again for some hundred milliseconds on a busy machine. */
 static bool linger(const _Atomic uint32_t *word, uint32_t value, int64_t most_ns)
 {
     int64_t start_ns = clock_mono_ns();
