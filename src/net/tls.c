@@ -109,22 +109,26 @@ static int give_password(char *to, int cap, int writing, void *password)
     return (int)len;
 }
 
-static enum status load_certificate(SSL_CTX *ctx, const struct tls_settings *s, char *error,
-                                    size_t cap)
+/* A certificate with its key, and the key's password, which may be empty. */
+struct identity {
+    const char *cert_file, *key_file, *key_pass;
+};
+
+static enum status load_certificate(SSL_CTX *ctx, struct identity who, char *error, size_t cap)
 {
-    if (!*s->cert_file || !*s->key_file) {
+    if (!*who.cert_file || !*who.key_file) {
         snprintf(error, cap, "No tls-cert-file configured!");
-        if (*s->cert_file) snprintf(error, cap, "No tls-key-file configured!");
+        if (*who.cert_file) snprintf(error, cap, "No tls-key-file configured!");
         return STATUS_ERR;
     }
-    if (*s->key_pass) {
+    if (*who.key_pass) {
         SSL_CTX_set_default_passwd_cb(ctx, give_password);
-        SSL_CTX_set_default_passwd_cb_userdata(ctx, (void *)(uintptr_t)s->key_pass);
+        SSL_CTX_set_default_passwd_cb_userdata(ctx, (void *)(uintptr_t)who.key_pass);
     }
     enum status st = STATUS_OK;
-    if (SSL_CTX_use_certificate_chain_file(ctx, s->cert_file) <= 0)
+    if (SSL_CTX_use_certificate_chain_file(ctx, who.cert_file) <= 0)
         st = fail("Failed to load the certificate", error, cap);
-    else if (SSL_CTX_use_PrivateKey_file(ctx, s->key_file, SSL_FILETYPE_PEM) <= 0)
+    else if (SSL_CTX_use_PrivateKey_file(ctx, who.key_file, SSL_FILETYPE_PEM) <= 0)
         st = fail("Failed to load the private key", error, cap);
     /* The password is the settings', which may change. */
     SSL_CTX_set_default_passwd_cb(ctx, NULL);
@@ -132,15 +136,15 @@ static enum status load_certificate(SSL_CTX *ctx, const struct tls_settings *s, 
     return st;
 }
 
-static enum status load_authorities(SSL_CTX *ctx, const struct tls_settings *s, char *error,
-                                    size_t cap)
+static enum status load_authorities(SSL_CTX *ctx, const struct tls_settings *s, int peer,
+                                    char *error, size_t cap)
 {
     int verify = SSL_VERIFY_NONE;
-    if (s->peer == TLS_PEER_YES) verify = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
-    if (s->peer == TLS_PEER_OPTIONAL) verify = SSL_VERIFY_PEER;
+    if (peer == TLS_PEER_YES) verify = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    if (peer == TLS_PEER_OPTIONAL) verify = SSL_VERIFY_PEER;
     SSL_CTX_set_verify(ctx, verify, NULL);
     if (!*s->ca_file && !*s->ca_dir) {
-        if (s->peer == TLS_PEER_NO) return STATUS_OK;
+        if (peer == TLS_PEER_NO) return STATUS_OK;
         snprintf(error, cap, "Either tls-ca-cert-file or tls-ca-cert-dir must be specified when "
                              "tls-cluster, tls-replication or tls-auth-clients are enabled!");
         return STATUS_ERR;
@@ -196,22 +200,47 @@ static void set_basics(SSL_CTX *ctx)
     SSL_CTX_set_read_ahead(ctx, 1);
 }
 
+static struct tls_context *context_of(SSL_CTX *ctx)
+{
+    struct tls_context *c = mem_alloc(sizeof(*c));
+    c->ssl = ctx;
+    return c;
+}
+
 enum status tls_context_new(const struct tls_settings *s, struct tls_context **out, char *error,
                             size_t cap)
 {
+    struct identity server = {s->cert_file, s->key_file, s->key_pass};
     ERR_clear_error();
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     if (!ctx) return fail("Failed to make a TLS context", error, cap);
     set_basics(ctx);
     set_sessions(ctx, s);
-    if (set_protocols(ctx, s->protocols, error, cap) || load_certificate(ctx, s, error, cap) ||
-        load_authorities(ctx, s, error, cap) || load_dh(ctx, s->dh_file, error, cap) ||
+    if (set_protocols(ctx, s->protocols, error, cap) || load_certificate(ctx, server, error, cap) ||
+        load_authorities(ctx, s, s->peer, error, cap) || load_dh(ctx, s->dh_file, error, cap) ||
         set_ciphers(ctx, s, error, cap)) {
         SSL_CTX_free(ctx);
         return STATUS_ERR;
     }
-    *out = mem_alloc(sizeof(**out));
-    (*out)->ssl = ctx;
+    *out = context_of(ctx);
+    return STATUS_OK;
+}
+
+enum status tls_client_context_new(const struct tls_settings *s, struct tls_context **out,
+                                   char *error, size_t cap)
+{
+    struct identity client = {s->client_cert_file, s->client_key_file, s->client_key_pass};
+    if (!*client.cert_file) client = (struct identity){s->cert_file, s->key_file, s->key_pass};
+    ERR_clear_error();
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    if (!ctx) return fail("Failed to make a TLS context", error, cap);
+    set_basics(ctx);
+    if (set_protocols(ctx, s->protocols, error, cap) || load_certificate(ctx, client, error, cap) ||
+        load_authorities(ctx, s, TLS_PEER_YES, error, cap) || set_ciphers(ctx, s, error, cap)) {
+        SSL_CTX_free(ctx);
+        return STATUS_ERR;
+    }
+    *out = context_of(ctx);
     return STATUS_OK;
 }
 
@@ -224,7 +253,7 @@ void tls_context_free(struct tls_context *c)
 
 /* ---- connections ---- */
 
-struct tls *tls_new(struct tls_context *c, int fd)
+static struct tls *connection_new(struct tls_context *c, int fd, void (*set_side)(SSL *))
 {
     SSL *ssl = SSL_new(c->ssl);
     if (!ssl || !SSL_set_fd(ssl, fd)) {
@@ -232,10 +261,20 @@ struct tls *tls_new(struct tls_context *c, int fd)
         ERR_clear_error();
         return NULL;
     }
-    SSL_set_accept_state(ssl);
+    set_side(ssl);
     struct tls *t = mem_zalloc(sizeof(*t));
     t->ssl = ssl;
     return t;
+}
+
+struct tls *tls_new(struct tls_context *c, int fd)
+{
+    return connection_new(c, fd, SSL_set_accept_state);
+}
+
+struct tls *tls_connect_new(struct tls_context *c, int fd)
+{
+    return connection_new(c, fd, SSL_set_connect_state);
 }
 
 void tls_free(struct tls *t)
@@ -268,6 +307,15 @@ static ssize_t outcome(struct tls *t, int rc)
         errno = EPROTO;
         return -1;
     }
+}
+
+enum status tls_handshake(struct tls *t)
+{
+    ERR_clear_error();
+    errno = 0;
+    int rc = SSL_do_handshake(t->ssl);
+    if (rc == 1) return STATUS_OK;
+    return outcome(t, rc) < 0 && errno == EAGAIN ? STATUS_AGAIN : STATUS_IO;
 }
 
 ssize_t tls_read(struct tls *t, void *to, size_t len)

@@ -40,11 +40,20 @@ struct tls;
 /* A context for incoming connections. STATUS_ERR: *error says why. */
 enum status tls_context_new(const struct tls_settings *settings, struct tls_context **out,
                             char *error, size_t error_cap) MUST_CHECK;
+/* The same for outgoing ones: they show the client's certificate, or the server's where there is
+ * none, and want one from the peer that the authorities have signed; for which host isn't asked. */
+enum status tls_client_context_new(const struct tls_settings *settings, struct tls_context **out,
+                                   char *error, size_t error_cap) MUST_CHECK;
 /* NULL is allowed. */
 void tls_context_free(struct tls_context *c);
 
 /* A connection that was accepted on fd, which stays the caller's; NULL when memory is out. */
 struct tls *tls_new(struct tls_context *c, int fd);
+/* As tls_new, for a connection that was made with a context for outgoing ones. */
+struct tls *tls_connect_new(struct tls_context *c, int fd);
+/* Goes on with the handshake, which reads and writes do likewise. STATUS_AGAIN: as after EAGAIN of
+ * tls_read. STATUS_IO: it failed. */
+enum status tls_handshake(struct tls *t) MUST_CHECK;
 /* Says goodbye, if that can be said without waiting, and frees. NULL is allowed. */
 void tls_free(struct tls *t);
 

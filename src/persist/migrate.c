@@ -35,6 +35,7 @@ struct link {
     char *name; /* "host:port" as given; owned */
     size_t name_len;
     int fd;
+    struct tls *tls; /* NULL: without; owned */
     bool selected;   /* db is */
     int64_t db;
     int64_t used_ms; /* monotonic */
@@ -45,10 +46,13 @@ static struct {
     size_t count;
 } idle;
 
+static struct tls_context *tls_context; /* of new connections; NULL: without */
+
 /* ---- connections between calls ---- */
 
 static void link_close(struct link *link)
 {
+    tls_free(link->tls);
     if (link->fd >= 0) close(link->fd);
     mem_free(link->name);
     *link = (struct link){.fd = -1};
@@ -76,11 +80,17 @@ static void keep(struct link *link)
     *link = (struct link){.fd = -1};
 }
 
-/* Nothing has come, not even an end. */
-static bool is_quiet(int fd)
+/* As recv without waiting. */
+static ssize_t link_read(int fd, struct tls *tls, void *to, size_t len)
+{
+    return tls ? tls_read(tls, to, len) : recv(fd, to, len, MSG_DONTWAIT);
+}
+
+/* Nothing has come, not even an end. What has is lost, and the connection of no use any more. */
+static bool is_quiet(const struct link *link)
 {
     char byte;
-    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+    return link_read(link->fd, link->tls, &byte, 1) < 0 &&
            (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
@@ -89,7 +99,7 @@ static bool take(struct view name, struct link *out)
     for (size_t i = 0; i < idle.count; i++) {
         if (!view_eq(view_of(idle.links[i].name, idle.links[i].name_len), name)) continue;
         *out = take_at(i);
-        if (is_quiet(out->fd)) return true;
+        if (is_quiet(out)) return true;
         link_close(out);
         return false;
     }
@@ -112,6 +122,7 @@ struct talk {
     const struct migrate_target *target;
     struct migrate_batch *batch;
     int fd;
+    struct tls *tls;
     struct buf head, body; /* to be sent in this order; body is empty or a large payload's end */
     size_t sent;           /* of both */
     size_t greetings;      /* answers to AUTH and SELECT that are to come */
@@ -231,7 +242,8 @@ static enum status send_some(struct talk *t)
         parts[count++] = (struct iovec){bufs[i]->ptr + from, bufs[i]->len - from};
     }
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
-    ssize_t n = sendmsg(t->fd, &message, MSG_NOSIGNAL);
+    ssize_t n = t->tls ? tls_write(t->tls, parts[0].iov_base, parts[0].iov_len)
+                       : sendmsg(t->fd, &message, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) return STATUS_OK;
     if (n < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? STATUS_AGAIN : STATUS_IO;
     t->sent += (size_t)n;
@@ -271,13 +283,15 @@ static void take_reply(struct talk *t, struct view line)
     }
 }
 
+/* STATUS_AGAIN: nothing is there. */
 static enum status receive_some(struct talk *t)
 {
     char bytes[4096];
-    ssize_t n = recv(t->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    ssize_t n = link_read(t->fd, t->tls, bytes, sizeof(bytes));
     if (n == 0) return STATUS_CLOSED;
     if (n < 0)
-        return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? STATUS_OK : STATUS_IO;
+        return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? STATUS_AGAIN
+                                                                          : STATUS_IO;
     for (ssize_t i = 0; i < n && !t->unsound; i++) {
         if (bytes[i] != '\n') { /* the end of an overlong line is dropped */
             if (t->line_len < sizeof(t->line)) t->line[t->line_len++] = bytes[i];
@@ -288,6 +302,18 @@ static enum status receive_some(struct talk *t)
         t->line_len = 0;
     }
     return STATUS_OK;
+}
+
+/* Reads once; with TLS all that there is, since the socket doesn't show what was read ahead. */
+static enum status receive(struct talk *t)
+{
+    bool some = false;
+    enum status status;
+    do {
+        status = receive_some(t);
+        some |= !status;
+    } while (!status && t->tls && !t->unsound && clock_mono_ms() < t->deadline_ms);
+    return some || status == STATUS_AGAIN ? STATUS_OK : status;
 }
 
 static bool all_is_answered(const struct talk *t, bool keys)
@@ -308,7 +334,7 @@ static enum migrate_fault exchange(struct talk *t, bool keys)
         if (status == STATUS_OK && (more || (keys && t->asked < t->batch->count))) continue;
         status = sock_wait(t->fd, (short)(POLLIN | (more ? POLLOUT : 0)), t->deadline_ms);
         t->timed_out = status == STATUS_AGAIN;
-        if (!status) status = receive_some(t);
+        if (!status) status = receive(t);
         if (status) return more ? MIGRATE_WRITING : MIGRATE_READING;
     }
     return MIGRATE_NONE;
@@ -327,6 +353,19 @@ static enum migrate_fault talk(struct talk *t, const struct link *link)
 
 /* ---- a call ---- */
 
+/* NULL: the target speaks something else, isn't trusted or doesn't trust us, or is too slow. */
+static struct tls *shake_hands(int fd, int64_t deadline_ms)
+{
+    struct tls *tls = tls_connect_new(tls_context, fd);
+    enum status status = tls ? STATUS_AGAIN : STATUS_NOMEM;
+    while (status == STATUS_AGAIN && (status = tls_handshake(tls)) == STATUS_AGAIN) {
+        if (sock_wait(fd, tls_wants_write(tls) ? POLLOUT : POLLIN, deadline_ms)) status = STATUS_IO;
+    }
+    if (status == STATUS_OK) return tls;
+    tls_free(tls);
+    return NULL;
+}
+
 static enum migrate_fault dial(const struct migrate_target *target, struct view name,
                                struct link *out)
 {
@@ -336,16 +375,23 @@ static enum migrate_fault dial(const struct migrate_target *target, struct view 
     if (!num_add_i64(clock_mono_ms(), target->timeout_ms, &deadline_ms)) deadline_ms = INT64_MAX;
     int fd;
     enum status status = sock_connect(target->host, (int)target->port, deadline_ms, &fd);
-    if (status) return status == STATUS_NOT_FOUND ? MIGRATE_NO_HOST : MIGRATE_WRITING;
+    bool no_host = status == STATUS_NOT_FOUND || tls_context; /* as stock words it with TLS */
+    if (status) return no_host ? MIGRATE_NO_HOST : MIGRATE_WRITING;
     sock_tune(fd, 0);
-    *out = (struct link){.name = mem_dup(name.ptr, name.len), .name_len = name.len, .fd = fd};
+    struct tls *tls = NULL;
+    if (tls_context && !(tls = shake_hands(fd, deadline_ms))) {
+        close(fd);
+        return MIGRATE_NO_HOST;
+    }
+    *out = (struct link){
+        .name = mem_dup(name.ptr, name.len), .name_len = name.len, .fd = fd, .tls = tls};
     return MIGRATE_NONE;
 }
 
 static enum migrate_fault use(struct link *link, const struct migrate_target *target,
                               struct migrate_batch *batch, bool *unheard)
 {
-    struct talk t = {.target = target, .batch = batch, .fd = link->fd};
+    struct talk t = {.target = target, .batch = batch, .fd = link->fd, .tls = link->tls};
     enum migrate_fault fault = talk(&t, link);
     *unheard = fault && !t.heard && !t.timed_out;
     if (fault || t.unsound || t.unwelcome || t.line_len > 0) {
@@ -393,10 +439,17 @@ void migrate__setup(void)
     metric_register(metric_rows, ARRAY_COUNT(metric_rows));
 }
 
-void migrate__teardown(void)
+void migrate_use_tls(struct tls_context *context)
 {
-    while (idle.count) {
+    while (idle.count) { /* made the other way, or by other certificates */
         struct link out = take_at(idle.count - 1);
         link_close(&out);
     }
+    tls_context_free(tls_context);
+    tls_context = context;
+}
+
+void migrate__teardown(void)
+{
+    migrate_use_tls(NULL);
 }

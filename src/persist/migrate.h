@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "keyspace/keyspace.h"
+#include "net/tls.h"
 
 /* Where to. All views are borrowed for the call. */
 struct migrate_target {
@@ -40,6 +41,10 @@ enum migrate_fault { MIGRATE_NONE, MIGRATE_NO_HOST, MIGRATE_WRITING, MIGRATE_REA
  * MIGRATE_NONE; whatever it returns, `taken` and `refused` hold. Each 64 KB sent and each reply
  * may take the target timeout_ms, so it ends though the target be malicious. */
 enum migrate_fault migrate_send(const struct migrate_target *target, struct migrate_batch *batch);
+
+/* Connections are made with TLS by this context for outgoing ones, which is taken; NULL: without.
+ * Main. */
+void migrate_use_tls(struct tls_context *context);
 
 /* For this folder. */
 void migrate__setup(void);

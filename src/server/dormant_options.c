@@ -40,7 +40,6 @@ static enum status set_default_only(const struct opt_row *row, const struct view
 static const struct opt_row switch_rows[] = {
     SWITCH("appendonly", "no", 0, "the append-only file"),
     SWITCH("cluster-enabled", "no", OPT_IMMUTABLE, "the cluster"),
-    SWITCH("tls-cluster", "no", 0, "the cluster"),
     SWITCH("tls-replication", "no", 0, "replication"),
     SWITCH("activedefrag", "no", 0, "active defragmentation"),
     {.name = "replicaof", .alias = "slaveof", .kind = OPT_SPECIAL,

@@ -2,7 +2,7 @@
 /*
  * TLS as configured: the options, and the context that new connections get. Changing an option of a
  * running server makes a new context, or leaves the old one in use and says why in the log; there
- * is none while nothing listens for TLS. Main thread.
+ * is none while nothing listens for TLS. Likewise for connections that we make. Main thread.
  */
 #include <limits.h>
 
@@ -10,13 +10,14 @@
 #include "conf/option.h"
 #include "exec/client.h"
 #include "net/tls.h"
+#include "persist/migrate.h"
 #include "server/private.h"
 
 static struct {
     int port;
     struct view cert, key, key_pass, client_cert, client_key, client_key_pass, ca_file, ca_dir, dh;
     struct view protocols, ciphers, ciphersuites;
-    bool prefer_server_ciphers, caching;
+    bool prefer_server_ciphers, caching, cluster;
     int cache_size, cache_timeout_s;
     int peer; /* enum tls_peer */
 } tls;
@@ -28,7 +29,7 @@ int server_tls_port(void)
 
 enum status server_tls_setup(void)
 {
-    struct tls_context *context = NULL;
+    struct tls_context *context = NULL, *outgoing = NULL;
     char error[512];
     struct tls_settings s = {.cert_file = tls.cert.ptr,
                              .key_file = tls.key.ptr,
@@ -47,11 +48,14 @@ enum status server_tls_setup(void)
                              .session_cache_size = tls.cache_size,
                              .session_cache_timeout_s = tls.cache_timeout_s,
                              .peer = tls.peer};
-    if (tls.port && tls_context_new(&s, &context, error, sizeof(error))) {
+    if (((tls.port || tls.cluster) && tls_context_new(&s, &context, error, sizeof(error))) ||
+        (tls.cluster && tls_client_context_new(&s, &outgoing, error, sizeof(error)))) {
+        tls_context_free(context);
         log_warning("Failed to configure TLS. %s", error);
         return STATUS_ERR;
     }
     driver_use_tls(context);
+    migrate_use_tls(outgoing);
     return STATUS_OK;
 }
 
@@ -113,6 +117,11 @@ static const struct opt_row rows[] = {
     TEXT("tls-ciphers", ciphers, 0, "", "Ciphers up to TLS 1.2, as ciphers(1) has them; empty: "
                                         "OpenSSL's choice."),
     TEXT("tls-ciphersuites", ciphersuites, 0, "", "The same for TLS 1.3."),
+    {.name = "tls-cluster", .kind = OPT_BOOL, .var.b = &tls.cluster, .dflt = "no",
+     .apply = apply, .section = OPT_SECTION_TLS,
+     .doc = "Speak TLS with other servers that keys are handed over to (MIGRATE). They need a "
+            "certificate from an authority that we know; ours is that of "
+            "tls-client-cert-file, or else tls-cert-file."},
     {.name = "tls-prefer-server-ciphers", .kind = OPT_BOOL, .var.b = &tls.prefer_server_ciphers,
      .dflt = "no", .apply = apply, .section = OPT_SECTION_TLS,
      .doc = "Choose the cipher by our order instead of the client's."},
