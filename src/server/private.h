@@ -45,7 +45,7 @@ extern struct server_settings server_settings;
 struct server_state {
     char run_id[RANDOM_ID_LEN + 1];
     char replication_id[RANDOM_ID_LEN + 1];
-    char *executable;      /* absolute */
+    char *executable;      /* absolute; kept to the end, and for what follows it */
     char *config_file;     /* absolute, or NULL */
     bool config_from_stdin; /* some of the configuration */
     bool restarted;        /* in place of a server that ran in this process before */

@@ -120,7 +120,6 @@ void server_unwire(void)
     metric_teardown();
     opt_teardown();
     server_options_release();
-    mem_free(server_state.executable);
     mem_free(server_state.config_file);
 #endif
 }
