@@ -39,6 +39,7 @@
 #define CLOCK_STALE_NS    1e6
 #define CARRY_LEAST       2 /* commands: fewer aren't worth the way */
 #define EXPECT_NS         100000 /* how long main stays awake for a post */
+#define EXPECT_YIELD_NS   2000
 
 /* Of what main has read. */
 static struct wave wave;
@@ -70,6 +71,7 @@ static struct {
         bool fresh;       /* since the last look one was promised, or came */
         bool on;          /* they come soon enough for main to stay awake */
         int64_t since_ns; /* of the last look that found something fresh */
+        int64_t yield_ns; /* how long after that main gives way next */
     } expected;
     bool busy; /* main waits for the token: clients are answered from the parser alone */
 } driver;
@@ -145,18 +147,25 @@ void exec_expect_posts(int change)
 }
 
 /* Whether main, with nothing to do, stays awake for posts that are to come. To sleep and to be
- * woken would take it longer than another thread takes for something small. It gives way meanwhile:
- * that thread, or a client, may be waiting for this very processor. Once one came too late, none is
- * waited for until one has come in time. */
+ * woken would take it longer than another thread takes for something small. It gives way, for that
+ * thread, or a client, may be waiting for this very processor; but less and less often (lend.c says
+ * why). Once one came too late, none is waited for until one has come in time. */
 static bool stays_for_posts(void)
 {
     if (likely(!driver.expected.count)) return false;
     int64_t now_ns = clock_mono_ns();
-    if (driver.expected.fresh) driver.expected.since_ns = now_ns;
+    if (driver.expected.fresh) {
+        driver.expected.since_ns = now_ns;
+        driver.expected.yield_ns = EXPECT_YIELD_NS;
+    }
     driver.expected.fresh = false;
     if (!driver.expected.on) return false;
-    driver.expected.on = now_ns - driver.expected.since_ns < EXPECT_NS;
-    if (driver.expected.on) sched_yield();
+    int64_t waited_ns = now_ns - driver.expected.since_ns;
+    driver.expected.on = waited_ns < EXPECT_NS;
+    if (driver.expected.on && waited_ns > driver.expected.yield_ns) {
+        driver.expected.yield_ns *= 2;
+        sched_yield();
+    }
     return driver.expected.on;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/futex.h"
+#include "base/relax.h"
 #include "exec/client.h"
 #include "exec/token.h"
 #include "net/loop.h"
@@ -71,15 +72,6 @@ static bool swap(_Atomic uint32_t *word, uint32_t from, uint32_t to)
     return atomic_compare_exchange_strong(word, &from, to);
 }
 
-static inline void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#else
-    atomic_thread_fence(memory_order_seq_cst);
-#endif
-}
-
 /* Waits awake while the word is `value`, for at most `most_ns`; false if it still is. After a
  * moment it gives way, for the other side may be waiting for this very processor; but seldom:
  * Linux since 6.6 has a thread pay for each time with a turn, and one that does it in a loop may
@@ -92,7 +84,7 @@ static bool linger(const _Atomic uint32_t *word, uint32_t value, int64_t most_ns
         int64_t waited_ns = clock_mono_ns() - start_ns;
         if (waited_ns > most_ns) return false;
         if (waited_ns > SPIN_NS && yields-- > 0) sched_yield();
-        else for (int i = 0; i < 16; i++) relax();
+        else for (int i = 0; i < 16; i++) cpu_relax();
     }
     return true;
 }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/futex.h"
+#include "base/relax.h"
 
 enum token_word { TOKEN_FREE = 0, TOKEN_MAIN, TOKEN_WORKER, TOKEN_LENT };
 
@@ -30,15 +31,6 @@ static struct {
     _Atomic uint64_t main_waits, main_wait_us, main_wait_max_us;
     _Atomic uint64_t worker_takes, worker_waits, lends;
 } stats;
-
-static inline void cpu_relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#else
-    atomic_thread_fence(memory_order_seq_cst);
-#endif
-}
 
 static inline bool word_swap(uint32_t from, uint32_t to)
 {

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/relax.h"
 #include "gears/gconf.h"
 #include "gears/grun.h"
 
@@ -22,6 +23,7 @@
 #define WEDGED_MAX 64
 /* How long a worker without a job stays awake. */
 #define LINGER_NS 100000
+#define SPIN_NS   2000
 
 static struct {
     pthread_mutex_t mutex; /* guards all below */
@@ -37,12 +39,21 @@ static struct {
     char failure[512];
 } pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
 
-/* Awake, without the mutex, until there is a job, or for a moment; it gives way meanwhile. */
+/* Awake, without the mutex, until there is a job, or for a moment. It gives way, for whoever has
+ * the job may be waiting for this very processor, but less and less often (exec/lend.c says why). */
 static void linger(int64_t since_ns)
 {
-    while (!atomic_load_explicit(&pool.queued, memory_order_relaxed) &&
-           clock_mono_ns() - since_ns < LINGER_NS)
-        sched_yield();
+    int64_t yield_ns = SPIN_NS;
+    while (!atomic_load_explicit(&pool.queued, memory_order_relaxed)) {
+        int64_t waited_ns = clock_mono_ns() - since_ns;
+        if (waited_ns > LINGER_NS) return;
+        if (waited_ns > yield_ns) {
+            sched_yield();
+            yield_ns *= 2;
+        } else {
+            for (int i = 0; i < 16; i++) cpu_relax();
+        }
+    }
 }
 
 /* Under the mutex. To put a worker to sleep and wake it takes longer than many a job. So, where the
