@@ -40,7 +40,7 @@ static struct {
 } pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
 
 /* Awake, without the mutex, until there is a job, or for a moment. It gives way, for whoever has
- * the job may be waiting for this very processor, but less and less often (exec/lend.c says why). */
+ * the job may be waiting for this very processor, but less and less often: exec/lend.c says why. */
 static void linger(int64_t since_ns)
 {
     int64_t yield_ns = SPIN_NS;
