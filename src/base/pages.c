@@ -51,6 +51,7 @@ struct search {
     int pagemap;
     int64_t end_us;
     unsigned refusals;
+    bool came_on; /* each call looks at one place at least, however short its time */
 };
 
 /* A line of maps: private memory that may be written and has neither file nor name. What is larger
@@ -84,7 +85,8 @@ static enum pages_outcome search_mapping(struct search *s, struct pages_pass *pa
     at = (at + LARGE_BYTES - 1) & ~(LARGE_BYTES - 1);
     for (; at < to && to - at >= LARGE_BYTES; at += LARGE_BYTES) {
         pass->next = at;
-        if (pages_held() || clock_mono_us() >= s->end_us) return PAGES_MORE;
+        if (pages_held() || (s->came_on && clock_mono_us() >= s->end_us)) return PAGES_MORE;
+        s->came_on = true;
         if (!resident_throughout(s->pagemap, at)) continue;
         bool given = madvise((void *)at, LARGE_BYTES, MADV_COLLAPSE) == 0;
         s->refusals = given ? 0 : s->refusals + 1;
