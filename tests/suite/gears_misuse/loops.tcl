@@ -135,6 +135,7 @@ GB().foreach(lambda r: None).register('inner', mode='sync')
         with_config {gears-sync-max-time 60000 gears-sync-wait 60000 busy-reply-threshold 100} {
             r RG.PYEXECUTE {
 def spin(r):
+    log('it spins')
     while True:
         try:
             while True: pass
@@ -146,6 +147,8 @@ GB().foreach(spin).register('busy', mode='sync')
             set c [client]
             client::send $c SET busy 1
             client::flush $c
+            # A request that came with that one would wait with it.
+            wait_for {[string match "*it spins*" [srv log]]}
             wait_for {[catch {$admin PING} message] && [string match BUSY* $message]}
             foreach e [$admin RG.DUMPEXECUTIONS] {
                 if {[dict get $e status] eq "running"} { set id [dict get $e executionId] }
