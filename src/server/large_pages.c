@@ -2,7 +2,7 @@
 /*
  * When large pages are gathered (base/pages.h): when memory has grown, and now and then while data
  * changes, for what was given back and taken anew, or was split while a child saved. The work is
- * done by a thread of its own, in slices, so that it takes two fifths of a processor at most,
+ * done by a thread of its own, in slices, so that it takes two thirds of a processor at most,
  * and over longer times a hundredth.
  *
  * Not while memory grows: for each large page the kernel holds the lock of all mappings, for as
@@ -46,8 +46,8 @@
 #define REST_MS 10000
 #define REST_TIMES 100 /* what a pass took */
 #define UNABLE_REST_MS 600000
-#define SLICE_US 20000
-#define SLICE_REST_NS 30000000
+#define SLICE_US 30000
+#define SLICE_REST_NS 15000000
 
 enum { ORDER_NONE, ORDER_PASS, ORDER_END };
 
