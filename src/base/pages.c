@@ -31,6 +31,8 @@
 /* Bits of an entry of pagemap, as the kernel's documentation of it has them. */
 #define PRESENT ((uint64_t)1 << 63)
 #define OF_A_FILE ((uint64_t)1 << 61)
+/* What takes longer has made a large page; there was one already if not. */
+#define QUICK_US 50
 /* So many refusals in a row say that there are none to be had. */
 #define REFUSALS_MAX 8
 
@@ -88,9 +90,14 @@ static enum pages_outcome search_mapping(struct search *s, struct pages_pass *pa
         if (pages_held() || (s->came_on && clock_mono_us() >= s->end_us)) return PAGES_MORE;
         s->came_on = true;
         if (!resident_throughout(s->pagemap, at)) continue;
+        int64_t began_us = clock_mono_us();
         bool given = madvise((void *)at, LARGE_BYTES, MADV_COLLAPSE) == 0;
         s->refusals = given ? 0 : s->refusals + 1;
         if (s->refusals == REFUSALS_MAX) return PAGES_UNABLE;
+        pass->made_us = clock_mono_us() - began_us;
+        if (!given || pass->made_us <= QUICK_US) continue;
+        pass->next = at + LARGE_BYTES;
+        return PAGES_MORE;
     }
     return PAGES_DONE;
 }
@@ -112,6 +119,7 @@ enum pages_outcome pages_gather(struct pages_pass *pass, int64_t limit_us)
 {
     struct search s = {.end_us = clock_mono_us() + limit_us};
     enum pages_outcome outcome = PAGES_UNABLE;
+    pass->made_us = 0;
     FILE *maps = fopen("/proc/self/maps", "re");
     s.pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     if (maps && s.pagemap >= 0 && sysconf(_SC_PAGESIZE) == (long)SMALL_BYTES)

@@ -17,17 +17,19 @@
 /* How far a pass over the process's memory has come. Zeroed: it begins. */
 struct pages_pass {
     uintptr_t next;
+    int64_t made_us; /* what the last call's large page took; about 0: it has made none */
 };
 
 enum pages_outcome {
     PAGES_DONE,  /* the pass is through */
-    PAGES_MORE,  /* the time is over, or pages are held; call again */
+    PAGES_MORE,  /* one was made, the time is over, or pages are held; call again */
     PAGES_UNABLE /* the kernel can't, or has no large pages to give: no use to go on now */
 };
 
-/* Goes on with a pass for about limit_us: large pages for all private memory without a file that
- * is resident throughout. For each, 2 MB are copied, some 0.3 ms, during which who touches them
- * waits. Any thread, one at a time. */
+/* Goes on with a pass, which makes large pages for all private memory without a file that is
+ * resident throughout: until one has been made, or for about limit_us. For each, 2 MB are copied,
+ * some 0.3 ms, in a virtual machine ten times as much, and who touches them waits for that. Any
+ * thread, one at a time. */
 enum pages_outcome pages_gather(struct pages_pass *pass, int64_t limit_us);
 
 /* While a child shares the pages, gathering them would copy what they both have: it rests from

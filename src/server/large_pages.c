@@ -2,8 +2,9 @@
 /*
  * When large pages are gathered (base/pages.h): when memory has grown, and now and then while data
  * changes, for what was given back and taken anew, or was split while a child saved. The work is
- * done by a thread of its own, in slices, so that it takes two thirds of a processor at most,
- * and over longer times a hundredth.
+ * done by a thread of its own, which rests after each page, so that it takes a fifth of a processor
+ * at most, and over longer times a hundredth. While a page is made, main waits if it touches that,
+ * as it does within a millisecond when it is busy: so to rest is to let it work.
  *
  * Not while memory grows: for each large page the kernel holds the lock of all mappings, for as
  * long as it takes other processors to hand over what they have in their lists. Who touches new
@@ -46,8 +47,10 @@
 #define REST_MS 10000
 #define REST_TIMES 100 /* what a pass took */
 #define UNABLE_REST_MS 600000
-#define SLICE_US 30000
-#define SLICE_REST_NS 15000000
+#define SLICE_US 20000    /* of search */
+#define PAUSE_TIMES 4     /* what a page took */
+#define PAUSE_LEAST_US 1000
+#define GROWTH_LOOK_US 50000
 
 enum { ORDER_NONE, ORDER_PASS, ORDER_END };
 
@@ -70,12 +73,28 @@ static bool has_grown(size_t before, size_t rss)
     return rss > before && rss - before > MAX(GROWING_BYTES, rss / GROWING_SHARE);
 }
 
-/* Between two slices. False when the pass is to end. */
-static bool rest(void)
+/* Looked at now and then within a pass. */
+struct growth {
+    size_t rss;
+    int64_t at_us;
+};
+
+static bool goes_on(struct growth *g)
 {
-    size_t before = mem_rss();
-    futex_wait(&pages.order, ORDER_PASS, SLICE_REST_NS);
-    return atomic_load(&pages.order) != ORDER_END && !has_grown(before, mem_rss());
+    int64_t now_us = clock_mono_us();
+    if (now_us - g->at_us < GROWTH_LOOK_US) return false;
+    struct growth now = {mem_rss(), now_us};
+    bool grown = has_grown(g->rss, now.rss);
+    *g = now;
+    return grown;
+}
+
+/* After a page that took made_us. False when the pass is to end. */
+static bool rest(struct growth *g, int64_t made_us)
+{
+    int64_t rest_us = MAX(made_us * PAUSE_TIMES, PAUSE_LEAST_US);
+    futex_wait(&pages.order, ORDER_PASS, rest_us * 1000);
+    return atomic_load(&pages.order) != ORDER_END && !goes_on(g);
 }
 
 static void pass_run(void)
@@ -83,11 +102,12 @@ static void pass_run(void)
     struct pages_pass pass = {0};
     enum pages_outcome outcome;
     int64_t took_us = 0;
+    struct growth growth = {mem_rss(), clock_mono_us()};
     do {
         int64_t start_us = clock_mono_us();
         outcome = pages_gather(&pass, SLICE_US);
         took_us += clock_mono_us() - start_us;
-    } while (outcome == PAGES_MORE && rest());
+    } while (outcome == PAGES_MORE && rest(&growth, pass.made_us));
     atomic_store(&pages.took_us, took_us);
     atomic_store(&pages.unable, outcome == PAGES_UNABLE);
     atomic_store(&pages.unfinished, outcome == PAGES_MORE);

@@ -238,6 +238,17 @@ def info_field(connection, section, name):
     raise RuntimeError("INFO %s has no %s" % (section, name))
 
 
+def await_large_pages(pid, limit_s=60):
+    """Returns when the kernel has given a process no more large pages for a second."""
+    end, since, before = time.monotonic() + limit_s, time.monotonic(), None
+    while time.monotonic() < min(end, since + 1):
+        with open("/proc/%d/smaps_rollup" % pid) as rollup:
+            now = [line for line in rollup if line.startswith("AnonHugePages:")]
+        if now != before:
+            since, before = time.monotonic(), now
+        time.sleep(0.05)
+
+
 def await_save(port):
     """Returns when no child saves."""
     connection = resp.Connection(port)

@@ -65,7 +65,9 @@ static struct kb measure(const char *room)
 static bool gather(void)
 {
     struct pages_pass pass = {0};
-    enum pages_outcome outcome = pages_gather(&pass, AMPLE_US);
+    enum pages_outcome outcome;
+    do outcome = pages_gather(&pass, AMPLE_US);
+    while (outcome == PAGES_MORE);
     CHECK(outcome == PAGES_DONE || outcome == PAGES_UNABLE);
     CHECK_INT(pass.next, 0);
     return outcome == PAGES_DONE;
