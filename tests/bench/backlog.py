@@ -2,10 +2,10 @@
 """Events for as long as somebody asks (--seconds): clients that set keys without pause, each SET with
 an event, the backlog full all the time; what that does to them, to memory, and to a client whose
 keys match no registration."""
-import contextlib
 import statistics
-import subprocess
 import time
+
+import workloads
 
 SCRIPT = b"GB().foreach(lambda r: None).register('key:*', mode='async_local')"
 KEYS = 100000
@@ -13,21 +13,8 @@ KEYS = 100000
 OTHER, OTHER_CALLS = "GETSET", b"cmdstat_getset:calls="
 
 
-@contextlib.contextmanager
-def clients(server, count, words):
-    """So many clients at pipeline 16, as fast as they can, for as long as the block lasts."""
-    command = ["redis-benchmark", "-p", str(server.port), "-c", str(count), "-P", "16", "-l", "-r",
-               str(KEYS), "-q"] + words
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
 def setters(server):
-    return clients(server, 50, ["-d", "100", "-t", "set"])
+    return workloads.clients(server, KEYS, 50, ["-d", "100", "-t", "set"])
 
 
 def counted(bench, server, section, name):
@@ -88,7 +75,8 @@ def elsewhere(bench, server, seconds, with_events):
     """Commands a second of one client whose keys match nothing, while others set keys."""
     if with_events:
         bench.call(server, b"RG.PYEXECUTE", SCRIPT)
-    with setters(server), clients(server, 1, [OTHER, "other:__rand_int__", "v" * 100]):
+    others = [OTHER, "other:__rand_int__", "v" * 100]
+    with setters(server), workloads.clients(server, KEYS, 1, others):
         time.sleep(1)
         rate = per_second(seconds, lambda: counted(bench, server, b"commandstats", OTHER_CALLS))
     if with_events:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Jobs of gears by the clock: commands from Python, whole jobs, and the latency of a trigger while
 others count words. A row is shown with what RedisGears 1.2 users are used to in README.md."""
-import contextlib
 import statistics
 import subprocess
 import threading
 import time
+
+import workloads
 
 
 # Each call is timed from the inside, so that nothing but the call counts.
@@ -31,17 +32,9 @@ STREAM_JOB = ("GB('StreamReader').foreach(lambda r: execute('incr', 'counted'))"
 TRIGGER = "GB('CommandReader').map(lambda r: r[1]).register(trigger='echo', mode='sync')"
 
 
-@contextlib.contextmanager
 def loaded(bench, server):
     """50 clients that read, as fast as they can, for as long as the block lasts."""
-    command = ["redis-benchmark", "-p", str(server.port), "-c", "50", "-P", "16", "-l", "-t",
-               "get", "-r", str(bench.keys), "-q"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
+    return workloads.clients(server, bench.keys, 50, ["-t", "get"])
 
 
 def call_us(bench, server):

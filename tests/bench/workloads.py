@@ -3,7 +3,9 @@
 
 Element names have 16 bytes. `__rand_int__` is redis-benchmark's: twelve digits below its -r.
 """
+import contextlib
 import socket
+import subprocess
 import time
 
 import resp
@@ -228,6 +230,19 @@ def longest_turn_ms(server, commands, pipeline):
     longest = int(info_field(connection, "stats", "loop_longest_turn_cpu_usec"))
     connection.close()
     return longest / 1000
+
+
+@contextlib.contextmanager
+def clients(server, keys, count, words):
+    """So many clients at pipeline 16, as fast as they can, for as long as the block lasts."""
+    command = ["redis-benchmark", "-p", str(server.port), "-c", str(count), "-P", "16", "-l", "-r",
+               str(keys), "-q"] + words
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def info_field(connection, section, name):

@@ -5,17 +5,7 @@
 
 tags quick threads
 
-proc py {args} {
-    r RG.PYEXECUTE [join $args \n]
-}
-
-proc unregister_all {} {
-    foreach reg [r RG.DUMPREGISTRATIONS] { r RG.UNREGISTER [lindex $reg 1] }
-}
-
-proc data {field} {
-    dict get [dict get [lindex [r RG.DUMPREGISTRATIONS] 0] RegistrationData] $field
-}
+source -encoding utf-8 [file join [file dirname [info script]] ../../support/gears.tcl]
 
 proc status_of {status} {
     set ids {}
