@@ -18,6 +18,17 @@ proc carried {c requests {times 4}} {
 }
 
 # Whoever is in the same wave as a callback has to wait for its end, too.
+# k:slow, set, keeps the server busy until that is aborted.
+proc register_slow {} {
+    r RG.PYEXECUTE {
+def f(r):
+    if r['key'] != 'k:slow': return
+    log('slow: ' + r['value'])
+    while True: pass
+GB().foreach(f).register('k:*', mode='sync')
+    }
+}
+
 proc wait_until_slow {value} { wait_for {[string match "*slow: $value (*" [srv log]]} }
 
 proc waves {} { return [info_field gears_sync_waves] }
@@ -236,13 +247,7 @@ GB().foreach(f).register('k:*', mode='sync')
 
     test "busy mode while a carried wave calls back, and no other time" -needs python {
         with_config {busy-reply-threshold 100 gears-sync-max-time 60000} {
-            r RG.PYEXECUTE {
-def f(r):
-    if r['key'] != 'k:slow': return
-    log('slow: ' + r['value'])
-    while True: pass
-GB().foreach(f).register('k:*', mode='sync')
-            }
+            register_slow
             set c [client]
             set admin [client]
             $admin PING
@@ -276,13 +281,7 @@ GB().foreach(f).register('k:*', mode='sync')
 
     test "SHUTDOWN NOSAVE while a carried wave calls back" -needs python -down yes {
         r CONFIG SET busy-reply-threshold 100
-        r RG.PYEXECUTE {
-def f(r):
-    if r['key'] != 'k:slow': return
-    log('slow: ' + r['value'])
-    while True: pass
-GB().foreach(f).register('k:*', mode='sync')
-        }
+        register_slow
         set c [client]
         set admin [client]
         $admin PING

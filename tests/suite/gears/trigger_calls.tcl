@@ -23,6 +23,15 @@ proc call {args} {
     return $c
 }
 
+# Calls that keep all workers until `go` is there.
+proc occupy {} {
+    set threads [lindex [r RG.CONFIGGET ExecutionThreads] 0]
+    set clients {}
+    for {set i 0} {$i < $threads} {incr i} { lappend clients [call wait go] }
+    wait_for {[r GET begun] == $threads}
+    return $clients
+}
+
 proc answers {clients} {
     set all {}
     foreach c $clients {
@@ -134,10 +143,8 @@ with_server {} {
 
     test "when no worker is free they wait, can be seen and be aborted" -needs python {
         register
-        set threads [lindex [r RG.CONFIGGET ExecutionThreads] 0]
-        set waits {}
-        for {set i 0} {$i < $threads} {incr i} { lappend waits [call wait go] }
-        wait_for {[r GET begun] == $threads}
+        set waits [occupy]
+        set threads [llength $waits]
         set quick [list [call one]]
         wait_for {[llength [status_of created]] == 1}
         lappend quick [call two]
@@ -155,10 +162,8 @@ with_server {} {
 
     test "clients that go while their calls wait" -needs python {
         register
-        set threads [lindex [r RG.CONFIGGET ExecutionThreads] 0]
-        set waits {}
-        for {set i 0} {$i < $threads} {incr i} { lappend waits [call wait go] }
-        wait_for {[r GET begun] == $threads}
+        set waits [occupy]
+        set threads [llength $waits]
         set gone {}
         for {set i 0} {$i < 20} {incr i} { lappend gone [call $i] }
         set stays [call stays]
@@ -174,10 +179,8 @@ with_server {} {
 
     test "a registration that goes while its calls wait and run" -needs python {
         register
-        set threads [lindex [r RG.CONFIGGET ExecutionThreads] 0]
-        set clients {}
-        for {set i 0} {$i < $threads} {incr i} { lappend clients [call wait go] }
-        wait_for {[r GET begun] == $threads}
+        set clients [occupy]
+        set threads [llength $clients]
         lappend clients [call late]
         wait_for {[llength [status_of created]] == 1}
         unregister_all
