@@ -44,6 +44,9 @@ static void print_help(FILE *out)
           "       redis-server -               (read the configuration from standard input)\n"
           "       redis-server -v | --version\n"
           "       redis-server -h | --help\n"
+          "       redis-server --test-memory <megabytes>\n"
+          "       redis-server --check-system  (whether the system is set up for the server)\n"
+          "       redis-server --print-default-config\n"
           "\n"
           "Any directive of the configuration file is an option too, and wins over the file:\n"
           "\n"
@@ -147,10 +150,23 @@ static bool answer(const char *word)
     return true;
 }
 
+/* The words that ask for a check instead of a server. */
+static bool check(int argc, char **argv, bool *well_out)
+{
+    if (argc < 2) return false;
+    if (!strcmp(argv[1], "--check-system")) *well_out = server_system_check_print();
+    else if (!strcmp(argv[1], "--test-memory"))
+        *well_out = server_memory_check(argc == 3 ? argv[2] : NULL);
+    else return false;
+    return true;
+}
+
 enum server_action server_read_args(int argc, char **argv)
 {
+    bool well;
     note_executable(argv[0]);
     if (argc == 2 && answer(argv[1])) return SERVER_EXIT_OK;
+    if (check(argc, argv, &well)) return well ? SERVER_EXIT_OK : SERVER_EXIT_FAILED;
     const char *file = NULL;
     bool from_stdin = false;
     int first = 1;

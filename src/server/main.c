@@ -131,6 +131,7 @@ static enum status boot(void)
     }
     server_crash_setup();
     server_os_setup();
+    if (server_system_warn(server_os_ignored_warnings())) return STATUS_ERR;
     if (server_wire() || server_signals_setup() || server_listen_all()) return STATUS_ERR;
     server_write_pidfile();
     server_title_show();

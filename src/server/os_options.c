@@ -328,6 +328,11 @@ void server_os_options_register(void)
     opt_register(rows, ARRAY_COUNT(rows));
 }
 
+struct view server_os_ignored_warnings(void)
+{
+    return os.ignored_warnings;
+}
+
 void server_os_undo(void)
 {
     if (os.oom_touched) UNUSED(write_oom(os.oom_base)); /* it logs a failure */

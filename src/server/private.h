@@ -68,6 +68,8 @@ void server_options_register(void);
 void server_os_options_register(void);
 /* Puts them into effect: processors, memory, the kernel's choice of victims. Before any thread. */
 void server_os_setup(void);
+/* ignore-warnings. */
+struct view server_os_ignored_warnings(void);
 /* Takes back what a process hands down to the program that it becomes. */
 void server_os_undo(void);
 /* Tell whoever supervises us that the data is being loaded, that clients may come, and that the end
@@ -92,6 +94,21 @@ void server_large_pages_setup(bool disable_always);
 void server_large_pages_cron(int64_t now_ms);
 /* Ends the thread that does it. */
 void server_large_pages_teardown(void);
+
+/* ---- system_check.c ---- */
+
+/* Runs all checks of the system and prints what each found. False: one has found a fault. */
+bool server_system_check_print(void);
+/* Logs what is wrong with the system, as far as it is quickly told. STATUS_ERR: the server had
+ * better not start, and nothing of that is `ignored`; the log says why. After server_os_setup,
+ * before any thread. */
+enum status server_system_warn(struct view ignored) MUST_CHECK;
+
+/* ---- memory_check.c ---- */
+
+/* Tests so many megabytes (a number as text, or NULL) of the machine's memory, and prints what came
+ * of it. False: a fault, no number, or so much can't be had. */
+bool server_memory_check(const char *megabytes);
 
 /* ---- tls_options.c ---- */
 
