@@ -106,13 +106,18 @@ static bool has_code_word(const char *line)
     return n > 1 && line[n] == ' ';
 }
 
-enum admit_verdict admit_refuse(struct exec_ctx *ctx, const char *line)
+void admit_refuse_busy(struct exec_ctx *ctx, const char *line)
 {
-    if (ctx->cmd) command_stats_of(ctx->cmd)->rejected++;
     if (ctx->client && admit.on_refusal && admit.on_refusal(ctx))
         reply_errorf(ctx, "-EXECABORT Transaction discarded because of: %s", line);
     else
         reply_errorf(ctx, "%s%s", has_code_word(line) ? "-" : "", line);
+}
+
+enum admit_verdict admit_refuse(struct exec_ctx *ctx, const char *line)
+{
+    if (ctx->cmd) command_stats_of(ctx->cmd)->rejected++;
+    admit_refuse_busy(ctx, line);
     return ADMIT_REFUSED;
 }
 

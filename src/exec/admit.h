@@ -70,8 +70,11 @@ void admit_check(const struct exec_ctx *ctx);
  * …"). A refused EXEC replies that its transaction is discarded because of it. */
 enum admit_verdict admit_refuse(struct exec_ctx *ctx, const char *line);
 
+/* The same in busy mode, without the token: nothing is counted. */
+void admit_refuse_busy(struct exec_ctx *ctx, const char *line);
+
 /* The refusal of the transaction service: spoils the client's MULTI, or, when EXEC itself was
- * refused, discards it and returns true. One hook. */
+ * refused, discards it, in busy mode as soon as that is over, and returns true. One hook. */
 void admit_on_refusal(bool (*fn)(struct exec_ctx *ctx));
 
 #endif

@@ -44,9 +44,15 @@
 /* Of what main has read. */
 static struct wave wave;
 
-/* The entry that runs, where to stop before another, and the end of its wave; NULL: none. */
-static struct {
+/* The wave that is under way. */
+static struct running {
+    struct wave *wave;
+    /* The entry that runs, where to stop before another, and the end of those to be run; NULL:
+     * none. */
     const struct wave_entry *at, *stop, *end;
+    /* Of main's own wave: whose input it is made of, and NULL in place of who has left it. */
+    struct client **members;
+    size_t member_count;
 } running;
 
 /* Waves in other hands; see client.h. */
@@ -278,27 +284,29 @@ static bool collect(struct client *c)
     return wave_collect(&wave, c, &limits);
 }
 
-ALWAYS_INLINE void wave_prefetch(const struct wave *w)
+/* Of a wave's entries from the first on, up to the end. */
+ALWAYS_INLINE void wave_prefetch(const struct wave *w, const struct wave_entry *first,
+                                 const struct wave_entry *end)
 {
     struct arg *keys[WAVE_KEYS];
-    for (size_t i = 0; i < w->count; i++) {
-        int n = wave_keys(w, &w->entries[i], keys);
-        for (int k = 0; k < n; k++) kv_prefetch_bucket(w->entries[i].client->db, keys[k]);
+    for (const struct wave_entry *e = first; e < end; e++) {
+        int n = wave_keys(w, e, keys);
+        for (int k = 0; k < n; k++) kv_prefetch_bucket(e->client->db, keys[k]);
     }
-    for (size_t i = 0; i < w->count; i++) {
-        int n = wave_keys(w, &w->entries[i], keys);
-        for (int k = 0; k < n; k++) kv_prefetch_entry(w->entries[i].client->db, keys[k]);
+    for (const struct wave_entry *e = first; e < end; e++) {
+        int n = wave_keys(w, e, keys);
+        for (int k = 0; k < n; k++) kv_prefetch_entry(e->client->db, keys[k]);
     }
 }
 
 /* What a command looks up inside a collection: the third argument of the commands on hashes and
  * sets, or at least nothing that a hint could harm. */
-ALWAYS_INLINE size_t wave_elements(const struct wave *w, struct value values[WAVE_COMMANDS],
+ALWAYS_INLINE size_t wave_elements(const struct wave *w, const struct wave_entry *e,
+                                   const struct wave_entry *end, struct value values[WAVE_COMMANDS],
                                    struct arg *elements[WAVE_COMMANDS])
 {
     size_t n = 0;
-    for (size_t i = 0; i < w->count; i++) {
-        const struct wave_entry *e = &w->entries[i];
+    for (; e < end; e++) {
         if (!e->cmd || e->argc < 3) continue;
         if (!(e->cmd->acl_categories & (COMMAND_ACL_HASH | COMMAND_ACL_SET))) continue;
         struct arg *argv = &w->args.argv[e->first];
@@ -310,11 +318,12 @@ ALWAYS_INLINE size_t wave_elements(const struct wave *w, struct value values[WAV
     return n;
 }
 
-ALWAYS_INLINE void wave_prefetch_elements(const struct wave *w)
+ALWAYS_INLINE void wave_prefetch_elements(const struct wave *w, const struct wave_entry *first,
+                                          const struct wave_entry *end)
 {
     struct value values[WAVE_COMMANDS];
     struct arg *elements[WAVE_COMMANDS];
-    size_t n = wave_elements(w, values, elements);
+    size_t n = wave_elements(w, first, end, values, elements);
     for (size_t i = 0; i < n; i++) {
         type_ops_of(values[i].type)->prefetch_place(values[i], elements[i]);
     }
@@ -506,8 +515,8 @@ struct carried {
 static void run_carried(void *ctx)
 {
     const struct carried *c = ctx;
-    wave_prefetch(c->w);
-    wave_prefetch_elements(c->w);
+    wave_prefetch(c->w, c->from, running.end);
+    wave_prefetch_elements(c->w, c->from, running.end);
     wave_run_some(c->w, c->from);
 }
 
@@ -527,16 +536,17 @@ static COLD bool wave_carry(const struct wave *w, const struct wave_entry *e)
 }
 
 /* Prefetches and runs. A wave that nobody is to carry pays a test for it. */
-ALWAYS_INLINE void wave_run(const struct wave *w)
+ALWAYS_INLINE void wave_run(struct wave *w)
 {
     const struct wave_entry *e = w->entries, *end = e + w->count;
+    running.wave = w;
     running.end = end;
     if (likely(!carry.wanted || !wave_carry(w, e))) {
         running.stop = end;
-        wave_prefetch(w);
-        wave_prefetch_elements(w);
-        while (unlikely((e = wave_run_some(w, e)) != end)) {
-            running.stop = end;
+        wave_prefetch(w, e, end);
+        wave_prefetch_elements(w, e, end);
+        while (unlikely((e = wave_run_some(w, e)) != running.end)) {
+            running.stop = running.end;
             if (wave_carry(w, e)) break;
         }
     }
@@ -590,7 +600,7 @@ static void end_of_io_wave(struct wave *w)
     struct client *last = NULL;
     for (size_t i = 0; i < w->count; i++) {
         struct client *c = w->entries[i].client;
-        if (c != last) wave_end_of_client(c, has_more(c));
+        if (c && c != last) wave_end_of_client(c, has_more(c));
         last = c;
     }
     io_wave_done(w);
@@ -619,6 +629,7 @@ void driver__hold_expiry(bool on)
 static NOINLINE void run_io_waves(void)
 {
     struct wave *w;
+    running.members = NULL;
     for (int i = 0; i < IO_WAVES_PER_TURN && (w = io_next_wave()); i++) {
         wave_run(w);
         end_of_io_wave(w);
@@ -642,8 +653,11 @@ static void run_ready_clients(void)
             more[n] = collect(members[n]);
             n++;
         }
+        running.members = members;
+        running.member_count = n;
         wave_run(&wave);
-        for (size_t i = 0; i < n; i++) wave_end_of_client(members[i], more[i]);
+        for (size_t i = 0; i < n; i++)
+            if (likely(members[i] != NULL)) wave_end_of_client(members[i], more[i]);
     }
 }
 
@@ -672,14 +686,14 @@ static struct client *of_writes(struct list_node *n)
 
 /* ---- busy mode ---- */
 
-static const char busy_text[] = "-BUSY Redis is busy running a gears function. You can only call "
+static const char busy_text[] = "BUSY Redis is busy running a gears function. You can only call "
                                 "RG.ABORTEXECUTION or SHUTDOWN NOSAVE.";
 
 /* What may run without the token: it touches its own client and nothing that the token guards. Of
  * the rows flagged allow_busy the others (WATCH, RESET …) do touch such things. */
 static bool busy_allowed(const struct exec_ctx *ctx)
 {
-    static const char *const names[] = {"auth", "hello", "quit", "rg.abortexecution",
+    static const char *const names[] = {"auth", "hello", "multi", "quit", "rg.abortexecution",
                                         "rg.dumpexecutions"};
     const struct command *cmd = ctx->cmd;
     if (!cmd->handler || !command_arity_ok(cmd, ctx->argc) || ctx->client->admit & ADMIT_MULTI)
@@ -693,12 +707,14 @@ static void busy_run(struct client *c, struct arg *argv, int argc)
 {
     struct exec_ctx ctx = {.client = c, .db = c->db, .argv = argv, .argc = argc, .sink = &c->sink};
     bool allowed = !command_resolve(argv, argc, &ctx.cmd) && busy_allowed(&ctx);
+    if (c->flags & CLIENT_SKIP) client__skip_begin(c);
     if (c->admit & ADMIT_AUTH && !(allowed && ctx.cmd->flags & COMMAND_NO_AUTH))
-        reply_error(&ctx, "-NOAUTH Authentication required.");
+        admit_refuse_busy(&ctx, "NOAUTH Authentication required.");
     else if (allowed)
         ctx.cmd->handler(&ctx);
     else
-        reply_error(&ctx, busy_text);
+        admit_refuse_busy(&ctx, busy_text);
+    if (c->flags & CLIENT_SKIPPING && !(c->flags & CLIENT_BLOCKED)) client__skip_end(c);
 }
 
 /* Serves a client from the parser alone. */
@@ -725,23 +741,60 @@ static void busy_client(struct client *c)
     client__write(c);
 }
 
-/* What I/O threads have read. Who waits is asked again when it goes on. */
+/* A request that is in a wave. Who waits is asked again when it goes on. */
+static void busy_entry(const struct wave *w, const struct wave_entry *e)
+{
+    struct arg *argv = &w->args.argv[e->first];
+    struct client *c = e->client;
+    if (c->flags & CLIENT_STOPPED)
+        wave_run_special(e, argv);
+    else if (e->protocol_error)
+        run_protocol_error(c, e->protocol_error);
+    else
+        busy_run(c, argv, (int)e->argc);
+    drop_owned(e, argv);
+}
+
+/* All clients of the wave that is under way but this one leave it. */
+static void leave_wave(const struct client *stays)
+{
+    struct client *last = NULL;
+    for (size_t i = 0; running.members && i < running.member_count; i++) {
+        struct client *c = running.members[i];
+        if (!c || c == stays) continue;
+        running.members[i] = NULL;
+        wave_end_of_client(c, has_more(c));
+    }
+    for (size_t i = 0; !running.members && i < running.wave->count; i++) {
+        struct client *c = running.wave->entries[i].client;
+        if (!c || c == stays) continue;
+        running.wave->entries[i].client = NULL;
+        if (c != last) wave_end_of_client(c, has_more(c));
+        last = c;
+    }
+}
+
+/* The wave that is under way waits for a command of one client: the others are told. All that one
+ * of them has in the wave is before that command, and has been run, or behind it. */
+static void busy_wave(void)
+{
+    const struct wave_entry *e = running.at;
+    if (!e) return;
+    const struct client *stays = e->client;
+    while (e < running.end && e->client == stays) e++;
+    const struct wave_entry *end = e;
+    for (; e < running.end; e++) busy_entry(running.wave, e);
+    running.end = end;
+    running.stop = MIN(running.stop, end);
+    leave_wave(stays);
+}
+
+/* What I/O threads have read. */
 static void busy_io_waves(void)
 {
     struct wave *w;
     while ((w = io_next_wave())) {
-        for (size_t i = 0; i < w->count; i++) {
-            const struct wave_entry *e = &w->entries[i];
-            struct arg *argv = &w->args.argv[e->first];
-            struct client *c = e->client;
-            if (c->flags & CLIENT_STOPPED)
-                wave_run_special(e, argv);
-            else if (e->protocol_error)
-                run_protocol_error(c, e->protocol_error);
-            else
-                busy_run(c, argv, (int)e->argc);
-            drop_owned(e, argv);
-        }
+        for (size_t i = 0; i < w->count; i++) busy_entry(w, &w->entries[i]);
         end_of_io_wave(w);
     }
 }
@@ -775,12 +828,14 @@ static void reread_clients(void)
 /* One look at the sockets while main can't have the token. */
 static void busy_turn(void)
 {
-    struct resp_args saved = wave.args;
-    wave.args = (struct resp_args){0};
     driver.busy = true;
     clock_refresh(&driver.clock);
+    busy_wave();
+    struct resp_args saved = wave.args;
+    wave.args = (struct resp_args){0};
     busy_ready();
     if (io_is_on) busy_io_waves();
+    each_outside_waves(&client__set.writes, of_writes, client__write);
     reread_clients();
     bool may_sleep = !list_is_linked(&client__set.reread) && (!io_is_on || io_may_sleep());
     loop_poll_once(may_sleep ? BUSY_POLL_MS : 0);
@@ -797,8 +852,7 @@ void driver__serve_within(void)
     struct wave outer = wave;
     struct kv_unit outer_unit = driver.unit;
     struct client *outer_client = client__running;
-    const struct wave_entry *outer_at = running.at, *outer_end = running.end;
-    const struct wave_entry *outer_stop = running.stop;
+    struct running outer_running = running;
     wave = (struct wave){.count = 0};
     clock_refresh(&driver.clock);
     driver.unit = (struct kv_unit){.now_ms = driver.clock.wall_ms,
@@ -814,9 +868,7 @@ void driver__serve_within(void)
     resp_args_release(&wave.args);
     wave = outer;
     client__running = outer_client;
-    running.at = outer_at;
-    running.stop = outer_stop;
-    running.end = outer_end;
+    running = outer_running;
     /* A pause may have begun or ended. */
     outer_unit.flags &= ~(uint32_t)KV_UNIT_NO_EXPIRE;
     outer_unit.flags |= driver.unit.flags & KV_UNIT_NO_EXPIRE;

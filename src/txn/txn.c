@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "exec/admit.h"
+#include "exec/client.h"
 #include "exec/command.h"
 #include "exec/reply.h"
 
@@ -172,15 +173,35 @@ static enum admit_verdict txn_filter(struct exec_ctx *ctx)
     return ADMIT_TAKEN;
 }
 
+struct late_end {
+    uint64_t client_id;
+};
+
+static void end_late(void *ctx)
+{
+    struct late_end *late = ctx;
+    struct client *c = client_find(late->client_id);
+    if (c) txn_end(c);
+    mem_free(late);
+}
+
+/* In busy mode, whoever has the token may be marking watched keys. Until that is over the client
+ * has its transaction, and can't go on with it. */
+static void end_when_not_busy(const struct client *c)
+{
+    struct late_end *late = mem_alloc(sizeof(*late));
+    late->client_id = client_id(c);
+    exec_post(end_late, late);
+}
+
 static bool txn_refusal(struct exec_ctx *ctx)
 {
     struct txn *t = txn_find(ctx->client);
-    if (ctx->cmd && !strcmp(ctx->cmd->fullname, "exec")) {
-        txn_end(ctx->client);
-        return true;
-    }
     if (t && t->in_multi) t->spoilt = true;
-    return false;
+    if (!ctx->cmd || strcmp(ctx->cmd->fullname, "exec") != 0) return false;
+    if (!exec_is_busy()) txn_end(ctx->client);
+    else if (t) end_when_not_busy(ctx->client);
+    return true;
 }
 
 /* ---- running ---- */

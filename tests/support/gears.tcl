@@ -52,12 +52,14 @@ proc watch_others {other {limit_ms 60000}} {
     return $times
 }
 
-proc expect_served {times} {
+# The second slowest took so long at most, and the slowest a second: it may have met the machine's own
+# hiccups.
+proc expect_served {times {most_ms 100}} {
     set sorted [lsort -integer -decreasing $times]
     set slowest [lindex $sorted 0]
     set second [expr {[llength $sorted] > 1 ? [lindex $sorted 1] : 0}]
     set factor $::suite::slow_factor
-    if {$second > 100 * $factor || $slowest > 1000 * $factor} {
+    if {$second > $most_ms * $factor || $slowest > 1000 * $factor} {
         suite::unmet "others had to wait: $slowest ms, $second ms"
     }
 }
