@@ -48,7 +48,8 @@ enum command_flag {
     COMMAND_ALLOW_BUSY = 1 << 19,   /* served in busy mode */
     /* ours, shown nowhere */
     COMMAND_UNQUEUED = 1 << 24,     /* inside MULTI it runs at once: EXEC, DISCARD, ... */
-    COMMAND_NO_EXECUTE = 1 << 25    /* refused in gears' execute(): RG.* that wait */
+    COMMAND_NO_EXECUTE = 1 << 25,   /* refused in gears' execute(): RG.* that wait */
+    COMMAND_MAY_EXECUTE = 1 << 26   /* run by it, though scripts may not */
 };
 
 /* ACL categories, in ACL CAT's order; `gears` is ours. */

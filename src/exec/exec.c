@@ -303,6 +303,14 @@ enum status exec_call_as(struct exec_ctx *ctx, exec_handler *handler)
     return call(ctx, handler);
 }
 
+/* What waits for keys may be run: either they have something, or it doesn't wait. */
+static bool is_refused(const struct command *cmd)
+{
+    const uint32_t may = COMMAND_BLOCKING | COMMAND_MAY_EXECUTE;
+    if (cmd->flags & COMMAND_NO_EXECUTE) return true;
+    return (cmd->flags & COMMAND_NOSCRIPT) && !(cmd->flags & may);
+}
+
 static enum status run_refused(struct exec_ctx *ctx, enum status resolved)
 {
     const struct command *cmd = ctx->cmd;
@@ -314,7 +322,7 @@ static enum status run_refused(struct exec_ctx *ctx, enum status resolved)
         return STATUS_ERR;
     }
     if (!command_arity_ok(cmd, ctx->argc) || !cmd->handler) return reply_arity(ctx);
-    if (cmd->flags & (COMMAND_NOSCRIPT | COMMAND_NO_EXECUTE))
+    if (is_refused(cmd))
         return reply_error(ctx, "This Redis command is not allowed from script");
     return STATUS_OK;
 }

@@ -65,10 +65,10 @@ struct exec_call {
 
 /* Runs argv on behalf of the server itself and writes the reply, or the error, to `tape` as one
  * node tree. Resolves, checks arity and admission as for a client in a script: commands flagged
- * noscript, blocking ones that would block, and RG.* that wait are refused. Events are delivered
- * before it returns when it has a unit of its own; else they stay in call->unit for
- * exec_unit_end. A user who is gone may do nothing. Needs the data token. STATUS_ERR if the reply
- * is an error. */
+ * noscript and RG.* that wait are refused, but commands that wait for keys run as they do in MULTI,
+ * where they find something at once or nothing. Events are delivered before it returns when it has
+ * a unit of its own; else they stay in call->unit for exec_unit_end. A user who is gone may do
+ * nothing. Needs the data token. STATUS_ERR if the reply is an error. */
 enum status exec_run(const struct exec_call *call, struct arg *argv, int argc,
                      struct tape *tape);
 

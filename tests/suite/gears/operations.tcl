@@ -299,6 +299,36 @@ with_server {} {
             "  assert type(e).__name__ == 'error', type(e)"] OK
     }
 
+    test "execute: commands that wait find something at once or nothing" -needs python {
+        foreach words {
+            "'BLPOP', 'no', 0" "'BRPOP', 'no', 'other', 0.5" "'BLMOVE', 'no', 'to', 'LEFT', 'LEFT', 0"
+            "'BRPOPLPUSH', 'no', 'to', 0" "'BZPOPMIN', 'no', 0" "'BZPOPMAX', 'no', 0"
+            "'BLMPOP', 0, 1, 'no', 'LEFT'" "'BZMPOP', 0, 1, 'no', 'MIN'"
+            "'XREAD', 'BLOCK', 0, 'STREAMS', 'no', '$'"
+        } {
+            expect [over 1 ".map(lambda x: execute($words))"] None
+        }
+        r RPUSH l a b c
+        r ZADD z 1 m
+        expect [over 1 ".map(lambda x: execute('BLPOP', 'l', 0))"] {{['l', 'a']}}
+        expect [over 1 ".map(lambda x: execute('BLMOVE', 'l', 'to', 'LEFT', 'LEFT', 0))"] b
+        expect [over 1 ".map(lambda x: execute('BZPOPMIN', 'z', 0))"] {{['z', 'm', '1']}}
+        expect [r LRANGE l 0 -1] c
+        expect [r EXISTS z] 0
+        expect_error {*ERR timeout is negative*} {py "execute('BLPOP', 'l', -1)"}
+        expect_error {*WRONGTYPE*} {py "execute('SET', 's', 1)" "execute('BLPOP', 's', 0)"}
+    }
+
+    test "execute: CONFIG GET and ACL WHOAMI" -needs python {
+        expect [over 1 ".map(lambda x: execute('CONFIG', 'GET', 'port')\[1\])"] [srv port]
+        expect [over 1 ".map(lambda x: execute('ACL', 'WHOAMI'))"] default
+        foreach command {"CONFIG', 'SET', 'hz', '10" "CONFIG', 'REWRITE" "ACL', 'SETUSER', 'u" "CLIENT', 'LIST"} {
+            expect_error {*gears.error: ERR This Redis command is not allowed from script*} {
+                py "execute('$command')"
+            }
+        }
+    }
+
     test "atomic" -needs python {
         expect [py "with atomic():" "  execute('SET', 'a', 1)" "  assert isInAtomicBlock()" \
             "  execute('INCR', 'a')" "assert not isInAtomicBlock()"] OK

@@ -264,4 +264,32 @@ with_server {} {
         expect [regexp -all EXEC $effects] 3
         foreach word {wait one two} { expect_match $effects "*MULTI*SET*a*$word*SET*b*$word*EXEC*" }
     }
+
+    test "execute() runs triggers that are sync, as MULTI does" -needs python {
+        unregister_all
+        py "GB('CommandReader').map(lambda r: execute('INCR', r\[1\])).register(trigger='sync'," \
+            "    mode='sync', convertToStr=False)" \
+            "GB('CommandReader').register(trigger='other')" \
+            "GB('CommandReader').map(lambda r: 1/0).register(trigger='bad', mode='sync')" \
+            "(GB('CommandReader').map(lambda r: execute('RG.TRIGGER', 'self'))" \
+            "    .register(trigger='self', mode='sync'))" \
+            "(GB('CommandReader').map(lambda r: execute('RG.TRIGGERONKEY', 'sync', 'k'))" \
+            "    .register(trigger='outer', mode='sync', convertToStr=False))"
+        expect [py "GB('ShardsIDReader').map(lambda x: execute('RG.TRIGGER', 'sync', 'k')).run()"] \
+            {{{[1]}} {}}
+        expect [r RG.TRIGGER outer] 2
+        expect [py "execute('RG.TRIGGER', 'sync', 'k')" "with atomic():" \
+            "  execute('RG.TRIGGER', 'sync', 'k')"] OK
+        expect [r GET k] 4
+        foreach {name text} {
+            other "*can not run a non-sync execution inside a MULTI/LUA*" bad "*ZeroDivisionError*"
+            none "*ERR subcommand not found*"
+        } {
+            expect_error $text {py "execute('RG.TRIGGER', '$name')"}
+        }
+        # one that calls itself comes to an end
+        expect_error "*gears.error*" {r RG.TRIGGER self}
+        expect [r RG.TRIGGER sync k] 5
+        unregister_all
+    }
 }
