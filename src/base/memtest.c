@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Patterns for tests of memory; see memtest.h. What a word should hold is told from its place
+ * alone, so that comparing needs no second copy, whose memory might be the one that is broken.
+ */
 #include "base/memtest.h"
 
 #include "base/macros.h"
@@ -22,8 +26,7 @@ static uint64_t stir(uint64_t x)
     return x ^ (x >> 31);
 }
 
-/* What the word of this index holds. Each is told from its place alone, so that comparing needs
- * no second copy, whose memory might be the one that is broken. */
+/* What the word of this index holds. */
 static inline uint64_t word_at(const uint64_t *words, size_t i, enum memtest_pattern pattern,
                                uint64_t seed)
 {

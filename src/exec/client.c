@@ -518,6 +518,15 @@ void client_push(struct client *c, char type, const char *rest, size_t len)
     if (!(c->flags & CLIENT_CLOSE_ASAP)) client__want_write(c);
 }
 
+void client_push_run(struct client *c, const struct out_run *run)
+{
+    if (c->flags & (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY | CLIENT_DEAF)) return;
+    if (unlikely(c->tls)) outbuf_append(&c->out, run->ptr, run->len);
+    else outbuf_append_run(&c->out, run);
+    client__check_output(c);
+    if (!(c->flags & CLIENT_CLOSE_ASAP)) client__want_write(c);
+}
+
 struct client *client__running;
 size_t client__pushes_bytes;
 

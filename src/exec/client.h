@@ -13,6 +13,7 @@
 #include "exec/settings.h"
 #include "exec/tape.h"
 
+struct out_run;
 struct tls_context;
 
 /* The connection's id, unique while the server lives. */
@@ -132,6 +133,10 @@ void client_set_monitor(struct client *c, bool on);
  * even if the client wants no replies; a client that ends gets nothing. One that doesn't read is
  * ended by the limits of its class, so it may end here. Main, under the token. */
 void client_push(struct client *c, char type, const char *rest, size_t len);
+
+/* As client_push, of a run that others get too. Where each piece goes by itself (TLS), it is
+ * copied. */
+void client_push_run(struct client *c, const struct out_run *run);
 
 /* As client_push, but never into the middle of a reply: if the client's own command is running, the
  * message goes when that has ended. Main, under the token. */

@@ -3,12 +3,28 @@
  * Output blocks and their pool; see outbuf.h. The pool is a stack, so that the block given back
  * last, still in the cache, is the next to be used. Blocks larger than the standard size carry one
  * long run and are never pooled.
+ *
+ * Shared bytes are counted: by the stream while it is open, by each run, by each block that refers
+ * to them. They never move, and what has been written doesn't change while anybody else counts, so
+ * a thread may send them while main writes behind them. A connection that doesn't read holds all of
+ * an area for a part of it; so areas begin small, and a stream is for those who get all of it.
  */
 #include "net/outbuf.h"
+
+#include <stdatomic.h>
 
 #include "base/mem.h"
 
 #define POOL_KEEP_DEFAULT 64
+#define STD_CAP (OUTBUF_BLOCK_BYTES - sizeof(struct out_block))
+#define SHARED_LEAST ((size_t)512)
+#define SHARED_MOST ((size_t)16 * 1024) /* beyond, an area is as long as what it is for */
+
+struct out_shared {
+    atomic_uint refs;
+    size_t cap, used; /* main's */
+    char data[];
+};
 
 static _Thread_local struct out_block *pool_head;
 static _Thread_local size_t pool_count;
@@ -16,15 +32,14 @@ static _Thread_local size_t pool_count;
 static struct out_block *block_new(size_t need)
 {
     struct out_block *b;
-    size_t std_cap = OUTBUF_BLOCK_BYTES - sizeof(struct out_block);
-    if (need <= std_cap) {
+    if (need <= STD_CAP) {
         if (pool_head) {
             b = pool_head;
             pool_head = b->next;
             pool_count--;
         } else {
             b = mem_alloc(OUTBUF_BLOCK_BYTES);
-            b->cap = std_cap;
+            b->cap = STD_CAP;
         }
     } else {
         b = mem_alloc(sizeof(*b) + need);
@@ -32,12 +47,20 @@ static struct out_block *block_new(size_t need)
     }
     b->next = NULL;
     b->len = 0;
+    b->bytes = b->data;
+    b->shared = NULL;
     return b;
+}
+
+static void shared_drop(struct out_shared *s)
+{
+    if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1) mem_free(s);
 }
 
 static void block_free(struct out_block *b)
 {
-    if (b->cap == OUTBUF_BLOCK_BYTES - sizeof(*b) && pool_count < POOL_KEEP_DEFAULT) {
+    if (b->shared) shared_drop(b->shared);
+    if (b->cap == STD_CAP && pool_count < POOL_KEEP_DEFAULT) {
         b->next = pool_head;
         pool_head = b;
         pool_count++;
@@ -93,7 +116,7 @@ void outbuf_release(struct outbuf *o)
 /* Records how much of the tail is filled. */
 static void outbuf_sync(struct outbuf *o)
 {
-    if (o->tail) o->tail->len = (size_t)(o->cur - o->tail->data);
+    if (o->tail) o->tail->len = (size_t)(o->cur - o->base);
 }
 
 static void outbuf_attach(struct outbuf *o, struct out_block *b)
@@ -106,14 +129,17 @@ static void outbuf_attach(struct outbuf *o, struct out_block *b)
         o->head = b;
     }
     o->tail = b;
-    o->cur = b->data + b->len;
-    o->end = b->data + b->cap;
+    o->base = b->bytes;
+    o->cur = b->bytes + b->len;
+    o->end = b->shared ? o->cur : b->bytes + b->cap;
 }
 
 size_t outbuf_memory(const struct outbuf *o)
 {
     size_t sum = 0;
-    for (const struct out_block *b = o->head; b; b = b->next) sum += sizeof(*b) + b->cap;
+    for (const struct out_block *b = o->head; b; b = b->next)
+        sum += sizeof(*b) + (b->shared ? b == o->tail ? (size_t)(o->cur - o->base) : b->len
+                                       : b->cap);
     return sum;
 }
 
@@ -143,6 +169,8 @@ struct out_block *outbuf_gap(struct outbuf *o)
     gap->cap = 32;
     gap->len = 0;
     gap->next = NULL;
+    gap->bytes = gap->data;
+    gap->shared = NULL;
     outbuf_attach(o, gap);
     outbuf_attach(o, block_new(1));
     return gap;
@@ -163,7 +191,7 @@ int outbuf_iov(struct outbuf *o, struct iovec *iov, int max)
     outbuf_sync(o);
     for (struct out_block *b = o->head; b && count < max; b = b->next) {
         if (b->len > skip) {
-            iov[count].iov_base = b->data + skip;
+            iov[count].iov_base = b->bytes + skip;
             iov[count].iov_len = b->len - skip;
             count++;
         }
@@ -195,7 +223,7 @@ void outbuf_join(struct outbuf *to, struct outbuf *from)
     outbuf_sync(from);
     size_t skip = from->sent;
     for (struct out_block *b = from->head; b; b = b->next) {
-        outbuf_append(to, b->data + skip, b->len - skip);
+        outbuf_append(to, b->bytes + skip, b->len - skip);
         skip = 0;
     }
     outbuf_release(from);
@@ -210,10 +238,64 @@ void outbuf_chain(struct outbuf *to, struct outbuf *from)
         to->closed_bytes += to->tail->len + from->closed_bytes;
         to->tail->next = from->head;
         to->tail = from->tail;
+        to->base = from->base;
         to->cur = from->cur;
         to->end = from->end;
     } else {
         *to = *from;
     }
     *from = (struct outbuf){0};
+}
+
+/* ---- streams ---- */
+
+/* An area with room for so much, `s` counting it; the last one's size says how much is common. */
+static struct out_shared *stream_room(struct out_stream *s, size_t need)
+{
+    struct out_shared *now = s->open;
+    if (now && atomic_load_explicit(&now->refs, memory_order_acquire) == 1) now->used = 0;
+    if (now && now->cap - now->used >= need) return now;
+    size_t cap = MAX(now ? MIN(now->cap * 2, SHARED_MOST) : SHARED_LEAST, need);
+    out_stream_close(s);
+    now = s->open = mem_alloc(sizeof(*now) + cap);
+    atomic_init(&now->refs, 1);
+    now->cap = cap;
+    now->used = 0;
+    return now;
+}
+
+struct out_run out_stream_add(struct out_stream *s, struct view first, struct view second)
+{
+    struct out_shared *in = stream_room(s, first.len + second.len);
+    struct out_run run = {in, in->data + in->used, first.len + second.len};
+    if (first.len) memcpy(run.ptr, first.ptr, first.len);
+    if (second.len) memcpy(run.ptr + first.len, second.ptr, second.len);
+    in->used += run.len;
+    atomic_fetch_add_explicit(&in->refs, 1, memory_order_relaxed);
+    if (in->cap > SHARED_MOST) out_stream_close(s);
+    return run;
+}
+
+void out_run_release(struct out_run *run)
+{
+    shared_drop(run->in);
+    *run = (struct out_run){0};
+}
+
+void out_stream_close(struct out_stream *s)
+{
+    if (s->open) shared_drop(s->open);
+    s->open = NULL;
+}
+
+void outbuf_append_run(struct outbuf *o, const struct out_run *run)
+{
+    if (o->cur == run->ptr && o->tail->shared == run->in) {
+        o->cur = o->end = o->cur + run->len;
+        return;
+    }
+    struct out_block *b = mem_alloc(sizeof(*b));
+    *b = (struct out_block){.len = run->len, .bytes = run->ptr, .shared = run->in};
+    atomic_fetch_add_explicit(&run->in->refs, 1, memory_order_relaxed);
+    outbuf_attach(o, b);
 }

@@ -6,6 +6,10 @@
  *
  * The bytes between `cur` and `end` of the tail are free. A reply that fits is written there
  * without a call. Not thread-safe: a buffer belongs to the thread that runs its connection.
+ *
+ * What many connections are to be sent is written once, into a stream; their buffers refer to the
+ * bytes by blocks that have none of their own. What a buffer already refers to just before them it
+ * goes on with, so that a connection that reads all of a stream sends it in one piece.
  */
 #ifndef NET_OUTBUF_H
 #define NET_OUTBUF_H
@@ -16,15 +20,20 @@
 
 #define OUTBUF_BLOCK_BYTES ((size_t)16 * 1024)
 
+struct out_shared;
+
 struct out_block {
     struct out_block *next;
     size_t cap;  /* of data */
     size_t len;  /* filled; of the tail it is current only after outbuf_sync */
+    char *bytes; /* data, or a place in `shared` */
+    struct out_shared *shared; /* NULL: they are the block's own */
     char data[];
 };
 
 struct outbuf {
     char *cur, *end; /* free space of the tail; both NULL while there is none */
+    char *base;      /* the tail's bytes; NULL with them */
     struct out_block *head, *tail;
     size_t sent;     /* bytes of head that are gone */
     size_t closed_bytes; /* filled bytes of all blocks but the tail */
@@ -36,10 +45,10 @@ void outbuf_release(struct outbuf *o);
 /* Bytes not yet sent. */
 static inline size_t outbuf_pending(const struct outbuf *o)
 {
-    return o->tail ? o->closed_bytes + (size_t)(o->cur - o->tail->data) - o->sent : 0;
+    return o->closed_bytes + (size_t)(o->cur - o->base) - o->sent;
 }
 
-/* Bytes of memory held. O(blocks). */
+/* Bytes of memory held, those that are shared like its own. O(blocks). */
 size_t outbuf_memory(const struct outbuf *o);
 
 /* Makes at least `need` contiguous bytes free at cur. */
@@ -86,6 +95,24 @@ void outbuf_join(struct outbuf *to, struct outbuf *from);
 
 /* Hangs the blocks of `from`, of which nothing has been sent, behind those of `to`. */
 void outbuf_chain(struct outbuf *to, struct outbuf *from);
+
+/* Bytes that many buffers send. Main's; that a buffer is sent by another thread is no harm. */
+struct out_stream {
+    struct out_shared *open; /* takes more; NULL: none */
+};
+/* A piece of one, to be appended to buffers, and kept until out_run_release. */
+struct out_run {
+    struct out_shared *in;
+    char *ptr;
+    size_t len;
+};
+
+/* Writes two parts, as one, at the end of a stream. */
+struct out_run out_stream_add(struct out_stream *s, struct view first, struct view second);
+void out_run_release(struct out_run *run);
+void outbuf_append_run(struct outbuf *o, const struct out_run *run);
+/* Begins anew; what buffers refer to stays as long as they do. */
+void out_stream_close(struct out_stream *s);
 
 /* Gives the pool's spare blocks back to the allocator, all but `keep`. */
 void outbuf_pool_trim(size_t keep);

@@ -5,7 +5,8 @@
  * the last into the gap. A client finds its subscriptions by name in a table of its own.
  *
  * RESP2 and RESP3 write a message with the same bytes but for the first, so it is encoded once,
- * whoever reads it.
+ * whoever reads it. Where several do, it isn't copied for each: a topic has a stream of what its
+ * subscribers are sent (net/outbuf.h), one of few, for the topics that were last published to.
  *
  * Main; what publishing from other threads may read is guarded by the token.
  */
@@ -23,6 +24,8 @@
 #include "pubsub/private.h"
 
 #define SCRATCH_KEEP_BYTES ((size_t)64 * 1024)
+#define STREAMS 16
+#define SHARING_LEAST 4 /* subscribers: fewer get copies */
 
 struct topic {
     struct list_node by_kind;
@@ -58,6 +61,10 @@ static struct {
     struct list_node list[PUBSUB_KINDS]; /* struct topic.by_kind */
     struct waiting *first, *last;
     struct buf scratch; /* the message being delivered */
+    struct stream {
+        const struct topic *topic; /* NULL: free */
+        struct out_stream by_resp[2];
+    } streams[STREAMS];
 } pubsub;
 
 static const struct {
@@ -129,8 +136,43 @@ static char push_type(const struct client *c)
 
 /* ---- delivery ---- */
 
+static void stream_close(struct stream *s)
+{
+    s->topic = NULL;
+    for (int i = 0; i < 2; i++) out_stream_close(&s->by_resp[i]);
+}
+
+/* A topic has its place; another one's that is there gives way. */
+static struct stream *stream_place(const struct topic *t)
+{
+    return &pubsub.streams[((uintptr_t)t >> 5) % STREAMS];
+}
+
+/* The message is written once for each version of the protocol, and the buffers refer to it. */
+static void send_shared(const struct topic *t, const struct buf *message)
+{
+    struct stream *s = stream_place(t);
+    struct out_run runs[2] = {0};
+    if (s->topic != t) stream_close(s);
+    s->topic = t;
+    for (uint32_t i = 0; i < t->count; i++) {
+        struct client *c = t->subs[i]->client;
+        int push = client_resp(c) >= 3;
+        if (unlikely(!runs[push].in))
+            runs[push] = out_stream_add(&s->by_resp[push], view_of(push ? ">" : "*", 1),
+                                        buf_view(message));
+        client_push_run(c, &runs[push]);
+    }
+    for (int i = 0; i < 2; i++)
+        if (runs[i].in) out_run_release(&runs[i]);
+}
+
 static size_t send_all(const struct topic *t, const struct buf *message)
 {
+    if (t->count >= SHARING_LEAST) {
+        send_shared(t, message);
+        return t->count;
+    }
     for (uint32_t i = 0; i < t->count; i++) {
         struct client *c = t->subs[i]->client;
         client_push(c, push_type(c), message->ptr, message->len);
@@ -278,6 +320,7 @@ static void topic_drop(enum pubsub_kind kind, struct topic *t, struct subscripti
     moved->place = s->place;
     if (t->count) return;
     struct view name = topic_name(t);
+    if (stream_place(t)->topic == t) stream_close(stream_place(t));
     table_remove(&pubsub.by_name[kind], &topic_table, name, hash_bytes(name.ptr, name.len));
     list_unlink(&t->by_kind);
     mem_free(t->subs);

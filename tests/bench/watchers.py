@@ -82,7 +82,7 @@ def run(bench):
             readers[which] = Subscribers(server.port)
         rows = [("PUBLISH, pipeline 16",
                  lambda server: publish_us(bench, server, 16, 20000), 0.8),
-                ("PUBLISH, pipeline 1", lambda server: publish_us(bench, server, 1, 5000), None)]
+                ("PUBLISH, pipeline 1", lambda server: publish_us(bench, server, 1, 5000), 0.8)]
         measure(bench, both, rows)
         for which in both:
             readers.pop(which).close()

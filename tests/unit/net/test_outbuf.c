@@ -105,6 +105,72 @@ TEST(chains_are_handed_over)
     CHECK(!outbuf_pool_take().head);
 }
 
+/* Some buffers that get all of a stream or parts of it, and bytes of their own between; some are
+ * sent at once, some late. */
+TEST(streams_are_sent_by_many)
+{
+    enum { BUFFERS = 5 };
+    for (long n = unit_rounds(100); n > 0; n--) {
+        struct outbuf o[BUFFERS] = {0};
+        struct buf model[BUFFERS] = {0}, sent[BUFFERS] = {0};
+        struct out_stream streams[2] = {0};
+        for (int step = 0; step < 200; step++) {
+            size_t len = unit_rand_below(20) ? unit_rand_below(300) : unit_rand_below(40000);
+            char *bytes = mem_alloc(len + 1);
+            unit_rand_bytes(bytes, len);
+            size_t cut = unit_rand_below(len + 1);
+            struct out_stream *s = &streams[unit_rand_below(10) == 0];
+            struct out_run run = out_stream_add(s, view_of(bytes, cut),
+                                                view_of(bytes + cut, len - cut));
+            CHECK_MEM(run.ptr, run.len, bytes, len);
+            for (int i = 0; i < BUFFERS; i++) {
+                if (unit_rand_below(10) == 0) {
+                    outbuf_append(&o[i], bytes, cut);
+                    buf_append(&model[i], bytes, cut);
+                }
+                if (s == &streams[1] && i % 2) continue;
+                outbuf_append_run(&o[i], &run);
+                buf_append(&model[i], bytes, len);
+                CHECK_INT(outbuf_pending(&o[i]), model[i].len - sent[i].len);
+                if (unit_rand_below(1 + (uint64_t)i)) continue;
+                send_some(&o[i], &sent[i], unit_rand_below(50000));
+            }
+            out_run_release(&run);
+            mem_free(bytes);
+            if (unit_rand_below(50) == 0) out_stream_close(s);
+        }
+        for (int i = 0; i < 2; i++) out_stream_close(&streams[i]);
+        for (int i = 0; i < BUFFERS; i++) {
+            if (i) while (outbuf_pending(&o[i])) send_some(&o[i], &sent[i], 50000);
+            CHECK_MEM(sent[i].ptr, sent[i].len, model[i].ptr, sent[i].len);
+            CHECK(i == 0 || sent[i].len == model[i].len);
+            outbuf_release(&o[i]);
+            buf_release(&model[i]);
+            buf_release(&sent[i]);
+        }
+    }
+    outbuf_pool_trim(0);
+}
+
+TEST(a_stream_is_sent_in_one_piece)
+{
+    struct outbuf o = {0};
+    struct out_stream s = {0};
+    struct iovec iov[4];
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 3; i++) {
+            struct out_run run = out_stream_add(&s, view_of("*", 1), view_of("message", 7));
+            outbuf_append_run(&o, &run);
+            out_run_release(&run);
+        }
+        CHECK_INT(outbuf_iov(&o, iov, 4), 1);
+        CHECK_MEM(iov[0].iov_base, iov[0].iov_len, "*message*message*message", 24);
+        outbuf_consume(&o, 24);
+        CHECK_INT(outbuf_memory(&o), 0);
+    }
+    out_stream_close(&s);
+}
+
 TEST(join_keeps_order)
 {
     struct outbuf a = {0}, b = {0};
