@@ -214,7 +214,7 @@ bool idmap_add(struct idmap *m, struct idmap_id id, void *ptr)
             at++;
         }
     } else if (c->count == c->capacity) {
-        m->chunks[at] = chunk_resize(c, (size_t)c->capacity * 2);
+        m->chunks[at] = chunk_resize(c, MIN(c->capacity * (size_t)2, (size_t)IDMAP_CHUNK_MAX));
     }
     chunk_insert(m->chunks[at], slot, fresh);
     m->count++;

@@ -450,9 +450,14 @@ size_t listpack_delete_at(uint8_t **lp, int64_t index, size_t count)
 uint8_t *listpack_new(size_t capacity)
 {
     uint8_t *lp = mem_alloc(MAX(capacity, (size_t)LISTPACK_EMPTY_BYTES));
+    listpack_clear(lp);
+    return lp;
+}
+
+void listpack_clear(uint8_t *lp)
+{
     set_header(lp, LISTPACK_EMPTY_BYTES, 0);
     lp[LISTPACK_HEADER_BYTES] = END_BYTE;
-    return lp;
 }
 
 uint8_t *listpack_copy(const uint8_t *lp)

@@ -61,6 +61,9 @@ uint8_t *listpack_copy(const uint8_t *lp) MUST_CHECK;
 /* Gives back the room that listpack_new or removals left behind. */
 void listpack_shrink(uint8_t **lp);
 
+/* Makes it empty where it lies; its room stays. */
+void listpack_clear(uint8_t *lp);
+
 /* Bytes in all, header and terminator included. O(1). */
 size_t listpack_bytes(const uint8_t *lp);
 

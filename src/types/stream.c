@@ -125,8 +125,25 @@ static bool same_names(const uint8_t *lp, const struct block_head *head, const s
     return true;
 }
 
-/* A block for entries with these names, none in it yet; NULL if the names are too large. */
-static uint8_t *block_new(const struct arg *pairs, size_t count)
+/* Trims a full block to its size. Returns the memory that it had grown into as an empty listpack,
+ * for the next block: so that needn't grow, and the allocator keeps nothing of what it grew out
+ * of. NULL if that is too much to begin with. */
+static uint8_t *block_close(struct idmap_slot *slot)
+{
+    uint8_t *lp = slot->ptr;
+    if (mem_usable(lp) > BLOCK_ROOM_BYTES) {
+        listpack_shrink(&lp);
+        slot->ptr = lp;
+        return NULL;
+    }
+    slot->ptr = listpack_copy(lp);
+    listpack_clear(lp);
+    return lp;
+}
+
+/* A block for entries with these names, none in it yet; NULL if the names are too large. Takes an
+ * empty listpack to make it of, or NULL. */
+static uint8_t *block_new(uint8_t *lp, const struct arg *pairs, size_t count)
 {
     size_t n = 0, values_count = count / 2 + 4;
     struct listpack_value *values = mem_alloc(values_count * sizeof(*values));
@@ -135,7 +152,7 @@ static uint8_t *block_new(const struct arg *pairs, size_t count)
     values[n++] = number_value((int64_t)(count / 2));
     for (size_t i = 0; i < count; i += 2) values[n++] = text_value(&pairs[i]);
     values[n++] = number_value(0);
-    uint8_t *lp = listpack_new(0);
+    if (!lp) lp = listpack_new(0);
     enum status status = listpack_append_all(&lp, values, n, 0);
     mem_free(values);
     if (status) {
@@ -192,14 +209,10 @@ enum status stream_append(struct stream *s, struct stream_id id, const struct ar
     if (text_bytes > BLOCK_MAX_BYTES) return STATUS_LIMIT;
     struct idmap_slot *last = idmap_at(&s->blocks, idmap_last(&s->blocks));
     uint8_t *lp = last ? last->ptr : NULL;
-    if (lp && block_is_full(lp, text_bytes)) {
-        listpack_shrink(&lp);
-        last->ptr = lp;
-        lp = NULL;
-    }
-    struct stream_id master = lp ? stream_key_id(last->id) : id;
-    bool fresh = !lp;
-    if (fresh && !(lp = block_new(pairs, count))) return STATUS_LIMIT;
+    bool fresh = !lp || block_is_full(lp, text_bytes);
+    if (fresh && !(lp = block_new(lp ? block_close(last) : NULL, pairs, count)))
+        return STATUS_LIMIT;
+    struct stream_id master = fresh ? id : stream_key_id(last->id);
     enum status status = block_append(&lp, master, id, pairs, count);
     if (fresh && status) {
         mem_free(lp);
