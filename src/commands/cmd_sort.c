@@ -6,8 +6,9 @@
  * beside each of them. Sorting views where they lie would save the copy and need an owner of all
  * the values that BY finds.
  *
- * Elements that compare equal are told apart by their own bytes, so that an order doesn't depend
- * on where they lay. Thread: whoever runs the command.
+ * Elements of equal numbers are told apart by their own bytes; under ALPHA, those whose texts are
+ * equal keep the order in which they lay, as stock's sort leaves them, also under DESC. Texts end at
+ * a NUL there, unless the result is stored. Thread: whoever runs the command.
  */
 #include <errno.h>
 #include <math.h>
@@ -29,7 +30,10 @@ struct span {
 struct element {
     struct span self;
     struct span by; /* what ALPHA compares; at == SIZE_MAX: there is nothing */
-    double score;
+    union {
+        double score;
+        size_t place; /* under ALPHA */
+    };
 };
 
 struct sort {
@@ -233,6 +237,7 @@ static bool weigh(struct sort *s)
     for (size_t i = 0; i < s->count; i++) {
         struct element *e = &s->elements[i];
         struct span by = e->self;
+        if (s->alpha) e->place = i;
         if (s->by && !resolve(s, s->by, e->self, &by)) continue;
         if (s->alpha) {
             e->by = by;
@@ -253,6 +258,14 @@ static int compare_bytes(struct view a, struct view b)
     return (a.len > b.len) - (a.len < b.len);
 }
 
+/* What ALPHA compares of an element. */
+static struct view text_of(const struct sort *s, const struct element *e)
+{
+    struct view text = span_view(s, e->by);
+    if (!s->store) text.len = strnlen(text.ptr, text.len);
+    return text;
+}
+
 static int compare(const void *left, const void *right, void *ctx)
 {
     const struct sort *s = ctx;
@@ -260,12 +273,13 @@ static int compare(const void *left, const void *right, void *ctx)
     int order = 0;
     if (!s->alpha) {
         order = (a->score > b->score) - (a->score < b->score);
+        if (!order) order = compare_bytes(span_view(s, a->self), span_view(s, b->self));
     } else if (a->by.at == SIZE_MAX || b->by.at == SIZE_MAX) {
         order = (b->by.at == SIZE_MAX) - (a->by.at == SIZE_MAX);
     } else {
-        order = compare_bytes(span_view(s, a->by), span_view(s, b->by));
+        order = compare_bytes(text_of(s, a), text_of(s, b));
     }
-    if (!order) order = compare_bytes(span_view(s, a->self), span_view(s, b->self));
+    if (!order && s->alpha) return (a->place > b->place) - (a->place < b->place);
     return s->descending ? -order : order;
 }
 

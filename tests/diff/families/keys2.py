@@ -2,8 +2,8 @@
 """Keys that are copied, moved and sorted: COPY, MOVE, SWAPDB, TOUCH, SORT, SORT_RO.
 
 What SORT's options make of elements is compared in full, but for two cases whose order stock
-leaves open: sets that aren't sorted at all are stored, which sorts them; and elements whose BY
-texts are equal or absent under ALPHA are left out.
+leaves open: sets that aren't sorted at all are stored, which sorts them; and elements whose
+texts are equal or absent under ALPHA are a list's, without LIMIT, and keep its order.
 
 Stock's SORT takes an ERANGE that some earlier command has left in errno for its own, and says
 that scores can't be converted. So a call that is sure to set errno anew comes first.
@@ -84,12 +84,27 @@ def commands(pick):
         # Its first SORT makes a tree of a sorted set, and that, too, may leave an ERANGE.
         return [[b"SORT_RO", key, b"BY", b"nosort", b"LIMIT", b"0", b"0"], CLEAN_ERRNO, words]
 
+    def texts():
+        """A list whose elements have equal texts to be sorted by, or none; texts have NULs."""
+        key = pick.one(pick.list_keys)
+        members = [pick.one([b"%d" % pick.randint(-30, 60), b"a\0%d" % pick.int_below(9),
+                             pick.value()]) for _ in range(1 + pick.int_below(30))]
+        words = [name(b"SORT"), key, name(b"ALPHA")]
+        if pick.chance(0.7):
+            words += [name(b"BY"), pick.one([b"str:*", b"hash:*->f", b"nosuch:*", b"*"])]
+        if pick.chance(0.4):
+            words.append(name(b"DESC"))
+        if pick.chance(0.3):
+            words += [name(b"STORE"), pick.one(pick.list_keys)]
+        return [[b"DEL", key], [b"RPUSH", key] + members, words]
+
     return [
         (8, copy),
         (6, lambda: [name(b"MOVE"), pick.key(), db()]),
         (1.5, lambda: [name(b"SWAPDB"), db(), db()]),
         (3, lambda: [name(b"TOUCH")] + [pick.key() for _ in range(1 + pick.int_below(4))]),
         (14, sort),
+        (5, texts),
         (5, numbers),
         (5, weight),
     ]

@@ -33,6 +33,33 @@ with_server {} {
         expect [r EXISTS d] 0
     }
 
+    test "texts that are equal keep their order" {
+        r DEL l
+        r RPUSH l c a b z y x
+        expect [r SORT l BY none_* ALPHA] {c a b z y x}
+        expect [r SORT l BY none_* ALPHA DESC] {c a b z y x}
+        r MSET w_a 1 w_x 1 w_b 2
+        expect [r SORT l BY w_* ALPHA] {c z y a x b}
+        expect [r SORT l BY w_* ALPHA DESC] {b a x c z y}
+        expect [r SORT l BY w_* ALPHA STORE d] 6
+        expect [r LRANGE d 0 -1] {c z y a x b}
+        expect [r SORT l BY w_* ALPHA LIMIT 5 1] b
+    }
+
+    test "texts end at a NUL, unless they are stored" {
+        r DEL l
+        r RPUSH l a\0z b\0 a\0b a
+        expect [r SORT l ALPHA] [list a\0z a\0b a b\0]
+        expect [r SORT l ALPHA STORE d] 4
+        expect [r LRANGE d 0 -1] [list a a\0b a\0z b\0]
+        r MSET w_a x\0z w_b x\0a
+        r DEL l
+        r RPUSH l a b
+        expect [r SORT l BY w_* ALPHA] {a b}
+        expect [r SORT l BY w_* ALPHA STORE d] 2
+        expect [r LRANGE d 0 -1] {b a}
+    }
+
     test "BY and GET" {
         r FLUSHALL
         r RPUSH l 1 2 3
