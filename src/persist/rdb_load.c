@@ -131,7 +131,7 @@ static enum status read_key(struct reader *r, uint8_t type)
             return STATUS_SYNTAX;
         }
     }
-    r->key.expire_ms = r->key.idle_s = -1;
+    r->key.expire_ms = r->key.idle_s = r->key.freq = -1;
     return STATUS_OK;
 }
 
@@ -143,7 +143,10 @@ static enum status read_item(struct reader *r, uint8_t op)
     case RDB_OP_AUX: return read_aux(r);
     case RDB_OP_RESIZEDB: return read_resize(r);
     case RDB_OP_SELECTDB: return read_select(r);
-    case RDB_OP_FREQ: return read_le(r, 1, &n);
+    case RDB_OP_FREQ:
+        if (read_le(r, 1, &n)) return STATUS_SYNTAX;
+        r->key.freq = (int)n;
+        return STATUS_OK;
     case RDB_OP_IDLE:
         if (read_length(r, &n)) return STATUS_SYNTAX;
         r->key.idle_s = (int64_t)(n & INT64_MAX);
@@ -193,7 +196,7 @@ enum status rdb_read(struct stream_in *in, const struct rdb_visitor *visitor,
                      struct rdb_error *error)
 {
     struct reader r = {.in = in, .visitor = visitor, .error = error,
-                       .key = {.expire_ms = -1, .idle_s = -1}};
+                       .key = {.expire_ms = -1, .idle_s = -1, .freq = -1}};
     *error = (struct rdb_error){0};
     r.key.value = &r.value;
     enum status status = read_all(&r);
@@ -286,7 +289,11 @@ static enum status load_store(struct loader *l, struct rdb_key *key)
     }
     struct kv_entry *e = rdb_value_store(key->value, &l->unit, db, &key->name);
     if (key->expire_ms != -1) e = kv_expire_set(&l->unit, db, &key->name, e, key->expire_ms);
-    if (key->idle_s >= 0) kv_idle_set(e, key->idle_s);
+    if (kv_counts_accesses()) {
+        if (key->freq >= 0) kv_freq_set(e, key->freq);
+    } else if (key->idle_s >= 0) {
+        kv_idle_set(e, key->idle_s);
+    }
     l->result->loaded++;
     persist__delay(persist_settings.key_load_delay_us, l->result->loaded);
     return STATUS_OK;

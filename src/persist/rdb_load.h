@@ -17,6 +17,7 @@ struct rdb_key {
     struct arg name;
     uint8_t type; /* enum rdb_type */
     int64_t expire_ms, idle_s;
+    int freq; /* as OBJECT FREQ says it */
     struct rdb_value *value;
 };
 
@@ -28,8 +29,8 @@ struct rdb_visitor {
     void (*select)(void *ctx, uint64_t db);
     /* Sizes of the database that comes now, as the file says. May be NULL. */
     void (*resize)(void *ctx, uint64_t db, size_t keys);
-    /* A key with its value, which the visitor may take; expire_ms -1: none, idle_s -1: unknown.
-     * Not STATUS_OK ends the reading; the reason is then in the error already. */
+    /* A key with its value, which the visitor may take; expire_ms -1: none; idle_s, freq -1:
+     * unknown. Not STATUS_OK ends the reading; the reason is then in the error already. */
     enum status (*key)(void *ctx, struct rdb_key *key);
     /* The end is reached, and its checksum right, or absent. May be NULL. */
     void (*checksum)(void *ctx, bool verified);

@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "keyspace/settings.h"
 #include "persist/persist.h"
 #include "persist/rdb_format.h"
 #include "persist/rdb_value.h"
@@ -62,6 +63,18 @@ static void write_header(struct stream_out *out)
     write_aux_number(out, "aof-base", 0);
 }
 
+/* When or how often the key was used, if the policy for evictions goes by it. */
+static void write_access(struct stream_out *out, const struct kv_entry *e)
+{
+    if (kv_counts_accesses()) {
+        stream_write_u8(out, RDB_OP_FREQ);
+        stream_write_u8(out, (uint8_t)kv_freq(e));
+    } else if ((kv_settings.policy & KV_EVICT_ORDER) == KV_EVICT_LRU) {
+        stream_write_u8(out, RDB_OP_IDLE);
+        rdb_write_length(out, (uint64_t)kv_idle_seconds(e));
+    }
+}
+
 /* A value without a form fails the save: a file that lacks keys is worse than none. */
 static void write_entry(void *ctx, struct kv_entry *e)
 {
@@ -78,6 +91,7 @@ static void write_entry(void *ctx, struct kv_entry *e)
         stream_write_u8(out, RDB_OP_EXPIRETIME_MS);
         write_le64(out, (uint64_t)expire_ms);
     }
+    write_access(out, e);
     stream_write_u8(out, rdb_entry_type(e));
     rdb_write_text(out, kv_entry_key(e));
     rdb_entry_save(e, out);

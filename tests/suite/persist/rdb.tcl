@@ -159,6 +159,50 @@ with_server {} {
         r SELECT 0
     }
 
+    # The payload of a key without these, RESTOREd with them.
+    proc key_used_before {name args} {
+        r SET $name v
+        set payload [r DUMP $name]
+        expect [r RESTORE $name 100000 $payload REPLACE {*}$args] OK
+    }
+
+    test "what evictions go by survives" {
+        with_config {maxmemory-policy volatile-lru lfu-decay-time 0} {
+            key_used_before k IDLETIME 5000
+            expect [r DEBUG RELOAD] OK
+            expect_near [r OBJECT IDLETIME k] 5020 20
+            expect_true {[r PTTL k] > 0}
+            # Times say nothing of how often: the key begins anew, as any other.
+            r CONFIG SET maxmemory-policy allkeys-lfu
+            r SAVE
+            key_used_before l FREQ 200
+            expect [r DEBUG RELOAD] OK
+            expect [r OBJECT FREQ l] 200
+            key_used_before m FREQ 0
+            expect [r DEBUG RELOAD] OK
+            expect [r OBJECT FREQ m] 0
+        }
+        # Saved with the one, loaded with the other: neither is taken for the other.
+        foreach {saved with loaded command} {
+            allkeys-lfu {FREQ 255} allkeys-lru IDLETIME
+            allkeys-lru {IDLETIME 200} allkeys-lfu FREQ
+        } {
+            r FLUSHALL
+            with_config {lfu-decay-time 0} {
+                r CONFIG SET maxmemory-policy $saved
+                key_used_before k {*}$with
+                r SAVE
+                r CONFIG SET maxmemory-policy $loaded
+                expect [r DEBUG RELOAD NOSAVE] OK
+                expect_true {[r OBJECT $command k] < 20}
+            }
+        }
+        r CONFIG SET maxmemory-policy noeviction
+        key_used_before k IDLETIME 5000
+        expect [r DEBUG RELOAD] OK
+        expect_near [r OBJECT IDLETIME k] 10 10
+    }
+
     test "CONFIG GET and SET save" {
         expect [r CONFIG SET save "900 1 300 10"] OK
         expect [r CONFIG GET save] {save {900 1 300 10}}
