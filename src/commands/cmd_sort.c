@@ -7,8 +7,8 @@
  * the values that BY finds.
  *
  * Elements of equal numbers are told apart by their own bytes; under ALPHA, those whose texts are
- * equal keep the order in which they lay, as stock's sort leaves them, also under DESC. Texts end at
- * a NUL there, unless the result is stored. Thread: whoever runs the command.
+ * equal keep the order in which they lay, also under DESC, as stock's sort leaves them. Texts end
+ * at a NUL there, unless the result is stored. Thread: whoever runs the command.
  */
 #include <errno.h>
 #include <math.h>
