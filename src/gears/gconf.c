@@ -78,6 +78,7 @@ static void limits_of(const struct gconf *c, struct gexec_limits *out)
                                            [GLIMIT_SYNC_TIME] = c->sync_time_ms},
                                  .max_generated = (uint64_t)c->max_generated,
                                  .max_bytes = c->max_memory,
+                                 .bytes_of = GLIMIT_COUNT,
                                  .traceback = c->traceback,
                                  .profile = c->profile};
 }

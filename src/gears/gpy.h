@@ -128,9 +128,10 @@ void gpy_thread_is_first(void);
  * gives it up while it waits. STATUS_ABORTED once the flag (may be NULL) is set. */
 enum status gpy_token_take(const atomic_bool *abort_flag) MUST_CHECK;
 
-/* Calls a function without arguments (onRegistered); errors are logged. `stop` NULL: it runs under
- * whatever runs here already. */
-void gpy_call_logged(void *function, struct gsession *session, struct gstop *stop);
+/* Calls a function without arguments (onRegistered); errors are logged. It runs under the stop and
+ * the limits of `script`, whose client is told if it can't be ended; NULL: under whatever runs here
+ * already. Its own limits met don't concern the script's next call. */
+void gpy_call_logged(void *function, struct gsession *session, struct gscript *script);
 
 /* What the profilers of a session have seen, sorted by `order`, as text; or, with NULL, forgets it.
  * False: `out` has the text of a failure. */

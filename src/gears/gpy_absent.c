@@ -113,9 +113,9 @@ bool gpy_profile(struct gsession *session, const char *order, struct buf *out)
     return false;
 }
 
-void gpy_call_logged(void *function, struct gsession *session, struct gstop *stop)
+void gpy_call_logged(void *function, struct gsession *session, struct gscript *script)
 {
-    UNUSED(stop);
+    UNUSED(script);
     UNUSED(function);
     UNUSED(session);
 }

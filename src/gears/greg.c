@@ -360,10 +360,10 @@ static void add_all(struct greg_request *list)
 
 /* Calls onRegistered of what was registered; the plans are kept alive by `plans`. */
 static void call_on_registered(struct gplan **plans, void **functions, size_t count,
-                               struct gstop *stop)
+                               struct gscript *script)
 {
     for (size_t i = 0; i < count; i++) {
-        if (functions[i]) gpy_call_logged(functions[i], plans[i]->session, stop);
+        if (functions[i]) gpy_call_logged(functions[i], plans[i]->session, script);
         gstream_start(plans[i]->number);
         gplan_unref(plans[i]);
         gpy_discard(functions[i]);
@@ -481,7 +481,7 @@ enum status greg_apply(struct gscript *s, struct buf *error)
             gpy_discard(functions[i]);
         }
     } else {
-        call_on_registered(plans, functions, count, &s->stop);
+        call_on_registered(plans, functions, count, s);
     }
     mem_free(plans);
     mem_free(functions);

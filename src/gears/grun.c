@@ -73,11 +73,20 @@ uint64_t grun_take_number(void)
     return atomic_fetch_add_explicit(&run.next_number, 1, memory_order_relaxed);
 }
 
+static void bound_bytes(struct gexec_limits *out, enum glimit limit)
+{
+    out->max_bytes = (size_t)out->own.v[limit];
+    out->bytes_of = limit;
+}
+
+/* Results and errors aren't Python's, but are an execution's memory no less. */
 static void of_plan(const struct gplan *plan, struct gexec_limits *out)
 {
     if (unlikely(plan->limits != NULL)) glimits_override(&out->own, plan->limits);
-    if (out->own.v[GLIMIT_RESULT_BYTES])
-        out->max_bytes = (size_t)out->own.v[GLIMIT_RESULT_BYTES];
+    if (out->own.v[GLIMIT_RESULT_BYTES]) bound_bytes(out, GLIMIT_RESULT_BYTES);
+    size_t memory = (size_t)out->own.v[GLIMIT_MEMORY];
+    if (unlikely(memory) && (!out->max_bytes || memory < out->max_bytes))
+        bound_bytes(out, GLIMIT_MEMORY);
 }
 
 void grun_limits_of(const struct gplan *plan, struct gexec_limits *out)

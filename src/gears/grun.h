@@ -103,6 +103,7 @@ struct gexec_limits {
     struct glimits own;     /* see gears/glimit.h */
     uint64_t max_generated; /* records of a PythonReader */
     size_t max_bytes;       /* of results, and of errors; 0: any */
+    enum glimit bytes_of;   /* whose that is; GLIMIT_COUNT: gears-max-memory's */
     bool traceback;
     bool profile;
 };

@@ -99,25 +99,66 @@ void gpy_run_script(struct gscript *script)
     gpy__leave(me);
 }
 
-void gpy_call_logged(void *function, struct gsession *session, struct gstop *stop)
+/* Within what runs here: its session's, and not a step of it. */
+static void call_nested(struct gpy_thread *me, PyObject *function, struct gsession *session)
 {
-    struct gpy_thread *me = gpy__me();
-    bool had_gil = me->has_gil;
-    if (!had_gil) gpy__enter(me);
     struct gsession *outer = me->now.session;
     PyObject *outer_object = me->now.session_object;
     struct runner *runner = me->now.runner;
     me->now.session = session;
     me->now.session_object = NULL;
     me->now.runner = NULL;
-    if (stop) gpy__stop_begin(me, stop);
     PyObject *result = PyObject_CallNoArgs(function);
-    if (!result && stop && atomic_load(&stop->wanted)) gpy__error_bare_stop();
     Py_XDECREF(result);
-    if (stop) gpy__stop_end(me);
     if (!result) gpy__error_log("onRegistered failed");
     me->now.session = outer;
     me->now.runner = runner;
     Py_XSETREF(me->now.session_object, outer_object);
+}
+
+/* As in fail(), the stop is called off before the text is made. */
+static void log_stopped(struct gpy_thread *me, struct gscript *script)
+{
+    struct buf what = {0};
+    PyObject *type, *value, *trace;
+    buf_append_cstr(&what, "onRegistered failed: ");
+    gpy__limit_say(me, &script->stop, &script->limits, &what);
+    what.len -= 2; /* the log has a colon of its own */
+    if (atomic_load(&script->stop.wanted)) gpy__error_bare_stop();
+    PyErr_Fetch(&type, &value, &trace);
+    gpy__stop_end(me);
+    PyErr_Restore(type, value, trace);
+    gpy__error_log(buf_cstr(&what));
+    buf_release(&what);
+}
+
+static void call_alone(struct gpy_thread *me, PyObject *function, struct gsession *session,
+                       struct gscript *script)
+{
+    struct gmeter meter = {0};
+    const struct gpy_context next = {.stop = &script->stop,
+                                     .held_up = script,
+                                     .session = session,
+                                     .limits = &script->limits,
+                                     .meter = &meter};
+    struct gpy_context outer;
+    gpy__context_begin(me, &outer, &next);
+    struct gwatch *watch = gwatch_begin(&script->stop, &script->limits, &meter, NULL);
+    PyObject *result = PyObject_CallNoArgs(function);
+    Py_XDECREF(result);
+    gwatch_end(watch);
+    if (!result) log_stopped(me, script);
+    gpy__context_end(me, &outer);
+    if (!atomic_exchange(&script->stop.met, 0)) return;
+    atomic_store(&script->stop.wanted, false);
+}
+
+void gpy_call_logged(void *function, struct gsession *session, struct gscript *script)
+{
+    struct gpy_thread *me = gpy__me();
+    bool had_gil = me->has_gil;
+    if (!had_gil) gpy__enter(me);
+    if (script) call_alone(me, function, session, script);
+    else call_nested(me, function, session);
     if (!had_gil) gpy__leave(me);
 }

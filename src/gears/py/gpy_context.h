@@ -25,6 +25,7 @@ struct gpy_context {
     int64_t stop_since_us; /* when the stop exception was raised first; 0: not yet */
 
     struct gscript *script;   /* its body runs: run() and register() collect here */
+    struct gscript *held_up;  /* its body has run, but its client waits for this too */
     struct gsession *session; /* whose code runs */
     PyObject *session_object; /* keeps the session, if nothing else does; a reference */
     struct runner *runner;    /* the execution that runs here, NULL: none */

@@ -127,13 +127,13 @@ static bool native_to_tape(struct writer *w, PyObject *o, int depth);
 
 static void raise_too_large(const struct writer *w)
 {
-    if (!w->form->own_limit) {
+    if (w->form->bytes_of == GLIMIT_COUNT) {
         PyErr_SetString(gpy__names.error, "the results are larger than gears-max-memory");
         return;
     }
     struct buf text = {0};
     buf_append_cstr(&text, "Limit met: ");
-    glimit_text(GLIMIT_RESULT_BYTES, (int64_t)w->form->max_bytes, &text);
+    glimit_text(w->form->bytes_of, (int64_t)w->form->max_bytes, &text);
     PyErr_SetString(gpy__names.flat_error, buf_cstr(&text));
     buf_release(&text);
 }

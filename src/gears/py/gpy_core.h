@@ -252,14 +252,14 @@ PyObject *gpy__from_tape(const struct tape *t, size_t *pos);
 /* How results are written. */
 struct gpy_form {
     size_t max_bytes; /* of the whole tape; 0: any */
-    bool own_limit;   /* that is gears-max-result-bytes */
-    bool native;      /* as the types of RESP3, not as RedisGears does */
+    enum glimit bytes_of; /* which limit that is; GLIMIT_COUNT: gears-max-memory */
+    bool native;          /* as the types of RESP3, not as RedisGears does */
 };
 /* Those of an execution. */
 static inline struct gpy_form gpy__form_of(const struct gexec *e)
 {
     return (struct gpy_form){.max_bytes = e->limits.max_bytes,
-                             .own_limit = e->limits.own.v[GLIMIT_RESULT_BYTES] > 0,
+                             .bytes_of = e->limits.bytes_of,
                              .native = e->plan->native};
 }
 /* Appends an object as RG.PYEXECUTE shows it. False with an exception (nested too deep, the tape

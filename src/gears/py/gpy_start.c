@@ -442,7 +442,8 @@ static void give_up(struct gpy_thread *t)
 {
     t->wedged = true;
     gpool_wedged(1);
-    if (t->now.script) gstuck_script(t->now.script);
+    struct gscript *script = t->now.script ? t->now.script : t->now.held_up;
+    if (script) gstuck_script(script);
     else if (!t->on_loop && t->now.exec && t->now.stop == &t->now.exec->stop)
         gstuck_exec(t->now.exec);
 }

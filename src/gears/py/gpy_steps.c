@@ -26,6 +26,17 @@
 
 /* ---- errors and results ---- */
 
+static struct view too_many_errors(enum glimit limit)
+{
+    switch (limit) {
+    case GLIMIT_RESULT_BYTES:
+        return VIEW_LIT("Limit met: its errors take more than gears-max-result-bytes");
+    case GLIMIT_MEMORY:
+        return VIEW_LIT("Limit met: its errors take more than gears-max-execution-memory");
+    default: return VIEW_LIT("the errors are larger than gears-max-memory");
+    }
+}
+
 /* Each element of a long list may be an error: they are bounded as results are. */
 void gpy__add_error(struct runner *r, struct view text)
 {
@@ -34,9 +45,7 @@ void gpy__add_error(struct runner *r, struct view text)
     if (most && errors->tape.bytes.len + text.len > most) {
         if (r->closed > r->count) return;
         r->closed = r->count + 1;
-        text = r->exec->limits.own.v[GLIMIT_RESULT_BYTES]
-                   ? VIEW_LIT("Limit met: its errors take more than gears-max-result-bytes")
-                   : VIEW_LIT("the errors are larger than gears-max-memory");
+        text = too_many_errors(r->exec->limits.bytes_of);
     }
     tape_bytes(&errors->tape, TAPE_BULK, text.ptr, text.len);
     errors->count++;

@@ -249,6 +249,54 @@ with_server {} {
         expect [py_with {} "GB('ShardsIDReader').run(maxTime=None)"] {1 {}}
     }
 
+    # What an execution hasn't given back isn't in Python alone.
+    test "memory: of results and errors" -needs python {
+        set many "def f():\n  for i in range(1000): yield 'x' * 100000\n"
+        lassign [py_with {LIMITS memory 2mb} $many "GB('PythonReader').run(f)"] results errors
+        expect $errors [list "Limit met: its Python took more than 2097152 bytes of memory\
+            (gears-max-execution-memory)"]
+        expect_true {[llength $results] in {20 21}}
+        lassign [py_with {LIMITS memory 2mb} $many \
+            "GB('PythonReader').run(f, maxResultBytes=500000)"] results errors
+        expect_match $errors "*(gears-max-result-bytes)*"
+        expect_true {[llength $results] in {4 5 6}}
+        set failing "def g(x): raise flat_error('x' * 4000)\nl = \[1\] * 2000\n"
+        lassign [py_with {LIMITS memory 2mb} $failing \
+            "GB('ShardsIDReader').flatmap(lambda x: l).map(g).run()"] results errors
+        expect [lindex $errors end] \
+            "Limit met: its errors take more than gears-max-execution-memory"
+        expect_true {[llength $errors] < 600}
+    }
+
+    test "onRegistered is under the limits of its program" -needs python {
+        proc register_with {words body} {
+            py_with [list ID limited UPGRADE {*}$words] "def o():" "$body" \
+                "def second(): execute('INCR', 'second')" "GB().register('k*', onRegistered=o)" \
+                "GB().register('k*', onRegistered=second)"
+        }
+        foreach {words body text} {
+            {LIMITS time 60} "  while True: pass" "it ran for longer than 60 ms (gears-max-time)"
+            {LIMITS python-time 50} "  while True: pass"
+            "its Python took longer than 50 ms (gears-max-python-time)"
+            {LIMITS memory 20mb} "  x = \[\]\n  while True: x.append('x' * 100000)"
+            "its Python took more than 20971520 bytes of memory (gears-max-execution-memory)"
+            {LIMITS atomic-time 50} "  with atomic():\n    while True: pass"
+            "its atomic block took longer than 50 ms (gears-atomic-max-time)"
+        } {
+            # On a machine that is busy enough the body meets it already.
+            if {[catch {register_with $words $body} reply]} {
+                expect_match $reply "Limit met: *"
+                continue
+            }
+            expect $reply OK
+            expect_match [srv log] "*session limited: onRegistered failed: Limit met: $text: *"
+            # Others of the same program aren't to blame for it.
+            expect [r GETDEL second] 1
+        }
+        r RG.UNREGISTER [lindex [r RG.DUMPREGISTRATIONS] 0 1]
+        r RG.UNREGISTER [lindex [r RG.DUMPREGISTRATIONS] 0 1]
+    }
+
     test "many scripts under limits at once" -tags threads -needs python {
         set clients {}
         for {set i 0} {$i < 8} {incr i} {lappend clients [client]}

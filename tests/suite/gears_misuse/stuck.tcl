@@ -75,6 +75,18 @@ with_server {gears-threads 2} {
         expect_error "ERR subcommand not found" {r RG.TRIGGER t}
     }
 
+    test "an onRegistered that doesn't return" -needs python {
+        expect_error "Limit met: it ran for longer than 400 ms (gears-max-time): $end" {
+            r RG.PYEXECUTE "$::tools\nGB('CommandReader').register(trigger='t', onRegistered=stick)\
+                \nGB('CommandReader').register(trigger='u')" LIMITS time 400
+        }
+        expect [r PING] PONG
+        # What it belongs to is registered all the same.
+        expect [r RG.TRIGGER t] {{['t']}}
+        expect [r RG.TRIGGER u] {{['u']}}
+        set_free
+    }
+
     test "more of them than there are workers: others work in their place" -needs python {
         foreach i {1 2 3 4 5} {
             lappend clients [set c [client]]
