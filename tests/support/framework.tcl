@@ -141,7 +141,7 @@ proc suite::own_trace {info} {
         if {[string match "*suite::run_test*" $line]} break
         lappend lines $line
     }
-    return "\n[join [lrange $lines 1 12] \n]"
+    return "\n[join [lrange $lines 1 24] \n]"
 }
 
 # The innermost server, started now if it isn't there yet or has died.
