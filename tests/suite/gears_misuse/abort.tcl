@@ -188,7 +188,11 @@ GB('PythonReader').flatmap(lambda r: r).filter(lambda r: False).flatmap(lambda r
             set reply [client::receive $c]
             if {$what eq "a spread list of ten million"} {
             } elseif {$what eq "an exception whose text doesn't end"} {
-                expect_match [lindex $reply 1] "*exception str() failed*"
+                # The next stop comes a millisecond later: it may meet what formats the rest of
+                # the traceback, which leaves the short text.
+                if {![string match "*, Value: unknown*" $reply]} {
+                    expect_match [lindex $reply 1] "*exception str() failed*"
+                }
             } else {
                 expect [lindex $reply 0] {}
                 expect_match [lindex $reply 1] "*gears.forcestopped*"
