@@ -190,6 +190,43 @@ GB('PythonReader').filter(lambda r: False).run(numbers)
     }
 }
 
+# Asks until the server isn't busy.
+proc insist {args} {
+    while {[catch {r {*}$args} reply info]} {
+        if {![string match BUSY* $reply]} { return -options $info $reply }
+    }
+    return $reply
+}
+
+# How often the callback of events of this prefix has succeeded.
+proc succeeded {prefix} {
+    foreach g [insist RG.DUMPREGISTRATIONS] {
+        set data [dict get $g RegistrationData]
+        if {[dict get $g reader] eq "KeysReader" && [dict get [dict get $data args] regex] eq $prefix} {
+            return [dict get $data numSuccess]
+        }
+    }
+}
+
+# What a reply says of the callback that its command waits for: 1 it ran, 0 it didn't, "" it may have
+# begun and been stopped, as on a crowded machine those are that had no processor for long.
+proc has_run {reply} {
+    if {[lindex $reply 0] ne "error"} { return 1 }
+    if {[string match BUSY* [lindex $reply 1]]} { return 0 }
+}
+
+# Counts it in a list: how many have run, how many may have.
+proc tally {counts_var reply} {
+    upvar 1 $counts_var counts
+    set at [expr {[set ran [has_run $reply]] eq ""}]
+    lset counts $at [expr {[lindex $counts $at] + ($at || $ran)}]
+}
+
+proc expect_tally {got counts} {
+    lassign $counts sure unsure
+    expect_true {$sure <= $got && $got <= $sure + $unsure}
+}
+
 # Pipelines whose waves the runner carries, beside whatever else has threads.
 foreach io_threads {1 2 4} {
     with_server [list io-threads $io_threads io-threads-do-reads yes busy-reply-threshold 50] {
@@ -211,8 +248,14 @@ GB('CommandReader').map(lambda r: execute('incr', 'triggers')).register(trigger=
             set scripts [spin_up 2]
             foreach s $scripts {
                 client::send $s RG.PYEXECUTE {
+import time
+# Programs are never held: they must not fill the backlog, for which clients would be.
+def waiting():
+    return int(execute('get', 'events') or 0) - int(execute('get', 'async') or 0)
 def numbers():
-    while execute('get', 'stop') is None: yield execute('set', 'ev:script', 1)
+    while execute('get', 'stop') is None:
+        if waiting() > 1000: time.sleep(0.001)
+        else: yield execute('set', 'ev:script', 1)
 GB('PythonReader').count().run(numbers)
                 }
                 client::flush $s
@@ -220,8 +263,8 @@ GB('PythonReader').count().run(numbers)
             set clients [spin_up 5]
             set waiter [client]
             set slow [client]
-            set triggered 0
-            set hooked 0
+            set triggered {0 0}
+            set hooked {0 0}
             for {set turn 0} {$turn < 25} {incr turn} {
                 client::send $waiter BLPOP list 0
                 client::flush $waiter
@@ -248,25 +291,28 @@ GB('PythonReader').count().run(numbers)
                 foreach c $clients {
                     set got {}
                     for {set i 0} {$i < 15} {incr i} { lappend got [client::receive_typed $c] }
-                    incr triggered [expr {[lindex $got 8 0] ne "error"}]
-                    incr hooked [expr {[lindex $got 13 0] ne "error"}]
+                    tally triggered [lindex $got 8]
+                    tally hooked [lindex $got 13]
                 }
                 if {$turn % 8 == 3} { client::receive_typed $slow; client::receive_typed $slow }
-                while {[catch {r SET ping 1}]} {}
+                # A callback that has succeeded has answered who waits. One may have been stopped.
+                set before [succeeded ping]
+                while {[succeeded ping] == $before} { insist SET ping 1 }
                 client::receive_typed $waiter
+                insist DEL list
                 if {$turn % 5 == 0} {
                     foreach request {INFO RG.DUMPEXECUTIONS {CLIENT LIST}} { catch {r {*}$request} }
                 }
                 catch {client::close $victim}
             }
-            while {[catch {r SET stop 1}]} {}
+            insist SET stop 1
             foreach s $scripts { client::receive_typed $s }
             foreach g [r RG.DUMPREGISTRATIONS] {
                 set id [dict get $g id]
                 if {[dict get $g reader] eq "KeysReader"} { wait_for {[settled $id]} -within 30000 }
             }
-            expect [r GET triggers] $triggered
-            expect [r GET hooked] $hooked
+            expect_tally [r GET triggers] $triggered
+            expect_tally [r GET hooked] $hooked
             expect_true {[info_field gears_sync_waves] > 0}
             foreach g [r RG.DUMPREGISTRATIONS] { r RG.UNREGISTER [dict get $g id] }
         }
