@@ -264,8 +264,11 @@ with_server {list-max-listpack-size -1 stream-node-max-entries 20} {
             set grown [growth {many 1000 $request}]
             set all [r MEMORY USAGE big SAMPLES 0]
             expect_near [expr {double($all) / $grown}] 1 0.1
-            foreach samples {1 5 100} {
-                expect_near [expr {double([r MEMORY USAGE big SAMPLES $samples]) / $all}] 1 0.1
+            # A list's first block has grown, by steps; where the allocator has no size classes, it is
+            # larger than the others, and not like them.
+            set alike [expr {$type ne "list" || [string match jemalloc* [info_field mem_allocator]]}]
+            foreach {samples tolerance} [list 1 [expr {$alike ? 0.1 : 0.3}] 5 0.1 100 0.1] {
+                expect_near [expr {double([r MEMORY USAGE big SAMPLES $samples]) / $all}] 1 $tolerance
             }
             expect [r MEMORY USAGE big] [r MEMORY USAGE big SAMPLES 5]
             expect [r MEMORY USAGE big SAMPLES 100000000] $all
