@@ -21,7 +21,8 @@ int64_t gpause__limit(const struct greg *g)
 static void begin(struct greg *g, const char *why)
 {
     char id[GEARS_ID_SIZE];
-    atomic_store(&g->paused, true);
+    if (g->stream) gstream_pause(g->stream);
+    else atomic_store(&g->paused, true);
     grun_format_id(id, g->plan->number);
     log_warning("Gears: registration %s of session %.64s is paused: %s", id,
                 g->plan->session ? g->plan->session->id : "unknown", why);

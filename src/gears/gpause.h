@@ -27,7 +27,8 @@ int64_t gpause__limit(const struct greg *g);
 /* An execution of a registration that isn't a StreamReader's has ended. Under its mutex. */
 void gpause__note(struct greg *g, bool failed);
 
-/* Pauses it since e, one of its executions, doesn't end; its lastError says so. Under the token. */
+/* Pauses it, a StreamReader's too, since e, one of its executions, doesn't end; its lastError says
+ * so. Under the token. */
 void gpause__begin_stuck(struct greg *g, const struct gexec *e);
 
 /* It goes on. Under the token. */

@@ -486,7 +486,7 @@ bool grun_unpark(struct gexec *e)
 bool grun_wait(struct gexec *e, struct gwaiter *waiter)
 {
     pthread_mutex_lock(&run.mutex);
-    waiter->stuck = e->status == GEXEC_PENDING_TERMINATION && waiter->what != GWAIT_JOB;
+    waiter->stuck = e->status == GEXEC_PENDING_TERMINATION;
     bool waits = !ended(e) && !waiter->stuck;
     if (waits) {
         waiter->next = e->waiters;
@@ -544,21 +544,12 @@ void grun_expire_waits(void)
     }
 }
 
-/* Takes the waiters that are clients. Under the mutex. */
-static struct gwaiter *take_clients(struct gexec *e)
+/* Under the mutex. */
+static struct gwaiter *take_waiters(struct gexec *e)
 {
-    struct gwaiter *taken = NULL;
-    for (struct gwaiter **at = &e->waiters; *at;) {
-        struct gwaiter *w = *at;
-        if (w->what == GWAIT_JOB) {
-            at = &w->next;
-            continue;
-        }
-        *at = w->next;
-        w->next = taken;
-        w->stuck = true;
-        taken = w;
-    }
+    struct gwaiter *taken = e->waiters;
+    e->waiters = NULL;
+    for (struct gwaiter *w = taken; w; w = w->next) w->stuck = true;
     return taken;
 }
 
@@ -566,7 +557,7 @@ bool grun_give_up(struct gexec *e)
 {
     pthread_mutex_lock(&run.mutex);
     bool running = e->status == GEXEC_RUNNING;
-    struct gwaiter *list = running ? take_clients(e) : NULL;
+    struct gwaiter *list = running ? take_waiters(e) : NULL;
     struct ghold *hold = running ? e->hold : NULL;
     if (running) {
         e->status = GEXEC_PENDING_TERMINATION;

@@ -86,7 +86,8 @@ struct gwaiter {
     uint64_t client_id;
     enum gwait what;
     int64_t deadline_us; /* of GWAIT_ABORT */
-    struct gjob *job;    /* of GWAIT_JOB: nobody is answered, it is submitted instead */
+    struct gjob *job;    /* of GWAIT_JOB: nobody is answered, it is submitted instead; it looks
+                            whether e has ended, or doesn't end */
     bool stuck;          /* what it waited for doesn't end: it is told so */
     /* Not NULL: nobody is answered, this is called instead; with a reply, which it takes, if that
      * is to be said while the execution doesn't end. On whatever thread. */
@@ -226,8 +227,8 @@ bool grun_wait(struct gexec *e, struct gwaiter *waiter);
 /* Has the client, which is blocked, told +OK when e ends, or an error when that takes too long. */
 void grun_wait_abort(struct gexec *e, uint64_t client_id);
 
-/* It was stopped, and doesn't end: who waits for it is told, and whoever waits later. Jobs go on
- * waiting. False: it isn't running. With the GIL, while it is on a thread. */
+/* It was stopped, and doesn't end: who waits for it is told, and whoever waits later. False: it
+ * isn't running. With the GIL, while it is on a thread. */
 bool grun_give_up(struct gexec *e);
 
 /* Answers the clients whose wait for an abort took too long; some times a second. */

@@ -209,7 +209,28 @@ static bool has_forerunner(const struct gstream *s)
     if (likely(!streams.forerunners)) return false;
     LIST_EACH(&streams.live, n) {
         const struct gstream *o = CONTAINER_OF(n, struct gstream, live);
-        if (o->removed && view_eq(o->group, s->group)) return true;
+        if (o->removed && !o->stuck && view_eq(o->group, s->group)) return true;
+    }
+    return false;
+}
+
+static void schedule_successors(const struct gstream *s)
+{
+    LIST_EACH(&streams.live, n) {
+        struct gstream *o = CONTAINER_OF(n, struct gstream, live);
+        if (view_eq(o->group, s->group)) gstream__schedule(o);
+    }
+}
+
+bool gstream_note_stuck(struct gexec *e)
+{
+    LIST_EACH(&streams.live, n) {
+        struct gstream *s = CONTAINER_OF(n, struct gstream, live);
+        if (s->g->plan != e->plan || !s->in_flight) continue;
+        if (grun_status(e) != GEXEC_PENDING_TERMINATION) return false; /* it did end */
+        s->stuck = true;
+        if (s->removed) schedule_successors(s);
+        return true;
     }
     return false;
 }
@@ -559,10 +580,7 @@ void gstream__end(struct gstream *s)
 {
     list_unlink(&s->live);
     streams.forerunners--;
-    LIST_EACH(&streams.live, n) {
-        struct gstream *o = CONTAINER_OF(n, struct gstream, live);
-        if (view_eq(o->group, s->group)) gstream__schedule(o);
-    }
+    schedule_successors(s);
 }
 
 void gstream_free(struct gstream *s)

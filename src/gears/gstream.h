@@ -48,6 +48,7 @@ const char *gstream_policy_name(enum gstream_policy policy);
 
 struct greg;
 struct gstream;
+struct gexec;
 struct exec_ctx;
 
 /* The registration, of StreamReader, was put on the list, or taken off it: what was ready and
@@ -64,6 +65,11 @@ void gstream_start(uint64_t number);
 
 /* Frees what gstream_add made. Any thread. */
 void gstream_free(struct gstream *s);
+
+/* This execution was stopped, and doesn't end. True: it is that of a batch in flight. Of a
+ * registration that is removed, then or later, that batch is as good as over: one that goes on with
+ * its group doesn't wait for it, and is delivered it again. */
+bool gstream_note_stuck(struct gexec *e);
 
 /* RG.PAUSEREGISTRATIONS, RG.UNPAUSEREGISTRATIONS. */
 void gstream_pause(struct gstream *s);

@@ -47,6 +47,7 @@ struct gstream {
     struct list_node *cron_at;          /* the state that the cron looks at next, in `all` */
     struct gstream_state *current;      /* of the batch in flight; NULL if it is gone */
     bool in_flight;
+    bool stuck;   /* that batch's execution was stopped, and doesn't end */
     bool of_turn; /* it is the job's, which goes on when it has ended */
     struct gstream_flight flight;
     uint8_t *failed; /* which entries of the batch failed */

@@ -198,6 +198,7 @@ static void end_batch(struct gstream *s, struct gexec *e, struct gstream_hold *h
 {
     greg__note_end(s->g, e);
     note_lag(s, h->unit->now_ms);
+    if (s->stuck && s->removed) return; /* a successor has what it had */
     if (e->errors.count) {
         failed(s, h, greg__first_error(e));
     } else if (grun_status(e) == GEXEC_DONE) {
@@ -210,7 +211,7 @@ static void land(struct gstream *s, struct gstream_hold *h)
 {
     struct gstream_state *st = s->current;
     if (s->flight.raw.bytes.cap > KEEP_BYTES) gstream_flight_release(&s->flight);
-    s->in_flight = false;
+    s->in_flight = s->stuck = false;
     s->current = NULL;
     if (s->removed)
         gstream__end(s);

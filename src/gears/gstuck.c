@@ -26,8 +26,10 @@ static void pause_registration(void *ctx)
     struct gexec *e = ctx;
     struct greg *g = greg__first();
     while (g && g->plan != e->plan) g = g->next;
-    bool in_turn = g && (g->plan->reader == GREADER_KEYS || g->request->in_order);
-    if (in_turn && g->plan->mode != GMODE_SYNC) gpause__begin_stuck(g, e);
+    enum greader reader = e->plan->reader;
+    bool in_turn = reader == GREADER_KEYS || (g && g->request->in_order);
+    if (reader == GREADER_STREAM) in_turn = gstream_note_stuck(e);
+    if (g && in_turn && g->plan->mode != GMODE_SYNC) gpause__begin_stuck(g, e);
     grun_exec_unref(e);
 }
 

@@ -8,9 +8,9 @@
  *   RUNNING --stopped, and a second later still there--> PENDING_TERMINATION --the call returns-->
  *   DONE
  *
- * What has been told isn't told again when it ends after all. If it was an event's, the events
- * behind it would wait for it, and clients in the end for those: so its registration is paused
- * (gpause.h).
+ * What has been told isn't told again when it ends after all. If it was an event's or a stream's
+ * batch, what comes behind would wait for it, and clients in the end for those: so its registration
+ * is paused (gpause.h).
  *
  * Only code that gave up the GIL gets here: what keeps it holds up all of Python.
  */

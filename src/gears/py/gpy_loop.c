@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gears/gconf.h"
+#include "gears/gstuck.h"
 
 static struct {
     bool made;       /* guard: the GIL */
@@ -374,21 +375,33 @@ struct run_end {
     PyObject *future;
 };
 
-static PyObject *error_list(struct gexec *e)
+static PyObject *list_with(PyObject *take_list, struct view bytes)
+{
+    PyObject *text = PyUnicode_DecodeUTF8(bytes.ptr, (Py_ssize_t)bytes.len, "replace");
+    if (!text || PyList_Append(take_list, text)) Py_CLEAR(take_list);
+    Py_XDECREF(text);
+    return take_list;
+}
+
+/* What an execution that doesn't end is said to have failed with. */
+static PyObject *stuck_list(const struct gexec *e)
 {
     PyObject *list = PyList_New(0);
-    if (list && e->errors.count == 0 && grun_status(e) == GEXEC_ABORTED) { /* it never began */
-        PyObject *text = PyUnicode_FromString("the execution was aborted");
-        if (!text || PyList_Append(list, text)) Py_CLEAR(list);
-        Py_XDECREF(text);
-    }
+    struct buf text = {0};
+    gstuck_text(&e->stop, &e->limits.own, &text);
+    if (list) list = list_with(list, buf_view(&text));
+    buf_release(&text);
+    return list;
+}
+
+static PyObject *error_list(const struct gexec *e, bool aborted)
+{
+    PyObject *list = PyList_New(0);
+    if (list && e->errors.count == 0 && aborted) /* it never began */
+        list = list_with(list, VIEW_LIT("the execution was aborted"));
     struct tape_node node;
-    for (size_t pos = 0; list && tape_next(&e->errors.tape, &pos, &node);) {
-        PyObject *text = PyUnicode_DecodeUTF8(node.u.bytes.ptr, (Py_ssize_t)node.u.bytes.len,
-                                              "replace");
-        if (!text || PyList_Append(list, text)) Py_CLEAR(list);
-        Py_XDECREF(text);
-    }
+    for (size_t pos = 0; list && tape_next(&e->errors.tape, &pos, &node);)
+        list = list_with(list, view_of(node.u.bytes.ptr, node.u.bytes.len));
     return list;
 }
 
@@ -398,9 +411,13 @@ static void resolve(struct gjob *job, const char *failure)
     ASSERT(!failure);
     bool took = gpy_hold();
     if (Py_REFCNT(end->future) > 1) { /* else nobody is going to look */
-        PyObject *results = end->exec->objects ? Py_NewRef((PyObject *)end->exec->objects)
-                                               : PyList_New(0);
-        PyObject *errors = error_list(end->exec);
+        enum gexec_status status = grun_status(end->exec);
+        bool stuck = status == GEXEC_PENDING_TERMINATION; /* then its results aren't ours */
+        PyObject *results = end->exec->objects && !stuck
+                                ? Py_NewRef((PyObject *)end->exec->objects)
+                                : PyList_New(0);
+        PyObject *errors = stuck ? stuck_list(end->exec)
+                                 : error_list(end->exec, status == GEXEC_ABORTED);
         PyObject *both = results && errors ? PyList_New(2) : NULL;
         if (both) {
             PyList_SET_ITEM(both, 0, Py_NewRef(results));

@@ -152,6 +152,91 @@ GB('CommandReader').foreach(lambda r: stick() if r\[1\] == 'a' else 1)\
         set_free
     }
 
+    # What a StreamReader's registration has been told of "a" stays in that call; of others, it counts.
+    proc register_streams {{extra ""}} {
+        r RG.PYEXECUTE "$::tools\nGB('StreamReader').foreach(lambda r: stick() if r\['value'\].get('a') else execute('incr', r\['key'\] + ':done'))\
+            .register('s*', mode='async_local', maxTime=400$extra)
+GB('StreamReader').foreach(lambda r: execute('incr', 'others')).register('s*', mode='async_local')"
+    }
+
+    test "a stream's batch: its registration is paused, and others go on" -needs python {
+        register_streams
+        r XADD s1 * a 1
+        wait_for {[string match "*status=PAUSED*" [r INFO rg_regisrations]]}
+        expect [data status] PAUSED
+        expect_match [data lastError] "Limit met: it ran for longer than 400 ms (gears-max-time): $end"
+        expect_match [srv log] "*is paused: one of its executions doesn't end*"
+        expect [data status 1] OK
+        r XADD s1 * b 1
+        r XADD s2 * b 1
+        wait_for {[r GET others] == 3}
+        expect [r EXISTS s1:done s2:done] 0
+        set running [lmap e [r RG.DUMPEXECUTIONS] {
+            if {[dict get $e status] ne "pending_termination"} continue
+            dict get $e executionId
+        }]
+        expect_error "the execution is in a call that can not be interrupted*" {
+            r RG.ABORTEXECUTION [lindex $running 0]
+        }
+        # To let it go on doesn't run anything beside what is stuck; that comes when that has ended.
+        set reg [lindex [r RG.DUMPREGISTRATIONS] 0 1]
+        expect [r RG.UNPAUSEREGISTRATIONS $reg] OK
+        r SET free 1
+        wait_for {[r EXISTS s1:done s2:done] == 2}
+        expect [data numFailures] 1
+        set_free
+    }
+
+    test "a stream's batch: it is unregistered, and its session comes again" -needs python {
+        set script "$::tools\nGB('StreamReader').foreach(lambda r: stick() if r\['value'\].get('a') and\
+            execute('incr', 'tries') == 1 else execute('incr', r\['key'\] + ':done'))\
+            .register('s*', mode='async_local', maxTime=400)"
+        r RG.PYEXECUTE $script ID session
+        r XADD s1 * a 1
+        wait_for {[data status] eq "PAUSED"}
+        # What was delivered to the old one hasn't been done: the new one gets it again.
+        expect [r RG.PYEXECUTE $script ID session UPGRADE] OK
+        expect [data status] OK
+        r XADD s1 * b 1
+        wait_for {[r GET s1:done] == 2}
+        expect [data numSuccess] 2
+        expect [r XLEN s1] 0
+        expect [r RG.UNREGISTER [lindex [r RG.DUMPREGISTRATIONS] 0 1]] OK
+        set_free
+    }
+
+    test "a stream's batch: it is unregistered before it is stopped" -needs python {
+        set script "$::tools\nGB('StreamReader').foreach(lambda r: stick() if execute('incr', 'tries') == 1 else\
+            execute('incr', r\['key'\] + ':done')).register('s*', mode='async_local')"
+        r RG.PYEXECUTE $script ID session
+        r XADD s1 * a 1
+        wait_for {[r GET stuck] == 1}
+        expect [r RG.PYEXECUTE $script ID session UPGRADE] OK
+        expect_error "the execution is in a call that can not be interrupted*" {
+            r RG.ABORTEXECUTION [running_execution]
+        }
+        wait_for {[r GET s1:done] == 1}
+        expect [r RG.UNREGISTER [lindex [r RG.DUMPREGISTRATIONS] 0 1]] OK
+        set_free
+    }
+
+    test "a coroutine that awaits a run()" -needs python {
+        set c [start_endless "$::tools
+async def wait(r):
+    got = await GB('PythonReader').foreach(stick).run(one)
+    return got
+GB('PythonReader').map(wait).run(one)" id]
+        wait_for {[r GET stuck] == 1}
+        # The newest, which is told first, is the one that it waits for.
+        expect [statuses] {running running}
+        expect_error "the execution is in a call that can not be interrupted*" {
+            r RG.ABORTEXECUTION [running_execution]
+        }
+        expect [client::receive $c] [list [list "\[\[\], \['the execution was aborted: $end'\]\]"] {}]
+        client::close $c
+        set_free
+    }
+
     test "a socket that says nothing" -needs python {
         set got [r RG.PYEXECUTE {
 import socket, threading
