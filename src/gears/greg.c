@@ -335,7 +335,7 @@ void greg_clear_stats(void)
         uint64_t triggered = atomic_load(&g->triggered);
         atomic_store(&g->triggered,
                      triggered - MIN(triggered, g->succeeded + g->failed + g->aborted));
-        g->succeeded = g->failed = g->aborted = 0;
+        g->succeeded = g->failed = g->aborted = g->error_until = 0;
         g->last_us = g->total_us = 0;
         pthread_mutex_unlock(&g->mutex);
         if (g->stream) gstream_clear_stats(g->stream);
@@ -540,6 +540,16 @@ static void set_error(struct greg *g, struct view text)
     mem_free(g->last_error);
     g->last_error = mem_dup(text.ptr, text.len);
     g->last_error_len = text.len;
+    g->error_until = 0;
+}
+
+/* A later success clears the error; one of an execution that led to it, such as the last but one of
+ * a chain without end, isn't later. */
+static void clear_error(struct greg *g)
+{
+    if (likely(!g->last_error) || g->succeeded + g->failed + g->aborted <= g->error_until) return;
+    mem_free(g->last_error);
+    g->last_error = NULL;
 }
 
 /* Keeps an ended execution; returns those that are too many, as a chain of the ring's owner. */
@@ -583,8 +593,7 @@ static struct gexec *note_end(struct greg *g, struct gexec *e, size_t limit)
         set_error(g, greg__first_error(e));
     } else {
         g->succeeded++;
-        mem_free(g->last_error);
-        g->last_error = NULL;
+        clear_error(g);
     }
     if (!aborted && !g->stream) gpause__note(g, e->errors.count > 0);
     g->last_us = e->total_us;
@@ -636,6 +645,7 @@ void greg__note_failure(struct greg *g, struct view text)
     pthread_mutex_lock(&g->mutex);
     g->failed++;
     set_error(g, text);
+    g->error_until = atomic_load(&g->triggered);
     pthread_mutex_unlock(&g->mutex);
 }
 

@@ -60,6 +60,7 @@ struct greg {
     int64_t last_us, total_us;
     char *last_error; /* NULL: none */
     size_t last_error_len;
+    uint64_t error_until; /* it stays until so many have ended: who was under way is no later one */
     struct gexec **kept; /* a ring of ended executions, oldest at kept_first */
     size_t kept_first, kept_count, kept_cap;
 };

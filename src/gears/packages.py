@@ -163,8 +163,12 @@ def fetch(kind, folder, fixed, requirement):
     with open(constraints, 'w') as f:
         f.write('\n'.join(fixed) + '\n')
     only = ['--only-binary', ':all:'] if kind == 'wheels' else []
-    return pip('wheel', '--no-cache-dir', '--wheel-dir', folder, '-c', constraints, *only,
-               '--', requirement)
+    words = ['--no-cache-dir', '--wheel-dir', folder, *only]
+    if pip('wheel', *words, '-c', constraints, '--', requirement) == 0:
+        return 0
+    # Perhaps because of what it needs in turn. Then it can be had without the fixed versions, and
+    # the server finds out, and says, which package is the one.
+    return 1 if not fixed or is_full() else pip('wheel', *words, '--', requirement)
 
 
 def say_modules(names):

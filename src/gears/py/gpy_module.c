@@ -14,15 +14,35 @@ struct gpy_names gpy__names;
 
 /* ---- functions ---- */
 
-/* A line of a script's, with its session behind it, so that there is room for that. */
+/* A line of a script's, with its session behind it, so that there is room for that. A zero byte is
+ * no end of it. */
 static void log_line(enum log_level level, struct view text)
 {
     const struct gsession *session = gpy__me()->now.session;
-    int most = LOG_MESSAGE_MAX - 128, len = (int)MIN(text.len, (size_t)most);
+    char line[LOG_MESSAGE_MAX];
+    int len = 0, most = LOG_MESSAGE_MAX - 128;
+    for (size_t i = 0; i < text.len && len < most; i++) {
+        if (!text.ptr[i]) line[len++] = '\\';
+        line[len++] = text.ptr[i] ? text.ptr[i] : '0';
+    }
     if (session)
-        log_write(level, "GEARS: %.*s (session %.64s)", len, text.ptr, session->id);
+        log_write(level, "GEARS: %.*s (session %.64s)", len, line, session->id);
     else
-        log_write(level, "GEARS: %.*s", len, text.ptr);
+        log_write(level, "GEARS: %.*s", len, line);
+}
+
+/* Each line is one of the log, so that each names its session, and none looks like somebody
+ * else's. */
+static void log_lines(enum log_level level, struct view text)
+{
+    const char *at = text.ptr, *end = text.ptr + text.len;
+    do {
+        const char *next = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+        size_t len = (size_t)((next ? next : end) - at);
+        if (len && at[len - 1] == '\r') len--;
+        log_line(level, view_of(at, len));
+        at = next ? next + 1 : end;
+    } while (at < end);
 }
 
 static PyObject *fn_log(PyObject *self, PyObject *args)
@@ -46,7 +66,7 @@ static PyObject *fn_log(PyObject *self, PyObject *args)
         return NULL;
     }
     if (!gpy__utf8(message, &hold, &text)) return NULL;
-    if (log_enabled((enum log_level)l)) log_line((enum log_level)l, text);
+    if (log_enabled((enum log_level)l)) log_lines((enum log_level)l, text);
     Py_XDECREF(hold);
     Py_RETURN_NONE;
 }

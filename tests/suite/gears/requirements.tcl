@@ -123,8 +123,16 @@ with_server {enable-gears-requirements yes} {
         expect [version_of one REQUIREMENTS one==2.0] 2.0
         expect [names] one==2.0
         # within one script
-        refused $no_wheels REQUIREMENTS one==2.0 two
+        set text "Could not satisfy requirements: two needs one 1.0, but one 2.0 is installed for\
+            one==2.0, and one interpreter can't hold two versions of a package"
+        refused $text REQUIREMENTS one==2.0 two
         expect [names] one==2.0
+        # what a session uses, and the other needs in turn
+        py "GB().register('a')" REQUIREMENTS one==2.0
+        refused $text REQUIREMENTS two
+        expect [names] one==2.0
+        refused $no_wheels REQUIREMENTS nosuch
+        unregister_all
     }
 
     test "FORCE_REINSTALL_REQUIREMENTS replaces what others use" -needs python {

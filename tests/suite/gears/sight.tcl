@@ -152,6 +152,13 @@ GB('ShardsIDReader').foreach(lambda x: log('from a step', 'warning')).run()" ID 
         foreach text {"from the text" printed "from a step"} {
             expect_match [srv log] "*GEARS: $text (session teller)\n*"
         }
+        # each line of several, whatever its bytes
+        r RG.PYEXECUTE "log('one\\r\\n\\n1:M Not ours: t\\x00wo\\n')\nlog('')" ID teller
+        expect_match [srv log] "*GEARS: one (session teller)\n*GEARS:  (session teller)\n*GEARS:\
+            1:M Not ours: t\\\\0wo (session teller)\n*GEARS:  (session teller)\n*"
+        expect_true {![regexp {\n1:M Not ours} [srv log]]}
+        r RG.PYEXECUTE "log('x' * 100000 + 'y')" ID teller
+        expect_match [srv log] "*GEARS: xxx*xxx (session teller)\n*"
         r RG.PYEXECUTE "GB().register('x*', onRegistered=lambda: 1/0)" ID failing
         wait_for {[string match "*Gears: session failing: onRegistered failed: *" [srv log]]}
         r RG.UNREGISTER [lindex [r RG.DUMPREGISTRATIONS] 0 1]
