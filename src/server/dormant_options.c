@@ -9,8 +9,11 @@
  */
 #include <limits.h>
 
+#include "base/num.h"
 #include "conf/option.h"
 #include "server/private.h"
+
+#define HOSTNAME_MAX 255
 
 /* ---- switches: only the default is accepted ---- */
 
@@ -71,6 +74,32 @@ static struct {
         bind_source_addr, cluster_announce_hostname, cluster_announce_ip, cluster_config_file;
 } kept;
 
+/* Names of the network, as far as stock looks at them. */
+static enum status check_hostname(const struct opt_row *row, struct view value,
+                                  struct opt_error *err)
+{
+    UNUSED(row);
+    if (value.len > HOSTNAME_MAX)
+        return opt_fail(err, "Hostnames must be less than 256 characters");
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.ptr[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (letter || (c >= '0' && c <= '9') || c == '-' || c == '.') continue;
+        return opt_fail(err, "Hostnames may only contain alphanumeric characters, hyphens or dots");
+    }
+    return STATUS_OK;
+}
+
+/* Who asks for replicas counts on writes being refused without them. */
+static enum status check_no_replicas(const struct opt_row *row, struct view value,
+                                     struct opt_error *err)
+{
+    UNUSED(row);
+    int64_t n;
+    if (num_parse_i64(value, &n) || n == 0) return STATUS_OK;
+    return opt_fail(err, "this version doesn't have replication");
+}
+
 static const struct opt_name appendfsync_names[] = {
     {"everysec", 0}, {"always", 1}, {"no", 2}, {NULL, 0}};
 static const struct opt_name propagation_error_behavior_names[] = {
@@ -115,7 +144,8 @@ static const struct opt_row repl_rows[] = {
     {.name = "min-replicas-max-lag", .alias = "min-slaves-max-lag", .kind = OPT_INT, .flags =
      OPT_UNPRINTED, .var.i = &kept.min_replicas_max_lag, .dflt = "10", .max = INT_MAX},
     {.name = "min-replicas-to-write", .alias = "min-slaves-to-write", .kind = OPT_INT, .flags =
-     OPT_UNPRINTED, .var.i = &kept.min_replicas_to_write, .dflt = "0", .max = INT_MAX},
+     OPT_UNPRINTED, .var.i = &kept.min_replicas_to_write, .dflt = "0", .max = INT_MAX,
+     .check = check_no_replicas},
     {.name = "propagation-error-behavior", .kind = OPT_ENUM, .flags = OPT_UNPRINTED,
      .var.i = &kept.propagation_error_behavior, .dflt = "ignore", .names =
      propagation_error_behavior_names},
@@ -175,7 +205,7 @@ static const struct opt_row cluster_rows[] = {
     {.name = "cluster-announce-bus-port", .kind = OPT_INT, .flags = OPT_UNPRINTED,
      .var.i = &kept.cluster_announce_bus_port, .dflt = "0", .max = 65535},
     {.name = "cluster-announce-hostname", .kind = OPT_STRING, .flags = OPT_UNPRINTED,
-     .var.text = &kept.cluster_announce_hostname, .dflt = ""},
+     .var.text = &kept.cluster_announce_hostname, .dflt = "", .check = check_hostname},
     {.name = "cluster-announce-ip", .kind = OPT_STRING, .flags = OPT_UNPRINTED,
      .var.text = &kept.cluster_announce_ip, .dflt = ""},
     {.name = "cluster-announce-port", .kind = OPT_INT, .flags = OPT_UNPRINTED,

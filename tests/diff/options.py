@@ -30,7 +30,8 @@ NOT_SET = {"port", "bind", "maxmemory-clients", "dir", "requirepass", "timeout",
 # Defaults of our own.
 OWN_DEFAULT = {}
 # What the part that isn't there can't be asked to do.
-SWITCHES = {"appendonly", "tls-replication", "activedefrag"}
+SWITCHES = {"appendonly", "tls-replication", "activedefrag", "min-replicas-to-write",
+            "min-slaves-to-write"}
 # Where stock looks at the files, or at the part, when the option is set.
 # (repl-backlog-size grows to 16 KB, cluster-link-sendbuf-limit takes what is negative as signed)
 OWN_CHECK = SWITCHES | {"repl-backlog-size", "cluster-link-sendbuf-limit",

@@ -231,6 +231,33 @@ with_server {} {
         }
     }
 
+    test "replicas can't be asked for" -only cogwheel {
+        expect [r CONFIG SET min-replicas-to-write 0] OK
+        foreach name {min-replicas-to-write min-slaves-to-write} {
+            expect_error [set_error $name "this version doesn't have replication"] {
+                r CONFIG SET $name 1
+            }
+        }
+        expect_error [set_error min-replicas-to-write "argument couldn't be parsed into an integer"] {
+            r CONFIG SET min-replicas-to-write one
+        }
+        expect [lindex [r CONFIG GET min-replicas-to-write] 1] 0
+    }
+
+    test "names of the network" {
+        foreach {bad reason} [list a_b "may only contain alphanumeric characters, hyphens or dots" \
+                                  "a b" "may only contain alphanumeric characters, hyphens or dots" \
+                                  [string repeat a 256] "must be less than 256 characters"] {
+            expect_error [set_error cluster-announce-hostname "Hostnames $reason"] {
+                r CONFIG SET cluster-announce-hostname $bad
+            }
+        }
+        foreach good {a.b-C9 ""} {
+            expect [r CONFIG SET cluster-announce-hostname $good] OK
+            expect [lindex [r CONFIG GET cluster-announce-hostname] 1] $good
+        }
+    }
+
     test "random names and values never break the server" {
         set names {}
         foreach {name value} [r CONFIG GET *] {
