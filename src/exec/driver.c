@@ -577,6 +577,7 @@ static void wave_end_of_client(struct client *c, bool more)
 {
     c->flags &= ~(uint32_t)CLIENT_IN_WAVE;
     if (c->flags & CLIENT_CLOSE_ASAP) return;
+    if (unlikely(io_is_on)) io_settle(c);
     if (unlikely(!(c->source.interest & LOOP_READ)))
         loop_change(&c->source, c->source.interest | LOOP_READ);
     client__check_output(c);
@@ -992,6 +993,7 @@ void driver_cron(int hz)
         }
         client__check_output(c);
     }
+    if (io_is_on) io_cron();
     outbuf_pool_trim(16);
     if (wave.args.cap > WAVE_ARGS_KEPT) resp_args_release(&wave.args);
 }

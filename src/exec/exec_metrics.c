@@ -21,7 +21,7 @@ static void read_stats(void)
 
 static int64_t io_threads_active(void)
 {
-    return io_is_on;
+    return io_is_active;
 }
 
 static const struct metric_row rows[] = {

@@ -17,8 +17,20 @@
 
 struct exec_settings exec_settings;
 
+static const struct opt_name activity_names[] = {{"auto", IO_ACTIVITY_AUTO},
+                                                 {"always", IO_ACTIVITY_ALWAYS},
+                                                 {"never", IO_ACTIVITY_NEVER},
+                                                 {NULL, 0}};
+
 static const struct opt_name access_names[] = {
     {"no", ACCESS_NO}, {"yes", ACCESS_YES}, {"local", ACCESS_LOCAL}, {NULL, 0}};
+
+static enum status activity_apply(struct opt_error *err)
+{
+    UNUSED(err);
+    io_activity_changed();
+    return STATUS_OK;
+}
 
 /* ---- client-output-buffer-limit ---- */
 
@@ -119,6 +131,12 @@ static const struct opt_row rows[] = {
      .var.b = &exec_settings.io_threads_do_reads, .dflt = "no", .section = OPT_SECTION_NETWORK,
      .doc = "Whether these threads also read and parse requests. Who wants io-threads at all "
             "most likely wants this, too: without it TLS stays with the main thread."},
+    {.name = "io-threads-active", .kind = OPT_ENUM, .var.i = &exec_settings.io_threads_active,
+     .names = activity_names, .dflt = "auto", .apply = activity_apply,
+     .section = OPT_SECTION_NETWORK,
+     .doc = "When these threads work. With auto they rest while the main thread has time for all "
+            "connections itself, as each request costs less then, and are called when it hasn't; "
+            "with always they never rest, with never they always do."},
     {.name = "enable-debug-command", .kind = OPT_ENUM, .flags = OPT_IMMUTABLE,
      .var.i = &exec_settings.enable_debug_command, .names = access_names, .dflt = "no",
      .section = OPT_SECTION_SECURITY,

@@ -16,14 +16,16 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "exec/admit.h"
 #include "exec/io_impl.h"
 #include "net/loop.h"
 
 #define CLIENT_STUCK                                                                               \
     (CLIENT_BLOCKED | CLIENT_STALLED | CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_ASAP)
 
-bool io_is_on;
+bool io_is_on, io_is_active;
 
 struct io_limits io__limits;
 
@@ -78,8 +80,10 @@ static int thread_begin(struct io_thread *t)
     int error = pthread_create(&t->thread, NULL, io__thread_main, t);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     snprintf(name, sizeof(name), "io_thd_%d", t->index);
-    if (!error) pthread_setname_np(t->thread, name);
-    return error;
+    if (error) return error;
+    pthread_setname_np(t->thread, name);
+    ASSERT(pthread_getcpuclockid(t->thread, &t->cpu_clock) == 0); /* every thread has one */
+    return 0;
 }
 
 static enum status thread_add(int index)
@@ -126,6 +130,7 @@ enum status io_setup(void)
     for (int i = 1; i < exec_settings.io_threads; i++)
         if (thread_add(i)) return STATUS_ERR;
     io_is_on = true;
+    io_is_active = exec_settings.io_threads_active == IO_ACTIVITY_ALWAYS;
     return STATUS_OK;
 }
 
@@ -139,6 +144,15 @@ static void thread_wake(struct io_thread *t)
 
 static void take_mail(void);
 
+/* Output that a client's thread had and that main kept for it, as far as the socket takes it. */
+static void send_rest(struct client *c)
+{
+    struct outbuf *out = &c->io->out;
+    outbuf_chain(out, &c->out);
+    c->out = (struct outbuf){0};
+    while (outbuf_pending(out) && client__send(c, out) > 0) continue;
+}
+
 void io_teardown(void)
 {
     for (size_t i = 0; i < io.count; i++) {
@@ -151,7 +165,11 @@ void io_teardown(void)
         thread_free(io.threads[i]);
     }
     io.count = 0;
-    io_is_on = false;
+    io_is_on = io_is_active = false;
+    LIST_EACH(&client__set.all, n) {
+        struct client *c = CLIENT_OF(n, all);
+        if (c->io && c->io->returning) send_rest(c);
+    }
     take_mail();
     while (io.parcels) {
         struct mpsc_node *n = io.parcels;
@@ -175,7 +193,7 @@ static struct io_thread *thread_with_fewest(void)
 
 void io_attach(struct client *c)
 {
-    if (likely(!io_is_on)) return;
+    if (likely(!io_is_active)) return;
     bool reads = exec_settings.io_threads_do_reads;
     if (c->tls && !reads) return;
     struct client_io *own = mem_alloc_aligned(64, sizeof(*own));
@@ -245,6 +263,7 @@ static uint32_t input_say(struct client *c)
 void io_give(struct client *c)
 {
     struct client_io *own = c->io;
+    if (own->returning) return;
     struct io_entry *e = entry_add(c);
     e->say = input_say(c);
     if (c->flags & CLIENT_CLOSE_AFTER_REPLY) e->say |= IO_END;
@@ -262,20 +281,23 @@ void io_stranger(struct client *c, bool is_one)
 
 bool io_goes_back(const struct client *c)
 {
+    if (c->io->returning) return false;
     return c->io->lent || list_is_linked(&c->io->back) || c->flags & CLIENT_STUCK;
 }
 
 void io_input_back(struct client *c)
 {
-    if (!list_is_linked(&c->io->back)) list_push(&io.back, &c->io->back);
+    if (!c->io->returning && !list_is_linked(&c->io->back)) list_push(&io.back, &c->io->back);
 }
 
 bool io_leave(struct client *c)
 {
-    if (!io_is_on) return false; /* the end of the server */
-    list_unlink(&c->io->back);
+    struct client_io *own = c->io;
+    if (!io_is_on || own->home) return false; /* the end of the server; it has left already */
+    list_unlink(&own->back);
     list_push(&io.leaving, &c->all);
-    entry_add(c)->say = IO_LEAVE;
+    if (!own->returning) entry_add(c)->say = IO_LEAVE;
+    own->returning = false;
     return true;
 }
 
@@ -287,6 +309,74 @@ void io_flush(void)
         if (!(c->flags & CLIENT_IN_WAVE)) io_give(c);
     }
     for (size_t i = 0; i < io.count; i++) batch_send(io.threads[i]);
+}
+
+/* ---- moving ---- */
+
+int64_t io__threads_cpu_us(void)
+{
+    int64_t sum_us = 0;
+    for (size_t i = 0; i < io.count; i++) sum_us += clock_cpu_ns(io.threads[i]->cpu_clock) / 1000;
+    return sum_us;
+}
+
+/* Its thread takes up what main may have been told already and hasn't done. */
+static void go_to_thread(struct client *c)
+{
+    io_attach(c);
+    struct client_io *own = c->io;
+    if (!own) return;
+    io_stranger(c, c->admit & ADMIT_AUTH);
+    if (!own->reads) return;
+    own->hung_up = c->flags & CLIENT_HUNG_UP;
+    own->readable = own->hung_up || c->tls || list_is_linked(&c->reread);
+    loop_remove(&c->source);
+    list_unlink(&c->reread);
+}
+
+static void leave_thread(struct client *c)
+{
+    list_unlink(&c->io->back);
+    c->io->returning = true;
+    entry_add(c)->say = IO_LEAVE;
+}
+
+/* Its thread has let go of it: the loop tells at once what there is to be read. */
+static void come_home(struct client *c)
+{
+    struct client_io *own = c->io;
+    bool deaf = own->deaf, reads = own->reads;
+    outbuf_chain(&own->out, &c->out);
+    c->out = own->out;
+    own->out = (struct outbuf){0};
+    if (own->hung_up) c->flags |= CLIENT_HUNG_UP;
+    io_detach(c);
+    if (c->flags & CLIENT_CLOSE_ASAP) return;
+    if (reads && loop_add(&c->source, LOOP_READ)) {
+        client__close_asap(c);
+        return;
+    }
+    if (c->tls || c->flags & CLIENT_HUNG_UP) client__want_reread(c);
+    if (deaf) client__go_deaf(c);
+    client__count_memory(c);
+    client__want_write(c);
+    if (c->in.len > c->in.pos) client__want_run(c);
+}
+
+void io_settle(struct client *c)
+{
+    struct client_io *own = c->io;
+    if (own && own->home) {
+        come_home(c);
+        return;
+    }
+    if ((own != NULL) == io_is_active || (own && (own->returning || own->lent))) return;
+    if (c->flags & (CLIENT_STUCK | CLIENT_DEAF) || c->held || exec_is_busy()) return;
+    if (c->source.interest & LOOP_WRITE) return;
+    if (own)
+        leave_thread(c);
+    else
+        go_to_thread(c);
 }
 
 /* ---- from the threads ---- */
@@ -325,8 +415,14 @@ static void event_apply(const struct io_event *e)
     struct client *c = e->client;
     switch (e->kind) {
     case IO_LEFT:
-        list_unlink(&c->all);
-        list_push(&io.left, &c->all);
+        if (c->io->returning && c->flags & CLIENT_IN_WAVE) {
+            c->io->home = true;
+        } else if (c->io->returning) {
+            come_home(c);
+        } else {
+            list_unlink(&c->all);
+            list_push(&io.left, &c->all);
+        }
         break;
     case IO_CLOSED:
         if (io_reads(c))

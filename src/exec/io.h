@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * I/O threads: `io-threads N` has N-1 threads read and write the clients' sockets and parse their
- * requests; main runs these. Each client is one thread's from its first byte to its last, and each
- * thread waits for its own sockets, so nobody waits for anybody: there is no barrier and no lock.
+ * requests; main runs these. A client is one thread's for long, and each thread waits for its own
+ * sockets, so nobody waits for anybody: there is no barrier and no lock.
  *
  *                 parcel: a wave, and what became of connections
  *   I/O thread ------------------------------------------------------> main
@@ -23,7 +23,7 @@
  *   I1 A client is in one parcel's wave at most, all its requests in a row.
  *   I2 Parcels are handled in the order in which they were sent, a turn within a command included.
  *   I3 IO_LEFT is the last that a thread says of a client; nothing is freed before main has heard
- *      it, nor while a parcel is under way.
+ *      it, nor while a parcel is under way. Then it ends, or is main's, as without threads.
  *   I4 The input of a client that can't go on (it blocks, it is to end) is given back as the
  *      others', but to be kept: the end of the connection is noticed, its requests wait.
  *
@@ -50,6 +50,8 @@ struct client_io {
     bool reads;            /* the thread reads, too */
     bool joined;           /* the thread knows of it */
     bool lent;             /* the input is the thread's */
+    bool returning;        /* it leaves its thread, to be main's; never lent any more */
+    bool home;             /* and has left, while its wave was under way */
     uint64_t handed;       /* bytes of output that the thread got */
     uint64_t seen;         /* `got` when main last looked */
 
@@ -89,6 +91,13 @@ static inline bool io_has_input(const struct client *c)
 
 /* ---- main ---- */
 
+/* What io-threads-active says of the threads. */
+enum io_activity {
+    IO_ACTIVITY_AUTO, /* they rest while there is little to do */
+    IO_ACTIVITY_ALWAYS,
+    IO_ACTIVITY_NEVER
+};
+
 /* Starts the threads that `io-threads` asks for. STATUS_ERR: the log says why. */
 enum status io_setup(void) MUST_CHECK;
 /* Has the threads send what the sockets take at once, and ends them. Clients stay. */
@@ -97,8 +106,23 @@ void io_teardown(void);
  * io_leave and io_detach for clients that had one. */
 extern bool io_is_on;
 
-/* A new client gets its thread, if there are any and it can have one. */
+/* They are to have the clients; else main is, and they rest. A client moves at the end of its
+ * wave, for then main has its input: to a thread as if it were new; from it by leaving it, and
+ * while it does, main keeps what it is to be sent.
+ *
+ *   main's --io_settle, active--> a thread's --io_settle, not active--> returning
+ *      ^                                                                    |
+ *      +--------------------------- IO_LEFT --------------------------------+
+ */
+extern bool io_is_active;
+/* Looks now and then whether they should; and at once, the option has changed. */
+void io_cron(void);
+void io_activity_changed(void);
+
+/* A new client gets its thread, if they are active and it can have one. */
 void io_attach(struct client *c);
+/* Behind the wave of a client that goes on: has it move to where it belongs, if it can now. */
+void io_settle(struct client *c);
 /* No thread has it any more: frees what is here of it. */
 void io_detach(struct client *c);
 /* Ends it with its thread; client__dispose when that has let go. False: no thread has it. */

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "base/mpsc.h"
 #include "exec/io.h"
@@ -62,6 +63,7 @@ struct io_parcel {
 
 struct io_thread {
     pthread_t thread;
+    clockid_t cpu_clock;
     int index, epoll_fd, wake_fd;
     atomic_bool stop;
 
@@ -96,6 +98,8 @@ extern struct io_limits io__limits;
 void *io__thread_main(void *thread);
 /* Sends a parcel to main, which is woken if it sleeps. The thread. */
 void io__parcel_send(struct io_parcel *take_parcel);
+/* Processor time of all threads so far. Main. */
+int64_t io__threads_cpu_us(void);
 /* Frees a parcel that nobody has run. */
 void io__parcel_free(struct io_parcel *p);
 

@@ -37,6 +37,7 @@ enum exec_access {
 struct exec_settings {
     int io_threads;                 /* 1: main reads and writes by itself */
     bool io_threads_do_reads;       /* no: they write only */
+    int io_threads_active;          /* enum io_activity; auto */
     int64_t maxclients;             /* 10000 */
     int64_t timeout_s;              /* 0: idle clients stay */
     int64_t tcp_keepalive_s;        /* 300 */

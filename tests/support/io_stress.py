@@ -7,8 +7,9 @@ usage: io_stress.py PORT SEED STEPS CLIENTS [FOLDER TLS-PORT]
 Each connection has keys of its own and a model of them, so that the reply to each request is known
 when it is sent. Requests are queued as bytes and leave in pieces of any size; replies are read in
 pieces, too, or not for a while. Connections block and are unblocked, run transactions, send large
-values, half a request, too much of something, and hang up in every state. FOLDER has ca.crt,
-client.crt and client.key: then every other connection speaks TLS.
+values, half a request, too much of something, and hang up in every state. Meanwhile
+I/O threads, if there are any, are called and sent to rest, so that connections change hands. FOLDER
+has ca.crt, client.crt and client.key: then every other connection speaks TLS.
 
 Prints `ok REQUESTS` or what is wrong, and exits accordingly.
 """
@@ -228,6 +229,8 @@ class Run:
             self.ask("PUBLISH", "c", "m")
         elif what == 4:
             self.ask("CONFIG", "SET", "maxmemory-clients", self.rand.choice(("0", "10gb")))
+        elif what in (5, 6):
+            self.ask("CONFIG", "SET", "io-threads-active", self.rand.choice(("always", "never")))
 
     def step(self):
         self.steps += 1

@@ -26,7 +26,7 @@ proc send_and_go {folder count {prefix k}} {
     spawn_wait [spawn /usr/bin/python3 -c $::sender $folder [srv port] $count $prefix]
 }
 
-foreach options {{} {io-threads 3 io-threads-do-reads yes} {io-threads 3 io-threads-do-reads no}} {
+foreach options {{} {io-threads 3 io-threads-do-reads yes io-threads-active always} {io-threads 3 io-threads-do-reads no io-threads-active always}} {
     with_server [list unixsocket gone.sock {*}$options] {
         test "as much as one read takes ($options)" {
             send_and_go "" 400

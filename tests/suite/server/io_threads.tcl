@@ -8,7 +8,8 @@ tags quick threads
 
 source -encoding utf-8 [file join [file dirname [info script]] ../../support/tls.tcl]
 
-set four {io-threads 4 io-threads-do-reads yes}
+# Of these threads, none rests.
+set four {io-threads 4 io-threads-do-reads yes io-threads-active always}
 
 proc thread_names {} {
     set names {}
@@ -40,6 +41,24 @@ proc stress {steps clients args} {
     expect [info_field blocked_clients] 0
 }
 
+# Whether I/O threads read and write for the test's own client: `reads` and `writes` of them that
+# some commands took.
+proc threaded {} {
+    r CONFIG RESETSTAT
+    for {set i 0} {$i < 20} {incr i} { r PING }
+    list [expr {[info_field io_threaded_reads_processed] >= 20}] \
+        [expr {[info_field io_threaded_writes_processed] >= 20}]
+}
+
+# Begins comparisons that keep main busy for a while, and awaits as many.
+proc compare {c {first no}} {
+    for {set i 0} {$i < 30} {incr i} { client::send $c LCS a b LEN }
+    client::flush $c
+    if {$first} { return [compare $c] }
+    for {set i 0} {$i < 30} {incr i} { expect [client::receive $c] 2999 }
+    return 1
+}
+
 test "bounds" {
     set bounds "argument must be between 1 and 128 inclusive"
     expect [refused --io-threads 0] $bounds
@@ -47,11 +66,14 @@ test "bounds" {
     expect [refused --io-threads -1] $bounds
     expect [refused --io-threads x] "argument couldn't be parsed into an integer"
     expect [refused --io-threads-do-reads maybe] "argument must be 'yes' or 'no'"
+    expect [refused --io-threads-active maybe] \
+        "argument(s) must be one of the following: auto, always, never"
 }
 
 with_server {io-threads 1 io-threads-do-reads no} {
     test "without the option main does all of it" {
-        expect_map [r CONFIG GET io-threads*] {io-threads 1 io-threads-do-reads no}
+        expect_map [r CONFIG GET io-threads*] \
+            {io-threads 1 io-threads-do-reads no io-threads-active auto}
         foreach {name value} {io-threads 2 io-threads-do-reads yes} {
             expect_error "ERR CONFIG SET failed (possibly related to argument '$name') - can't set\
                 immutable config" {r CONFIG SET $name $value}
@@ -67,7 +89,7 @@ with_server {io-threads 1 io-threads-do-reads no} {
 
 with_server $four {
     test "threads have their names" {
-        expect_map [r CONFIG GET io-threads*] {io-threads 4 io-threads-do-reads yes}
+        expect_map [r CONFIG GET io-threads*] $::four
         expect [thread_names] {io_thd_1 io_thd_2 io_thd_3}
     }
 
@@ -348,11 +370,11 @@ with_server {io-threads 3 io-threads-do-reads yes server_cpulist 0} {
     }
 }
 
-with_server {io-threads 2 io-threads-do-reads yes} {
+with_server {io-threads 2 io-threads-do-reads yes io-threads-active always} {
     test "one thread beside main" { stress 200 10 }
 }
 
-with_server {io-threads 3 io-threads-do-reads no} {
+with_server {io-threads 3 io-threads-do-reads no io-threads-active always} {
     test "threads that only write" {
         expect [thread_names] {io_thd_1 io_thd_2}
         stress 300 20
@@ -427,6 +449,83 @@ with_server $four {
     }
 }
 
+foreach reads {yes no} {
+    with_server [list io-threads 3 io-threads-do-reads $reads] {
+        test "they rest while there is little to do, and are called, reading: $reads" -only cogwheel {
+            expect [info_field io_threads_active] 0
+            expect [threaded] {0 0}
+            r CONFIG SET io-threads-active always
+            expect [info_field io_threads_active] 1
+            r PING
+            expect [threaded] [list [expr {$::reads eq "yes"}] 1]
+            r CONFIG SET io-threads-active never
+            wait_for {[threaded] eq "0 0"}
+            expect [info_field io_threads_active] 0
+            expect_error "ERR CONFIG SET failed*" {r CONFIG SET io-threads-active 1}
+        }
+
+        test "much to do calls them, little sends them to rest, reading: $reads" -only cogwheel {
+            r CONFIG SET io-threads-active auto
+            r SET a [string repeat ab 1500]
+            r SET b [string repeat ba 1500]
+            # Of a crowded processor main gets less than it could use, and less than what calls
+            # the threads: so it goes first, where that is allowed.
+            catch {exec chrt -r -p 1 [srv pid]}
+            set busy [client]
+            # One load is always there beside the one that is awaited.
+            compare $busy yes
+            wait_for {[compare $busy] && [info_field io_threads_active] == 1}
+            catch {exec chrt -o -p 0 [srv pid]}
+            wait_for {[info_field io_threads_active] == 0}
+            expect [r PING] PONG
+        }
+
+        test "a client that changes hands loses nothing of either side, reading: $reads" {
+            r SET big [string repeat x 3000000]
+            set c [client]
+            set waits [client]
+            client::send $waits BLPOP list 0
+            client::flush $waits
+            await_blocked 1
+            for {set i 0} {$i < 20} {incr i} {
+                r CONFIG SET io-threads-active [lindex {always never} [expr {$i % 2}]]
+                # Half a request, replies that the socket doesn't take, and more behind them.
+                client::send_raw $c "*3\r\n\$3\r\nSET\r\n\$1\r\nk\r\n\$100000\r\n[string repeat x 50000]"
+                expect [r PING] PONG
+                client::send_raw $c "[string repeat x 50000]\r\n"
+                client::send $c GET big
+                client::send $c STRLEN k
+                client::flush $c
+                expect [client::receive $c] OK
+                expect [string length [client::receive $c]] 3000000
+                expect [client::receive $c] 100000
+            }
+            r RPUSH list v
+            expect [client::receive $waits] {list v}
+            expect [$waits PING] PONG
+        }
+
+        test "killed, and gone, while they change hands, reading: $reads" {
+            for {set i 0} {$i < 30} {incr i} {
+                r CONFIG SET io-threads-active [lindex {always never} [expr {$i % 2}]]
+                set all {}
+                for {set n 0} {$n < 6} {incr n} { lappend all [client] }
+                foreach c $all { expect [$c PING] PONG }
+                r CONFIG SET io-threads-active [lindex {never always} [expr {$i % 2}]]
+                foreach c $all {
+                    client::send $c PING
+                    client::send $c [lindex {PING QUIT BLPOP} [expr {$i % 3}]] list 0
+                    client::flush $c
+                }
+                r CLIENT KILL TYPE normal SKIPME yes
+                foreach c $all { client::close $c }
+                wait_for {[connected] == 1}
+            }
+            expect [info_field blocked_clients] 0
+        }
+    }
+}
+
 make_authority ca
 make_certificate server ca
 make_certificate client ca
@@ -438,7 +537,7 @@ proc tls_options {} {
 }
 
 foreach {reads threads} {yes 4 no 3} {
-    with_server [list io-threads $threads io-threads-do-reads $reads \
+    with_server [list io-threads $threads io-threads-do-reads $reads io-threads-active always \
             {*}[tls_options]] {
         test "TLS beside what is plain, threads read: $reads" {
             stress 200 20 $::folder $::tls_port

@@ -141,7 +141,7 @@ with_server {save {} set-proc-title yes} {
     }
 }
 
-with_server {io-threads 3 io-threads-do-reads yes save {}} {
+with_server {io-threads 3 io-threads-do-reads yes io-threads-active always save {}} {
     test "with threads" -only cogwheel -tags threads {
         set pid [srv pid]
         for {set i 0} {$i < 3} {incr i} {

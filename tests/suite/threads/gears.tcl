@@ -229,7 +229,7 @@ proc expect_tally {got counts} {
 
 # Pipelines whose waves the runner carries, beside whatever else has threads.
 foreach io_threads {1 2 4} {
-    with_server [list io-threads $io_threads io-threads-do-reads yes busy-reply-threshold 50] {
+    with_server [list io-threads $io_threads io-threads-do-reads yes io-threads-active always busy-reply-threshold 50] {
         test "carried waves, $io_threads I/O threads" -needs python {
             r RG.PYEXECUTE {
 def event(r):
