@@ -57,6 +57,10 @@ bool client_reply_goes_on(struct exec_ctx *ctx);
 /* Main has waited for the token longer than busy-reply-threshold: it has no hold on the data, and
  * clients are answered from the parser alone. Main. */
 bool exec_is_busy(void);
+/* Sets who knows more of what main waits for then: fn returns the error line for what can't be
+ * served meanwhile, static, with its code word and without '-'; NULL: the usual one. Main, at
+ * boot. */
+void exec_on_busy(const char *(*fn)(void));
 
 /* The calling thread is main, or has its role for now (exec/lend.h). */
 bool exec_is_main(void);

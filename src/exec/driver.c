@@ -690,6 +690,19 @@ static struct client *of_writes(struct list_node *n)
 static const char busy_text[] = "BUSY Redis is busy running a gears function. You can only call "
                                 "RG.ABORTEXECUTION or SHUTDOWN NOSAVE.";
 
+static const char *(*busy_why)(void);
+
+void exec_on_busy(const char *(*fn)(void))
+{
+    busy_why = fn;
+}
+
+static const char *busy_line(void)
+{
+    const char *why = busy_why ? busy_why() : NULL;
+    return why ? why : busy_text;
+}
+
 /* What may run without the token: it touches its own client and nothing that the token guards. Of
  * the rows flagged allow_busy the others (WATCH, RESET …) do touch such things. */
 static bool busy_allowed(const struct exec_ctx *ctx)
@@ -714,7 +727,7 @@ static void busy_run(struct client *c, struct arg *argv, int argc)
     else if (allowed)
         ctx.cmd->handler(&ctx);
     else
-        admit_refuse_busy(&ctx, busy_text);
+        admit_refuse_busy(&ctx, busy_line());
     if (c->flags & CLIENT_SKIPPING && !(c->flags & CLIENT_BLOCKED)) client__skip_end(c);
 }
 
@@ -776,7 +789,8 @@ static void leave_wave(const struct client *stays)
 }
 
 /* The wave that is under way waits for a command of one client: the others are told. All that one
- * of them has in the wave is before that command, and has been run, or behind it. */
+ * of them has in the wave is before that command, and has been run, or behind it. Replies leave in
+ * this pass: what must be on disk before them would have to be written here, as before a sleep. */
 static void busy_wave(void)
 {
     const struct wave_entry *e = running.at;

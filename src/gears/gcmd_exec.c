@@ -123,7 +123,7 @@ enum status cmd_rg_dropexecution(struct exec_ctx *ctx)
 }
 
 /* Answers when the execution has ended. In busy mode, and where waiting is not allowed, when it
- * has been told to. */
+ * has been told to; or, if it was before, and doesn't end, with that. */
 enum status cmd_rg_abortexecution(struct exec_ctx *ctx)
 {
     if (!gcmd_allowed(ctx)) return STATUS_ERR;
@@ -132,7 +132,8 @@ enum status cmd_rg_abortexecution(struct exec_ctx *ctx)
     enum status st = STATUS_OK;
     grun_abort(e);
     if (gcmd_is_over(e) || !gcmd_may_block(ctx) || !token_is_mine()) {
-        reply_ok(ctx);
+        if (grun_status(e) == GEXEC_PENDING_TERMINATION) st = gcmd_error(ctx, GRUN_STUCK_TEXT);
+        else reply_ok(ctx);
     } else {
         uint64_t id = client_id(ctx->client);
         client_block(ctx, NULL, NULL);

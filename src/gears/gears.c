@@ -33,6 +33,7 @@ enum status gears_setup(void)
     ghook_setup();
     gstream_setup();
     exec_on_carry(gsync_carry);
+    exec_on_busy(gsync_busy_text);
     return gext_load();
 }
 

@@ -348,14 +348,11 @@ void grun_reply_outcome(struct exec_ctx *ctx, const struct gexec *e, enum gwait 
     tape_reply(&e->results.tape, ctx);
 }
 
-#define STUCK_TEXT                                                                                 \
-    "the execution is in a call that can not be interrupted; it ends when that returns"
-
 /* What the one who waited is told of an execution that doesn't end. */
 static void stuck_outcome(const struct gexec *e, enum gwait what, struct tape *out)
 {
     struct buf text = {0};
-    if (what == GWAIT_ABORT) buf_append_cstr(&text, STUCK_TEXT);
+    if (what == GWAIT_ABORT) buf_append_cstr(&text, GRUN_STUCK_TEXT);
     else gstuck_text(&e->stop, &e->limits.own, &text);
     if (what == GWAIT_RESULTS) {
         tape_aggregate(out, TAPE_ARRAY, 2);
@@ -538,7 +535,7 @@ void grun_expire_waits(void)
     for (struct gwaiter *w = late, *next; w; w = next) {
         struct tape reply = {0};
         next = w->next;
-        tape_bytes(&reply, TAPE_ERROR, STUCK_TEXT, sizeof(STUCK_TEXT) - 1);
+        tape_bytes(&reply, TAPE_ERROR, GRUN_STUCK_TEXT, sizeof(GRUN_STUCK_TEXT) - 1);
         client_unblock_post(w->client_id, &reply);
         mem_free(w);
     }

@@ -52,6 +52,10 @@ enum gexec_status {
     GEXEC_ABORTED
 };
 
+/* Who would have it end is told, if it doesn't. */
+#define GRUN_STUCK_TEXT                                                                            \
+    "the execution is in a call that can not be interrupted; it ends when that returns"
+
 /* "created", "running" … */
 const char *gexec_status_name(enum gexec_status status);
 

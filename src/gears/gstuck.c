@@ -4,6 +4,7 @@
  */
 #include "gears/gstuck.h"
 
+#include "base/log.h"
 #include "exec/client.h"
 #include "gears/gpause.h"
 
@@ -33,10 +34,22 @@ static void pause_registration(void *ctx)
     grun_exec_unref(e);
 }
 
+/* Main waits for it: to clients the server is busy, and nothing of theirs is told. */
+static void tell_operator(const struct gexec *e)
+{
+    char id[GEARS_ID_SIZE];
+    grun_format_id(id, e->plan->number);
+    log_warning("Gears: a sync callback of registration %s of session %.64s was stopped, but is in a "
+                "call that can't be interrupted: until that returns, clients get -BUSY. SHUTDOWN "
+                "NOSAVE ends the server.",
+                id, e->plan->session ? e->plan->session->id : "unknown");
+}
+
 void gstuck_exec(struct gexec *e)
 {
     if (!grun_give_up(e)) return;
     gscript_give_up_exec(e);
+    if (e->registered && e->plan->mode == GMODE_SYNC) tell_operator(e);
     if (e->registered) exec_post(pause_registration, grun_exec_ref(e));
 }
 

@@ -141,11 +141,28 @@ uint64_t gsync_note(uint64_t execution)
     return gsync_note_at(execution, clock_mono_us());
 }
 
-static void stop_noted(uint64_t noted)
+/* The execution with this number + 1, with a reference, or NULL. */
+static struct gexec *find_noted(uint64_t noted)
 {
     char id[GEARS_ID_SIZE];
+    if (!noted) return NULL;
     grun_format_id(id, noted - 1);
-    struct gexec *e = grun_find(view_cstr(id));
+    return grun_find(view_cstr(id));
+}
+
+const char *gsync_busy_text(void)
+{
+    struct gexec *e = find_noted(atomic_load(&sync.noted));
+    bool stuck = e && grun_status(e) == GEXEC_PENDING_TERMINATION;
+    grun_exec_unref(e);
+    if (!stuck) return NULL;
+    return "BUSY Redis is busy running a gears function that was stopped, but is in a call that can "
+           "not be interrupted. It goes on when that returns; you can only call SHUTDOWN NOSAVE.";
+}
+
+static void stop_noted(uint64_t noted)
+{
+    struct gexec *e = find_noted(noted);
     if (!e) return;
     if (!atomic_load(&e->stop.wanted))
         atomic_fetch_add_explicit(&sync.stopped, 1, memory_order_relaxed);

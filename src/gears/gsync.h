@@ -42,6 +42,10 @@ enum status gsync_run(void (*fn)(void *ctx), void *ctx) MUST_CHECK;
  * hook of exec_on_carry. */
 bool gsync_carry(void (*run)(void *ctx), void *ctx);
 
+/* What clients are told while main waits for a callback that was stopped and doesn't end; NULL: it
+ * isn't so. Any thread; hook of exec_on_busy. */
+const char *gsync_busy_text(void);
+
 /* Says which execution runs for a command from now on, or with 0 that none does; number + 1.
  * Returns what was said before, to be said again at its end. The thread that runs it. */
 uint64_t gsync_note(uint64_t execution);

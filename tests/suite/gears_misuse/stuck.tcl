@@ -12,16 +12,24 @@ set end "it is in a call that can not be interrupted, and ends when that returns
 set ::tools {
 import threading
 def stick(r=None):
-    """Waits in a C call until `SET free 1`."""
+    """Waits in a C call until `SET free 1`; is there once `stuck` counts it."""
     l = threading.Lock()
     l.acquire()
+    me = threading.get_ident()
+    def wait():
+        l.acquire()
+    def waits():
+        import dis, sys
+        at = sys._current_frames()[me]
+        return at.f_code is wait.__code__ and dis.opname[at.f_code.co_code[at.f_lasti]] == 'CALL'
     def free():
         import time
+        while not waits(): time.sleep(0.001)
+        execute('incr', 'stuck')
         while not execute('get', 'free'): time.sleep(0.005)
         l.release()
     threading.Thread(target=free, daemon=True).start()
-    execute('incr', 'stuck')
-    l.acquire()
+    wait()
     execute('incr', 'went on')
 def one(): yield 1
 }
@@ -262,5 +270,64 @@ GB('PythonReader').foreach(f).run(one)
         wait_for {[statuses] eq "pending_termination"}
         expect_unhurt
         set_free
+    }
+}
+
+# The callback has the data: nothing goes on, but who asks is told.
+with_server {busy-reply-threshold 100 gears-sync-max-time 400} {
+    proc register_stuck_sync {file} {
+        r RG.PYEXECUTE [string map [list FILE $file] {
+import threading
+def f(r):
+    if r['key'] != 'k:stuck': return
+    l = threading.Lock()
+    l.acquire()
+    def free():
+        import os, time
+        while not os.path.exists('FILE'): time.sleep(0.005)
+        l.release()
+    threading.Thread(target=free, daemon=True).start()
+    l.acquire()
+GB().foreach(f).register('k:*', mode='sync')
+        }]
+    }
+
+    # Sends what gets stuck, and waits until that is said.
+    proc get_stuck {admin} {
+        $admin PING
+        set c [begin SET k:stuck v]
+        wait_for {[catch {$admin GET x} message] &&
+            [string match "BUSY * in a call that can not be interrupted*" $message]}
+        return $c
+    }
+
+    test "a sync callback: clients, and the operator, are told" -needs python -resp {2 3} {
+        set file [file join [srv dir] free]
+        file delete $file
+        register_stuck_sync $file
+        set admin [client -resp [resp]]
+        set c [get_stuck $admin]
+        set e [lindex [$admin RG.DUMPEXECUTIONS] 0]
+        expect [dict get $e status] pending_termination
+        expect_error "the execution is in a call that can not be interrupted*" {
+            $admin RG.ABORTEXECUTION [dict get $e executionId]
+        }
+        expect_match [srv log] "*a sync callback of registration * can't be interrupted*SHUTDOWN*"
+        # When it returns all goes on.
+        close [open $file w]
+        expect [finish $c] OK
+        wait_for {![catch {$admin PING}]}
+        expect_match [data lastError] "Limit met: *"
+        expect [r GET k:stuck] v
+        unregister_all
+        expect_unhurt
+    }
+
+    test "a sync callback: SHUTDOWN NOSAVE" -needs python -down yes {
+        register_stuck_sync [file join [srv dir] never]
+        set admin [client]
+        get_stuck $admin
+        catch {$admin SHUTDOWN NOSAVE}
+        wait_for {![server::process_runs [srv_id]]}
     }
 }
