@@ -43,9 +43,10 @@ static void on_aux(void *ctx, struct view name, struct view value)
         (int)MIN(value.len, 1000), value.ptr);
 }
 
-static void on_select(void *ctx, uint64_t db)
+static enum status on_select(void *ctx, uint64_t db)
 {
     say(ctx, "Selecting DB ID %llu", (unsigned long long)db);
+    return STATUS_OK;
 }
 
 static enum status on_key(void *ctx, struct rdb_key *key)

@@ -103,8 +103,9 @@ static enum status read_aux(struct reader *r)
 static enum status read_select(struct reader *r)
 {
     if (read_length(r, &r->key.db)) return STATUS_SYNTAX;
-    if (r->visitor->select) r->visitor->select(r->visitor->ctx, r->key.db);
-    return STATUS_OK;
+    if (!r->visitor->select || !r->visitor->select(r->visitor->ctx, r->key.db)) return STATUS_OK;
+    r->error->offset = stream_in_offset(r->in);
+    return STATUS_SYNTAX;
 }
 
 static enum status read_resize(struct reader *r)
@@ -266,17 +267,25 @@ static void load_aux(void *ctx, struct view name, struct view value)
     }
 }
 
-static void load_resize(void *ctx, uint64_t db_id, size_t keys)
+static enum status load_select(void *ctx, uint64_t db)
 {
-    UNUSED(ctx);
-    struct kv_db *db = db_id < INT_MAX ? kv_db((int64_t)db_id) : NULL;
-    if (db && keys) table_reserve(&db->keys, MIN(keys, RESIZE_MAX));
+    struct loader *l = ctx;
+    if (db < INT_MAX && kv_db((int64_t)db)) return STATUS_OK;
+    snprintf(l->error->text, sizeof(l->error->text), "database %llu isn't configured",
+             (unsigned long long)db);
+    return STATUS_ERR;
 }
 
-static enum status load_refuse(struct loader *l, const char *fmt, const struct rdb_key *key)
+static void load_resize(void *ctx, uint64_t db, size_t keys)
 {
-    snprintf(l->error->text, sizeof(l->error->text), fmt, (int)MIN(key->name.len, 100),
-             key->name.ptr, (unsigned long long)key->db);
+    UNUSED(ctx);
+    if (keys) table_reserve(&kv_db((int64_t)db)->keys, MIN(keys, RESIZE_MAX));
+}
+
+static enum status load_refuse_duplicate(struct loader *l, const struct rdb_key *key)
+{
+    snprintf(l->error->text, sizeof(l->error->text), "RDB has duplicated key '%.*s' in DB %llu",
+             (int)MIN(key->name.len, 100), key->name.ptr, (unsigned long long)key->db);
     return STATUS_ERR;
 }
 
@@ -284,7 +293,7 @@ static enum status load_store(struct loader *l, struct rdb_key *key)
 {
     struct kv_db *db = kv_db((int64_t)key->db);
     if (kv_peek_expired(db, &key->name)) {
-        if (!l->merge) return load_refuse(l, "RDB has duplicated key '%.*s' in DB %llu", key);
+        if (!l->merge) return load_refuse_duplicate(l, key);
         kv_delete(&l->unit, db, &key->name, true);
     }
     struct kv_entry *e = rdb_value_store(key->value, &l->unit, db, &key->name);
@@ -347,8 +356,6 @@ static enum status load_key(void *ctx, struct rdb_key *key)
 {
     struct loader *l = ctx;
     bool is_string = key->value->v.type == TYPE_STRING;
-    if (key->db >= INT_MAX || !kv_db((int64_t)key->db))
-        return load_refuse(l, "key '%.*s' lies in database %llu, which isn't configured", key);
     if (key->expire_ms != -1 && key->expire_ms < l->unit.now_ms) {
         l->result->expired++;
         rdb_value_discard(key->value);
@@ -375,7 +382,7 @@ static enum status load_stream(struct stream_in *in, bool merge, struct rdb_load
                                 .flags = KV_UNIT_NO_EXPIRE | KV_UNIT_SILENT},
                        .serve_at = (uint64_t)persist_settings.serve_interval_bytes};
     const struct rdb_visitor visitor = {
-        .aux = load_aux, .resize = load_resize, .key = load_key, .ctx = &l};
+        .aux = load_aux, .select = load_select, .resize = load_resize, .key = load_key, .ctx = &l};
     in->progress = load_progress;
     in->progress_ctx = &l;
     result->total_bytes = in->total;

@@ -25,8 +25,9 @@ struct rdb_key {
 struct rdb_visitor {
     /* A name and its value; both borrowed. May be NULL. */
     void (*aux)(void *ctx, struct view name, struct view value);
-    /* The database of the keys that follow. May be NULL. */
-    void (*select)(void *ctx, uint64_t db);
+    /* The database of the keys that follow, until then 0. Not STATUS_OK ends the reading, as with
+     * a key. May be NULL. */
+    enum status (*select)(void *ctx, uint64_t db);
     /* Sizes of the database that comes now, as the file says. May be NULL. */
     void (*resize)(void *ctx, uint64_t db, size_t keys);
     /* A key with its value, which the visitor may take; expire_ms -1: none; idle_s, freq -1:

@@ -387,7 +387,10 @@ test "files that can't be loaded end the start with a reason" -only cogwheel {
             "*RDB has duplicated key 'a' in DB 0*" \
         "REDIS0010[ten_hashes][ten_hashes z]\x00\x01a" "*unexpected end of the file*" \
         "REDIS0010\xfe\x40\xff\x00\x01a\x01b\xff[string repeat \0 8]" \
-            "*lies in database 255, which isn't configured*" \
+            "*database 255 isn't configured*" \
+        "REDIS0010\xfe\x10\xff[string repeat \0 8]" "*database 16 isn't configured*" \
+        "REDIS0010\xfe\x81[string repeat \xff 8]\xff[string repeat \0 8]" \
+            "*database 18446744073709551615 isn't configured*" \
         "REDIS0010\x63\x01a\x01b\xff[string repeat \0 8]" "*unknown type 99 of a value*" \
         "REDIS0010\xfe\x00\xfb\x80\x7f\xff\xff\xff\x00\x00\x01a\x01b" "*more keys claimed*" \
     ] {
