@@ -13,6 +13,8 @@
  */
 #include "base/glob.h"
 
+#include <string.h>
+
 /* As a signed number, which is how ranges order bytes above 127. */
 static int fold(char c, bool nocase)
 {
@@ -62,6 +64,18 @@ static struct verdict match_element(const char *p, const char *end, char raw, bo
     return (struct verdict){.next = p + 1, .matches = fold(*p, nocase) == fold(raw, nocase)};
 }
 
+/* A run of stars is one star. It may be long, and each text is held against it. */
+static const char *skip_stars(const char *p, const char *end)
+{
+    const uint64_t stars = UINT64_C(0x2a2a2a2a2a2a2a2a);
+    for (uint64_t eight; end - p >= 8; p += 8) {
+        memcpy(&eight, p, sizeof(eight));
+        if (eight != stars) break;
+    }
+    while (p < end && *p == '*') p++;
+    return p;
+}
+
 bool glob_match(struct view pattern, struct view text, bool nocase)
 {
     const char *p = pattern.ptr, *p_end = p + pattern.len;
@@ -72,7 +86,7 @@ bool glob_match(struct view pattern, struct view text, bool nocase)
     if (text.len == 0) return pattern.len == 0;
     while (t < t_end) {
         if (p < p_end && *p == '*') {
-            star_p = ++p;
+            p = star_p = skip_stars(p, p_end);
             star_t = t;
             if (p == p_end) return true;
             continue;
@@ -89,8 +103,7 @@ bool glob_match(struct view pattern, struct view text, bool nocase)
         p = star_p;
         t = ++star_t;
     }
-    while (p < p_end && *p == '*') p++;
-    return p == p_end;
+    return skip_stars(p, p_end) == p_end;
 }
 
 bool glob_is_literal(struct view pattern)

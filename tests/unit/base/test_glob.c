@@ -139,3 +139,24 @@ TEST(thousands_of_stars)
     CHECK(!glob_match(VIEW_LIT("*a*a*a*a*a*a*a*a*a*a*a*a*a*b"), view_of(text, 1000), true));
     CHECK(clock_mono_ms() - start < 1000); /* some 10 ms; a matcher that backtracks needs years */
 }
+
+/* A run is one star, however long; and KEYS holds it against every key. */
+TEST(runs_of_stars)
+{
+    static char run[1 << 16];
+    for (size_t count = 1; count < 40; count++) {
+        char pattern[64] = "b";
+        memset(pattern + 1, '*', count);
+        pattern[1 + count] = 'a';
+        struct view whole = view_of(pattern, count + 2), open = view_of(pattern, count + 1);
+        CHECK(glob_match(whole, VIEW_LIT("ba"), false) && glob_match(open, VIEW_LIT("b"), false));
+        CHECK(glob_match(whole, VIEW_LIT("b*aa"), false));
+        CHECK(!glob_match(whole, VIEW_LIT("b"), false) && !glob_match(whole, VIEW_LIT("bab"), false));
+    }
+    memset(run, '*', sizeof(run));
+    run[sizeof(run) - 1] = 'b';
+    int64_t start = clock_mono_ms();
+    for (int i = 0; i < 30000; i++)
+        CHECK(!glob_match(view_of(run, sizeof(run)), VIEW_LIT("key:1"), false));
+    CHECK(clock_mono_ms() - start < 1500); /* some 100 ms; byte by byte several seconds */
+}
