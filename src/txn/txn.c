@@ -48,7 +48,9 @@ struct watch {
     struct list_node by_txn, by_key;
     struct txn *txn;
     struct watched_key *key;
-    bool was_live;
+    /* What the key was when it was watched: there, or there and out of time already. The latter is
+     * forgotten when it is deleted, which is no change to who watches. */
+    bool was_live, was_stale;
 };
 
 static struct view watched_key_view(const void *entry)
@@ -316,6 +318,7 @@ void txn_watch(struct exec_ctx *ctx, struct arg *key)
     w->txn = t;
     w->key = k;
     w->was_live = kv_peek(ctx->unit, ctx->db, key) != NULL;
+    w->was_stale = !w->was_live && kv_peek_expired(ctx->db, key);
     list_push(&t->watches, &w->by_txn);
     list_push(&k->watchers, &w->by_key);
 }
@@ -336,7 +339,15 @@ void txn_unwatch(struct client *c)
 
 static void touch_watchers(struct watched_key *k)
 {
-    LIST_EACH(&k->watchers, n) CONTAINER_OF(n, struct watch, by_key)->txn->seen.touched = true;
+    struct arg key = arg_of(k->bytes, k->len);
+    LIST_EACH(&k->watchers, n)
+    {
+        struct watch *w = CONTAINER_OF(n, struct watch, by_key);
+        if (unlikely(w->was_stale) && !kv_peek_expired(k->db, &key))
+            w->was_stale = false;
+        else
+            w->txn->seen.touched = true;
+    }
 }
 
 /* The database is about to be emptied: only keys that are there change by it. */

@@ -16,6 +16,11 @@ proc survives {key change} {
     return $result
 }
 
+proc with_active_expiry_off {body} {
+    r DEBUG SET-ACTIVE-EXPIRE 0
+    try { uplevel 1 $body } finally { r DEBUG SET-ACTIVE-EXPIRE 1 }
+}
+
 with_server {} {
     test "an untouched key lets the transaction run" {
         r SET a 1
@@ -169,6 +174,27 @@ with_server {} {
         $c PING
         expect [$c EXEC] PONG
         r DEBUG SET-ACTIVE-EXPIRE 1
+    }
+
+    # Another client's command that finds the key expired deletes it, which is no change; what comes
+    # into its place is one.
+    test "a key that was expired when it was watched may be deleted" {
+        with_active_expiry_off {
+            foreach {change runs} {
+                {r GET k} 1  {r DEL k} 1  {r UNLINK k} 1  {r EXISTS k} 1  {r EXPIRE k 10} 1
+                {r MOVE k 1} 1  {r GETDEL k} 1  {r SCAN 0} 1  {r GET k; r DEL k} 1
+                {r SUNIONSTORE k none} 1  {r FLUSHALL} 1  {r FLUSHALL; r GET k} 1
+                {r SWAPDB 0 1; r SWAPDB 0 1} 1
+                {r SET k v} 0  {r GET k; r SET k v} 0  {r LPUSH k v} 0  {r COPY q k} 0
+                {r RENAME q k} 0  {r SET k v; r DEL k} 0  {r FLUSHALL; r SET k v; r DEL k} 0
+            } {
+                r FLUSHALL
+                r SET q 1
+                r SET k v PX 1
+                after 5
+                expect [list $change [survives k $change]] [list $change $runs]
+            }
+        }
     }
 
     test "random watches against a model" {
