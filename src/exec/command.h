@@ -347,4 +347,10 @@ struct command_stats *command_stats_of(const struct command *cmd);
 /* Sets all counters to zero. */
 void command_stats_reset(void);
 
+/* Others worked for a command while its client waited. Any thread. */
+void command_work(const struct command *cmd, uint64_t ns);
+
+/* How long all calls of a command ran, that work included. Under the data token. */
+uint64_t command_time_ns(const struct command *cmd);
+
 #endif

@@ -147,7 +147,8 @@ static struct gexec *new_exec(struct gcall *c, const struct command *cmd,
     struct gexec *e = exec_for(c->g);
     e->drop_when_done = true;
     e->slow = (struct gslow){.whose = GSLOW_CLIENT,
-                             .name = hook ? NULL : cmd->fullname,
+                             .cmd = cmd,
+                             .named = hook != NULL,
                              .words = c->words,
                              .word_count = c->ev.word_count,
                              .client_id = c->client_id};

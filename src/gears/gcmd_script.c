@@ -164,7 +164,8 @@ static enum status check_requirements(struct exec_ctx *ctx, const struct gscript
 /* The text is argument `at`, its options stand behind it. */
 static enum status execute(struct exec_ctx *ctx, int at, const struct gears_language *language)
 {
-    struct gscript_options o = {.language = language, .code = arg_view(&ctx->argv[at])};
+    struct gscript_options o = {
+        .cmd = ctx->cmd, .language = language, .code = arg_view(&ctx->argv[at])};
     if (!gcmd_may_block(ctx)) return gcmd_error(ctx, no_blocking);
     if (parse_options(ctx, at + 1, &o) || check_sessions(ctx, &o) || check_requirements(ctx, &o))
         return STATUS_ERR;
@@ -185,7 +186,8 @@ enum status cmd_rg_explain(struct exec_ctx *ctx)
 {
     if (!gcmd_allowed(ctx)) return STATUS_ERR;
     if (!gcmd_may_block(ctx)) return gcmd_error(ctx, no_blocking);
-    struct gscript_options o = {.code = arg_view(&ctx->argv[1]),
+    struct gscript_options o = {.cmd = ctx->cmd,
+                                .code = arg_view(&ctx->argv[1]),
                                 .explain = true,
                                 .user = client_user(ctx->client)};
     client_block(ctx, gscript_gone, NULL);

@@ -85,7 +85,7 @@ static void note_slow(struct gscript *s)
 {
     struct arg code = arg_of(s->code, s->code_len);
     struct gslow slow = {.whose = GSLOW_CLIENT,
-                         .name = s->session->explained ? "rg.explain" : "rg.pyexecute",
+                         .cmd = s->cmd,
                          .words = &code,
                          .word_count = 1,
                          .client_id = s->client_id};
@@ -313,6 +313,7 @@ void gscript_start(uint64_t client_id, const struct gscript_options *options)
     s->code = mem_dup(options->code.ptr, options->code.len);
     s->code_len = options->code.len;
     s->language = options->language;
+    s->cmd = options->cmd;
     s->unblocking = options->unblocking;
     s->upgrade = options->upgrade;
     s->traceback = gconf.traceback;

@@ -22,6 +22,7 @@ enum gscript_outcome { GSCRIPT_OK, GSCRIPT_FAILED };
 struct gscript {
     struct gjob job;
     struct gscript *prev, *next; /* running scripts; guard: gscript's mutex */
+    const struct command *cmd;
     uint64_t client_id; /* 0: it has been answered; guard: gscript's mutex */
     char *code;
     size_t code_len;
@@ -49,6 +50,7 @@ struct gscript {
 
 /* What RG.PYEXECUTE's words say. Bytes are borrowed. */
 struct gscript_options {
+    const struct command *cmd; /* that brought it */
     struct view code;
     const struct gears_language *language; /* NULL: Python */
     bool unblocking, upgrade;

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "exec/client.h"
+#include "exec/command.h"
 #include "gears/grun.h"
 
 /* What an entry can show: so many words, and of each so many bytes and how many more there were. */
@@ -63,10 +64,11 @@ static bool is_slow(int64_t us)
 
 void gslow_command(const struct gslow *what, int64_t us)
 {
+    if (us > 0) command_work(what->cmd, (uint64_t)us * 1000);
     if (likely(!is_slow(us))) return;
     struct note *n = new_note(us);
     n->work.client_id = what->client_id;
-    if (what->name) add_word(n, what->name, strlen(what->name));
+    if (!what->named) add_word(n, what->cmd->fullname, strlen(what->cmd->fullname));
     for (int i = 0; i < what->word_count; i++)
         add_word(n, what->words[i].ptr, what->words[i].len);
     send(n);
@@ -74,11 +76,11 @@ void gslow_command(const struct gslow *what, int64_t us)
 
 void gslow_execution(const struct gexec *e)
 {
-    if (likely(!is_slow(e->total_us)) || e->slow.whose == GSLOW_SOMEONE_TELLS) return;
     if (e->slow.whose == GSLOW_CLIENT) {
         gslow_command(&e->slow, e->total_us);
         return;
     }
+    if (likely(!is_slow(e->total_us)) || e->slow.whose == GSLOW_SOMEONE_TELLS) return;
     char id[GEARS_ID_SIZE];
     struct note *n = new_note(e->total_us);
     grun_format_id(id, e->number);

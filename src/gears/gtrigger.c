@@ -165,7 +165,8 @@ static struct greg_event *new_call(struct exec_ctx *ctx, struct greg *g, int fir
     ev->exec = grun_exec_new(g->plan, true);
     ev->exec->drop_when_done = true;
     ev->exec->slow = (struct gslow){.whose = GSLOW_CLIENT,
-                                    .name = first ? ctx->cmd->fullname : NULL,
+                                    .cmd = ctx->cmd,
+                                    .named = first == 0,
                                     .words = ev->words,
                                     .word_count = ev->word_count,
                                     .client_id = client_id(ctx->client)};

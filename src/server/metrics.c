@@ -540,7 +540,7 @@ static void print_command(struct buf *out, const struct command *cmd)
 {
     const struct command_stats *s = command_stats_of(cmd);
     if (!s->calls && !s->rejected && !s->failed) return;
-    uint64_t usec = s->total_ns / 1000;
+    uint64_t usec = command_time_ns(cmd) / 1000;
     buf_printf(out,
                "cmdstat_%s:calls=%llu,usec=%llu,usec_per_call=%.2f,rejected_calls=%llu,"
                "failed_calls=%llu\r\n",

@@ -281,6 +281,38 @@ GB().run()"]] 1
 
     # ---- the slow log, LATENCY ----
 
+    test "statistics of commands count what was worked for them" -needs python {
+        proc usec {cmd} {
+            regexp "cmdstat_$cmd:calls=(\\d+),usec=(\\d+)" [r INFO commandstats] -> calls usec
+            list $calls $usec
+        }
+        set napper "import time\ndef f(x): time.sleep(0.03)\n"
+        r RG.PYEXECUTE "$napper
+GB('CommandReader').foreach(f).register(trigger='slow', mode='async_local')
+GB('CommandReader').foreach(f).register(trigger='in order', inorder=True)
+GB('CommandReader').foreach(f).register(trigger='sync', mode='sync')
+GB('CommandReader').map(lambda r: f(r) or 'OK').register(hook='strlen', mode='async_local')"
+        r CONFIG RESETSTAT
+        r RG.PYEXECUTE "$napper\nf(1)"
+        r RG.PYEXECUTE "$napper\nGB('ShardsIDReader').foreach(f).run()"
+        r RG.EXPLAIN "$napper\nf(1)"
+        r RG.EXECUTE python "$napper\nf(1)"
+        foreach name {slow "in order" sync} { r RG.TRIGGER $name }
+        r STRLEN k
+        foreach {cmd calls} {
+            rg.pyexecute 2 rg.explain 1 rg.execute 1 rg.trigger 3 strlen 1
+        } {
+            lassign [usec $cmd] got usec
+            expect $got $calls
+            expect_true {$usec >= 30000 * $calls}
+        }
+        r CONFIG RESETSTAT
+        expect [regexp strlen [r INFO commandstats]] 0
+        r RG.TRIGGER slow
+        expect [lindex [usec rg.trigger] 0] 1
+        foreach reg [r RG.DUMPREGISTRATIONS] { r RG.UNREGISTER [lindex $reg 1] }
+    }
+
     test "slow log: programs, triggers and events" -needs python {
         set name [r CLIENT SETNAME teller]
         set nap "import time\ntime.sleep(0.03)\n"
