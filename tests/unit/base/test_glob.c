@@ -151,7 +151,8 @@ TEST(runs_of_stars)
         struct view whole = view_of(pattern, count + 2), open = view_of(pattern, count + 1);
         CHECK(glob_match(whole, VIEW_LIT("ba"), false) && glob_match(open, VIEW_LIT("b"), false));
         CHECK(glob_match(whole, VIEW_LIT("b*aa"), false));
-        CHECK(!glob_match(whole, VIEW_LIT("b"), false) && !glob_match(whole, VIEW_LIT("bab"), false));
+        CHECK(!glob_match(whole, VIEW_LIT("b"), false));
+        CHECK(!glob_match(whole, VIEW_LIT("bab"), false));
     }
     memset(run, '*', sizeof(run));
     run[sizeof(run) - 1] = 'b';
