@@ -39,9 +39,9 @@ static void tell_operator(const struct gexec *e)
 {
     char id[GEARS_ID_SIZE];
     grun_format_id(id, e->plan->number);
-    log_warning("Gears: a sync callback of registration %s of session %.64s was stopped, but is in a "
-                "call that can't be interrupted: until that returns, clients get -BUSY. SHUTDOWN "
-                "NOSAVE ends the server.",
+    log_warning("Gears: a sync callback of registration %s of session %.64s was stopped, but is in "
+                "a call that can't be interrupted: until that returns, clients get -BUSY. "
+                "SHUTDOWN NOSAVE ends the server.",
                 id, e->plan->session ? e->plan->session->id : "unknown");
 }
 

@@ -156,8 +156,9 @@ const char *gsync_busy_text(void)
     bool stuck = e && grun_status(e) == GEXEC_PENDING_TERMINATION;
     grun_exec_unref(e);
     if (!stuck) return NULL;
-    return "BUSY Redis is busy running a gears function that was stopped, but is in a call that can "
-           "not be interrupted. It goes on when that returns; you can only call SHUTDOWN NOSAVE.";
+    return "BUSY Redis is busy running a gears function that was stopped, but is in a call that "
+           "can not be interrupted. It goes on when that returns; you can only call SHUTDOWN "
+           "NOSAVE.";
 }
 
 static void stop_noted(uint64_t noted)

@@ -425,6 +425,36 @@ execute('del', 'holds')
     }
 }
 
+with_server {gears-sync-max-time 60000} {
+    # A worker that gives up Python's lock, and asks for it again, stands back while a callback runs:
+    # it may come in between once, and every 50 ms, for it doesn't stand there for longer. If it
+    # didn't, it would have its turn thousands of times.
+    test "a callback that has begun keeps Python to itself" -needs python {
+        r RG.PYEXECUTE {
+import sys, time
+sys.turns = [0]
+def turn(r):
+    while not execute('get', 'end'):
+        for i in range(20000):
+            time.sleep(0)
+            sys.turns[0] += 1
+def one(): yield 1
+def f(r):
+    before, began = sys.turns[0], time.thread_time()
+    while time.thread_time() - began < 0.3: pass
+    execute('set', 'turns', sys.turns[0] - before)
+GB().foreach(f).register('k:*', mode='sync')
+GB('PythonReader').foreach(turn).run(one)
+        }
+        wait_for {[running_execution] ne ""}
+        r SET k:1 v
+        r SET end 1
+        wait_for {[unended] eq ""}
+        expect_true {[r GET turns] < 150 * $::suite::slow_factor}
+        unregister_all
+    }
+}
+
 test "a crash within a carried wave tells its command" -needs python {
     if {$::suite::slow_factor > 1} return; # sanitizers have reports of their own
     set port [server::free_port]
