@@ -84,6 +84,8 @@ class Side:
         for i, words in enumerate(operations):
             requests.append(resp.encode(words))
             requests.append(resp.encode([b"PUBLISH", MARK, b"%d" % i]))
+        # A transaction that nothing has ended would queue what shows the end of the replies.
+        requests.append(resp.encode([b"DISCARD"]))
         self.work.send(b"".join(requests))
         self.work.receive()
         end = b"end %d" % number
