@@ -297,37 +297,40 @@ GB().foreach(f).register('k:*', mode='sync')
         }
     }
 
-    test "the others in a wave whose callback takes long are told" -needs python -resp {2 3} {
-        with_config {busy-reply-threshold 100 gears-sync-max-time 60000} {
-            register_slow
-            foreach name {before slow behind other} { set $name [client -resp [resp]] }
-            set admin [client]
-            $admin PING
-            for {set turn 0} {$turn < 3} {incr turn} {
-                # The first time main runs the wave, then it is carried.
-                in_one_wave $before {{SET b:1 x} {GET b:1}} \
-                    $slow [list {SET a:1 x} [list SET k:slow $turn] {GET a:1} {SET k:2 b}] \
-                    $behind {{GET b:1} {CLIENT REPLY SKIP} {GET b:1} PING {CLIENT ID} PING} \
-                    $other {{SET c:1 x} MULTI {SET c:1 y} {GET c:1} EXEC {GET c:1}}
-                wait_until_slow $turn
-                expect [list [client::receive $before] [client::receive $before]] {OK x}
-                foreach times {1 2 3 4 5} { expect_error "BUSY*" {client::receive $behind} }
-                expect_error "BUSY*" {client::receive $other}
-                expect [client::receive $other] OK
-                foreach times {1 2} { expect_error "BUSY*" {client::receive $other} }
-                expect_error "EXECABORT *BUSY*" {client::receive $other}
-                expect_error "BUSY*" {client::receive $other}
-                # From here on they are as all others.
-                expect_error "BUSY*" {$before GET b:1}
-                expect_error "BUSY*" {$other GET b:1}
-                abort_slow $admin
-                foreach want {OK OK x OK} { expect [client::receive $slow] $want }
-                wait_for {![catch {$admin PING}]}
-                expect [list [$before GET b:1] [$other EXISTS c:1] [$other MULTI] [$other PING] \
-                    [$other EXEC]] {x 0 OK QUEUED PONG}
-                carried $before {{SET k:1 x} {SET k:2 x}}
+    # I/O threads would make waves of their own of what is sent at once.
+    with_server {io-threads 1} {
+        test "the others in a wave whose callback takes long are told" -needs python -resp {2 3} {
+            with_config {busy-reply-threshold 100 gears-sync-max-time 60000} {
+                register_slow
+                foreach name {before slow behind other} { set $name [client -resp [resp]] }
+                set admin [client]
+                $admin PING
+                for {set turn 0} {$turn < 3} {incr turn} {
+                    # The first time main runs the wave, then it is carried.
+                    in_one_wave $before {{SET b:1 x} {GET b:1}} \
+                        $slow [list {SET a:1 x} [list SET k:slow $turn] {GET a:1} {SET k:2 b}] \
+                        $behind {{GET b:1} {CLIENT REPLY SKIP} {GET b:1} PING {CLIENT ID} PING} \
+                        $other {{SET c:1 x} MULTI {SET c:1 y} {GET c:1} EXEC {GET c:1}}
+                    wait_until_slow $turn
+                    expect [list [client::receive $before] [client::receive $before]] {OK x}
+                    foreach times {1 2 3 4 5} { expect_error "BUSY*" {client::receive $behind} }
+                    expect_error "BUSY*" {client::receive $other}
+                    expect [client::receive $other] OK
+                    foreach times {1 2} { expect_error "BUSY*" {client::receive $other} }
+                    expect_error "EXECABORT *BUSY*" {client::receive $other}
+                    expect_error "BUSY*" {client::receive $other}
+                    # From here on they are as all others.
+                    expect_error "BUSY*" {$before GET b:1}
+                    expect_error "BUSY*" {$other GET b:1}
+                    abort_slow $admin
+                    foreach want {OK OK x OK} { expect [client::receive $slow] $want }
+                    wait_for {![catch {$admin PING}]}
+                    expect [list [$before GET b:1] [$other EXISTS c:1] [$other MULTI] [$other PING] \
+                        [$other EXEC]] {x 0 OK QUEUED PONG}
+                    carried $before {{SET k:1 x} {SET k:2 x}}
+                }
+                unregister_all
             }
-            unregister_all
         }
     }
 
