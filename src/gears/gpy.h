@@ -80,6 +80,7 @@ struct gpy_input {
     size_t first_entry, entry_count;
     uint8_t *failed_entries; /* one for each: becomes 1 if an error comes from it alone */
     bool all_entries;        /* go on behind an error */
+    size_t *given_entries;   /* how many were begun, for who asks when it has ended */
     /* Somebody waits for the end who can't be made to wait longer: no record may wait at a step. */
     bool must_end;
     int64_t time_ms;  /* not 0: a TimeReader's record, the moment that it is about */

@@ -52,6 +52,7 @@ struct gstream {
     struct gstream_flight flight;
     uint8_t *failed; /* which entries of the batch failed */
     size_t failed_cap;
+    size_t given; /* entries of the batch that were begun */
 
     int64_t retry_at_ms;   /* monotonic, while WAITING */
     int64_t failed_in_row; /* batches */

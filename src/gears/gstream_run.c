@@ -66,6 +66,7 @@ static void make_room_for_failed(struct gstream *s)
         s->failed = mem_realloc(s->failed, s->failed_cap);
     }
     memset(s->failed, 0, count);
+    s->given = 0;
 }
 
 /* Delivers a batch of the state. With a limit of deliveries, what comes again comes alone, so that
@@ -115,15 +116,15 @@ static void note_lag(struct gstream *s, int64_t now_ms)
     s->lag_count++;
 }
 
-/* Ends the batch's deliveries, and trims, in units of a slice each. */
-static void acknowledge(struct gstream *s, struct gstream_hold *h)
+/* Ends the deliveries of the batch's first `count`, and trims, in units of a slice each. */
+static void acknowledge(struct gstream *s, struct gstream_hold *h, size_t count)
 {
     struct gstream_flight *f = &s->flight;
-    for (size_t at = 0; at < f->count; at += GSTREAM_SLICE) {
+    for (size_t at = 0; at < count; at += GSTREAM_SLICE) {
         if (at) hold_pause(h);
         struct gstream_place p = gstream_place_of(h->unit, f, s->group, at);
         if (!p.stream) return; /* it is gone, and what was delivered with it */
-        gstream_ack(h->unit, f, &p, at, MIN(f->count - at, (size_t)GSTREAM_SLICE));
+        gstream_ack(h->unit, f, &p, at, MIN(count - at, (size_t)GSTREAM_SLICE));
         gstream__trim(s, h, &p);
     }
 }
@@ -178,12 +179,15 @@ static void stop_with(struct gstream *s, enum gstream_status status)
 
 /* A stream for what fails that takes nothing must not lose it: with `continue` the batch then
  * waits for somebody to look. */
-static void failed(struct gstream *s, struct gstream_hold *h, struct view why)
+static void failed(struct gstream *s, struct gstream_hold *h, const struct gexec *e)
 {
+    struct view why = greg__first_error(e);
+    /* What was stopped hasn't begun the rest, which is still to be run. */
+    bool stopped = atomic_load(&e->stop.wanted) && s->args->policy == GSTREAM_CONTINUE;
     s->failed_in_row++;
     bool pause = why.len >= 5 && memcmp(why.ptr, "PAUSE", 5) == 0;
     bool over = !pause && is_given_up(s, h, why);
-    if (over) acknowledge(s, h);
+    if (over) acknowledge(s, h, stopped ? s->given : s->flight.count);
     if (s->removed || s->status != GSTREAM_OK) return;
     int64_t most = gpause__limit(s->g);
     if (pause || (most && s->failed_in_row >= most))
@@ -200,10 +204,10 @@ static void end_batch(struct gstream *s, struct gexec *e, struct gstream_hold *h
     note_lag(s, h->unit->now_ms);
     if (s->stuck && s->removed) return; /* a successor has what it had */
     if (e->errors.count) {
-        failed(s, h, greg__first_error(e));
+        failed(s, h, e);
     } else if (grun_status(e) == GEXEC_DONE) {
         s->failed_in_row = 0;
-        acknowledge(s, h);
+        acknowledge(s, h, s->flight.count);
     } /* else it was aborted before it began: it is still to be run */
 }
 
@@ -251,6 +255,7 @@ static struct gpy_input input_of(struct gstream *s)
                               .first_entry = s->flight.at,
                               .entry_count = s->flight.count,
                               .failed_entries = s->failed,
+                              .given_entries = &s->given,
                               .all_entries = s->args->policy == GSTREAM_CONTINUE};
 }
 

@@ -257,6 +257,7 @@ static void read_some_input(struct runner *r)
     struct reading *g = r->reader;
     while (g->given < g->entry_count && gpy__reading(r)) {
         r->entry = g->given++;
+        *g->given_out = g->given;
         give_record(r, gpy__entry_record(g->input, g->first_entry + r->entry));
         r->entry = NO_ENTRY;
     }
@@ -273,6 +274,7 @@ struct reading *gpy__reading_new(struct runner *r, const struct gpy_input *input
         g->input = input->entries;
         g->first_entry = input->first_entry;
         g->entry_count = input->entry_count;
+        g->given_out = input->given_entries;
         r->failed_entries = input->failed_entries;
         r->on_errors = input->all_entries;
     } else {

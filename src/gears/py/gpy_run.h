@@ -53,6 +53,7 @@ struct reading {
     bool begun;
     const struct gread_batch *input; /* entries that came as input, or NULL: the plan's reader */
     size_t first_entry, entry_count; /* of the input */
+    size_t *given_out; /* how many of them were begun, for who gave them */
     struct gread keys;
     struct gread_entries entries;
     struct gread_batch batch;

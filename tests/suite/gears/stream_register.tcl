@@ -320,6 +320,36 @@ GB('StreamReader').count().foreach(lambda n: execute('RPUSH', 'l', n)).register(
         }
     }
 
+    # What is stopped in the middle of a batch: the entry it was at has failed, those behind it
+    # haven't been run.
+    foreach {how words} {abort {} limit ", maxTime=200"} {
+        test "policy continue: the rest of a batch that was stopped is run: $how" -needs python {
+            unregister_all
+            r MULTI
+            foreach id {1 2 3 4 5} { r XADD s $id-0 f v }
+            r EXEC
+            py "def f(r):\n  execute('RPUSH', '{l}', r\['id'\])\n  if r\['id'\] == '2-0':\n\
+                \n    execute('SET', 'at', 2)\n    while True: pass\n\
+                \nGB('StreamReader').foreach(f).register('s', batch=5, mode='async_local',\
+                deadLetter='dead'$words)"
+            wait_for {[r EXISTS at]}
+            if {$how eq "abort"} {
+                set id {}
+                foreach e [r RG.DUMPEXECUTIONS] {
+                    if {[dict get $e status] eq "running"} { set id [dict get $e executionId] }
+                }
+                expect [r RG.ABORTEXECUTION $id] OK
+            }
+            wait_for {[r XLEN s] == 0}
+            expect [r LRANGE "{l}" 0 -1] {1-0 2-0 3-0 4-0 5-0}
+            expect [r XLEN dead] 1
+            expect [lindex [r XRANGE dead - +] 0 1 3] 2-0
+            wait_for {[data numSuccess] == 1}
+            expect [data numFailures] 1
+            unregister_all
+        }
+    }
+
     test "policy abort" -needs python {
         unregister_all
         py "def f(r):\n    execute('RPUSH', '{l}', r\['id'\])\n    if not execute('EXISTS', 'good'): raise flat_error('no good')\nGB('StreamReader').foreach(f).register('s', onFailedPolicy='Abort')"
