@@ -47,7 +47,7 @@ def outcome(**how):
     except (ssl.SSLError, ConnectionError) as e:
         return "refused"
     }
-    exec /usr/bin/python3 -c "$head\n$script" $::folder $::tls_port
+    exec /usr/bin/python3 -c "$head\n$script" $::folder $::tls_port {*}$args
 }
 
 set tls_port [server::free_port]
@@ -61,6 +61,32 @@ with_server [list tls-port $tls_port tls-cert-file $folder/server.crt \
         expect [r PING] PONG
         expect [exec redis-cli -p $::tls_port --tls --cacert $::folder/ca.crt \
             --cert $::folder/client.crt --key $::folder/client.key ECHO hello] hello
+    }
+
+    test "messages to many, with TLS and without" {
+        expect [python {
+plain_port = int(sys.argv[3])
+crowd = []
+for i in range(12):
+    if i % 3:
+        crowd.append(connect())
+    else:
+        crowd.append(socket.create_connection(("127.0.0.1", plain_port), timeout=60))
+for s in crowd:
+    ask(s, b"SUBSCRIBE news\r\n", len(b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n"))
+publisher = connect()
+want = b""
+for i in range(200):
+    text = b"%d:" % i + b"x" * (i * i % 3000 if i % 50 else 70000)
+    want += b"*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$%d\r\n%s\r\n" % (len(text), text)
+    got = ask(publisher, b"*3\r\n$7\r\nPUBLISH\r\n$4\r\nnews\r\n$%d\r\n%s\r\n" % (len(text), text), 5)
+    assert got == b":12\r\n", got
+    if i % 7 == 0:
+        for s in crowd: assert read(s, len(want)) == want
+        want = b""
+for s in crowd: assert read(s, len(want)) == want
+print("all")
+        } [srv port]] all
     }
 
     test "large values and long pipelines" {
