@@ -48,7 +48,7 @@ static inline size_t outbuf_pending(const struct outbuf *o)
     return o->closed_bytes + (size_t)(o->cur - o->base) - o->sent;
 }
 
-/* Bytes of memory held, those that are shared like its own. O(blocks). */
+/* Bytes of memory held; of those that are shared, its part. O(blocks). */
 size_t outbuf_memory(const struct outbuf *o);
 
 /* Makes at least `need` contiguous bytes free at cur. */
