@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A registration as the files of this folder see it that deliver something to one: keyspace events
- * (greg.c), words of RG.TRIGGER (gtrigger.c). Guards stand beside the fields.
+ * (greg_events.c), words of RG.TRIGGER (gtrigger.c). Guards stand beside the fields.
  */
 #ifndef GEARS_GREG_IMPL_H
 #define GEARS_GREG_IMPL_H
@@ -67,6 +67,8 @@ struct greg {
 
 /* The list, oldest first. Under the token. */
 struct greg *greg__first(void);
+/* It has changed: listens to what those on it want to hear of. Under the token. */
+void greg__update_mask(void);
 
 /* Another reference of a registration, and one given back. Any thread. */
 void greg__ref(struct greg *g);
@@ -78,6 +80,12 @@ void greg__aborted(struct greg *g, uint64_t count);
 
 /* Notes how an execution ended, and keeps some of them for people to look at. Any thread. */
 void greg__note_end(struct greg *g, struct gexec *e);
+
+/* An execution for an event that is to run now, one that has ended if it can be used again; and its
+ * end, noted as by greg__note_end. `limits` and `max_kept` as they were when the turn began. Who
+ * runs the registration's events: one at a time. */
+struct gexec *greg__next_exec(struct greg *g, uint64_t number, const struct gexec_limits *limits);
+void greg__event_counted(struct greg *g, struct gexec *e, size_t max_kept);
 
 /* Counts a failure without an execution; sets what dumps call lastError. Any thread. */
 void greg__note_failure(struct greg *g, struct view text);
@@ -92,6 +100,12 @@ struct view greg__chain_is_over(const struct greg *g, const struct exec_event *e
 
 /* Something that set it off waits or runs. Any thread. */
 bool greg__in_flight(struct greg *g);
+
+/* Its job: some of what waits is run. A worker. */
+void greg__run_turn(struct gjob *job, const char *failure);
+
+/* Frees an event, as it says itself. Any thread. */
+void greg__free_event(struct greg_event *take_ev);
 
 /* Has a worker run the event, behind those of this registration that wait. Any thread. */
 void greg__queue(struct greg *g, struct greg_event *take_ev);
