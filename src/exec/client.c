@@ -854,7 +854,7 @@ struct client_input client__input(const struct client *c)
 
 size_t client__output_memory(const struct client *c)
 {
-    return outbuf_memory(&c->out) + (c->io ? io_unsent(c) : 0);
+    return outbuf_memory(&c->out) + (c->io ? io_unsent_part(c) : 0);
 }
 
 size_t client__memory(const struct client *c)

@@ -26,12 +26,14 @@ static struct {
     const struct command_table *table;
     const uint16_t *index;     /* the table's, or `own_index` */
     struct command_stats *stats;
-    _Atomic uint64_t *work_ns; /* by row: command_work */
     uint16_t *own_index;       /* NULL: nothing was renamed */
     bool *gone;                /* by row: it lost its name; NULL with own_index */
     struct renamed *renamed;   /* sorted by name */
     size_t renamed_count;
 } reg;
+
+/* By row: command_work. It isn't freed: workers may still run when the server has ended. */
+static _Atomic uint64_t *work_ns;
 
 #define BYTES(x) (0x0101010101010101u * (x))
 
@@ -110,14 +112,13 @@ void command_setup(const struct command_table *table)
     reg.table = table;
     reg.index = table->index;
     reg.stats = mem_zalloc(table->count * sizeof(*reg.stats));
-    reg.work_ns = mem_zalloc(table->count * sizeof(*reg.work_ns));
+    if (!work_ns) work_ns = mem_zalloc(table->count * sizeof(*work_ns));
 }
 
 void command_teardown(void)
 {
     if (reg.stats) command_stats_reset(); /* frees the histograms */
     mem_free(reg.stats);
-    mem_free(reg.work_ns);
     for (size_t i = 0; i < reg.renamed_count; i++) mem_free((void *)reg.renamed[i].name.ptr);
     mem_free(reg.renamed);
     mem_free(reg.own_index);
@@ -413,16 +414,16 @@ void command_stats_reset(void)
     for (size_t i = 0; i < reg.table->count; i++) loghist_clear(&reg.stats[i].times);
     memset(reg.stats, 0, reg.table->count * sizeof(*reg.stats));
     for (size_t i = 0; i < reg.table->count; i++)
-        atomic_store_explicit(&reg.work_ns[i], 0, memory_order_relaxed);
+        atomic_store_explicit(&work_ns[i], 0, memory_order_relaxed);
 }
 
 void command_work(const struct command *cmd, uint64_t ns)
 {
-    atomic_fetch_add_explicit(&reg.work_ns[cmd->id], ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&work_ns[cmd->id], ns, memory_order_relaxed);
 }
 
 uint64_t command_time_ns(const struct command *cmd)
 {
     return reg.stats[cmd->id].total_ns +
-           atomic_load_explicit(&reg.work_ns[cmd->id], memory_order_relaxed);
+           atomic_load_explicit(&work_ns[cmd->id], memory_order_relaxed);
 }

@@ -267,7 +267,12 @@ void io_give(struct client *c)
     struct io_entry *e = entry_add(c);
     e->say = input_say(c);
     if (c->flags & CLIENT_CLOSE_AFTER_REPLY) e->say |= IO_END;
+    if (io_unsent(c) == 0) {
+        own->since = own->handed;
+        own->part = 0;
+    }
     own->handed += outbuf_pending(&c->out);
+    own->part += outbuf_part(&c->out);
     e->out = c->out;
     c->out = (struct outbuf){0};
     if (!(c->flags & CLIENT_IN_WAVE)) list_unlink(&own->back);
@@ -515,6 +520,13 @@ struct client_input io_input_told(const struct client *c)
 size_t io_unsent(const struct client *c)
 {
     return c->io->handed - atomic_load_explicit(&c->io->sent, memory_order_relaxed);
+}
+
+size_t io_unsent_part(const struct client *c)
+{
+    const struct client_io *own = c->io;
+    uint64_t unsent = io_unsent(c), handed = own->handed - own->since;
+    return unsent ? (size_t)((double)unsent * (double)own->part / (double)handed) : 0;
 }
 
 size_t io_unsent_blocks(const struct client *c)

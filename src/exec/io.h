@@ -53,6 +53,8 @@ struct client_io {
     bool returning;        /* it leaves its thread, to be main's; never lent any more */
     bool home;             /* and has left, while its wave was under way */
     uint64_t handed;       /* bytes of output that the thread got */
+    uint64_t since;        /* `handed` when it had sent all of it last; from there on, … */
+    uint64_t part;         /* … its part of these bytes, where others get them, too */
     uint64_t seen;         /* `got` when main last looked */
 
     /* The thread's. */
@@ -155,6 +157,8 @@ void io_awake(void);
 struct client_input io_input_told(const struct client *c);
 /* What the thread hasn't sent yet: bytes, and blocks about. */
 size_t io_unsent(const struct client *c);
+/* The client's part of that, where others are sent the same bytes; about. */
+size_t io_unsent_part(const struct client *c);
 size_t io_unsent_blocks(const struct client *c);
 /* The client has sent something since this was asked last. */
 bool io_was_active(struct client *c);

@@ -134,11 +134,23 @@ static void outbuf_attach(struct outbuf *o, struct out_block *b)
     o->end = b->shared ? o->cur : b->bytes + b->cap;
 }
 
+static size_t block_part(const struct outbuf *o, const struct out_block *b)
+{
+    size_t len = b == o->tail ? (size_t)(o->cur - o->base) : b->len;
+    if (!b->shared) return len;
+    return len / atomic_load_explicit(&b->shared->refs, memory_order_relaxed);
+}
+
 static size_t block_memory(const struct outbuf *o, const struct out_block *b)
 {
-    if (!b->shared) return sizeof(*b) + b->cap;
-    size_t len = b == o->tail ? (size_t)(o->cur - o->base) : b->len;
-    return sizeof(*b) + len / atomic_load_explicit(&b->shared->refs, memory_order_relaxed);
+    return sizeof(*b) + (b->shared ? block_part(o, b) : b->cap);
+}
+
+size_t outbuf_part(const struct outbuf *o)
+{
+    size_t sum = 0;
+    for (const struct out_block *b = o->head; b; b = b->next) sum += block_part(o, b);
+    return sum;
 }
 
 size_t outbuf_memory(const struct outbuf *o)

@@ -48,6 +48,9 @@ static inline size_t outbuf_pending(const struct outbuf *o)
     return o->closed_bytes + (size_t)(o->cur - o->base) - o->sent;
 }
 
+/* Bytes that are held, sent or not; of those that are shared, its part. O(blocks). */
+size_t outbuf_part(const struct outbuf *o);
+
 /* Bytes of memory held; of those that are shared, its part. O(blocks). */
 size_t outbuf_memory(const struct outbuf *o);
 
