@@ -156,8 +156,6 @@ TEST(runs_of_stars)
     }
     memset(run, '*', sizeof(run));
     run[sizeof(run) - 1] = 'b';
-    int64_t start = clock_mono_ms();
-    for (int i = 0; i < 30000; i++)
-        CHECK(!glob_match(view_of(run, sizeof(run)), VIEW_LIT("key:1"), false));
-    CHECK(clock_mono_ms() - start < 1500); /* some 100 ms; byte by byte several seconds */
+    CHECK(!glob_match(view_of(run, sizeof(run)), VIEW_LIT("key:1"), false));
+    CHECK(glob_match(view_of(run, sizeof(run)), VIEW_LIT("key:b"), false));
 }
