@@ -33,6 +33,7 @@ static struct loop {
     atomic_bool woken, asleep;
     struct {
         int64_t began_us; /* monotonic */
+        int64_t sum_us;   /* of those that have ended */
         /* The thread's CPU time when it was read last, at the monotonic time read_us. */
         int64_t cpu_us, read_us;
         _Atomic int64_t longest_wall_us, longest_cpu_us; /* main writes, any thread reads */
@@ -212,6 +213,7 @@ static void turn_begin(void)
 static void turn_end(int64_t now_us)
 {
     int64_t wall_us = now_us - loop.turn.began_us, before_us = loop.turn.cpu_us;
+    loop.turn.sum_us += wall_us;
     if (wall_us > loop.turn.longest_wall_us) loop.turn.longest_wall_us = wall_us;
     if (wall_us <= loop.turn.longest_cpu_us) return;
     cpu_read(now_us);
@@ -227,6 +229,11 @@ struct loop_longest loop_longest_turn(void)
 void loop_longest_turn_reset(void)
 {
     loop.turn.longest_wall_us = loop.turn.longest_cpu_us = 0;
+}
+
+int64_t loop_in_turns_us(int64_t now_us)
+{
+    return loop.turn.sum_us + now_us - loop.turn.began_us;
 }
 
 void loop_run(void)

@@ -89,6 +89,10 @@ struct loop_longest {
 struct loop_longest loop_longest_turn(void);
 void loop_longest_turn_reset(void);
 
+/* How long all turns took so far, in microseconds, the running one up to now_us included: all but
+ * the polls. From within a turn. */
+int64_t loop_in_turns_us(int64_t now_us);
+
 /* "epoll" */
 const char *loop_api_name(void);
 
