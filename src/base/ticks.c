@@ -29,18 +29,38 @@ static bool tsc_is_invariant(void)
     if (!__get_cpuid(0x80000007u, &a, &b, &c, &d)) return false;
     return (d >> 8) & 1;
 }
+
+#define TRIES 5
+
+struct instant {
+    uint64_t ns, ticks;
+};
+
+/* Both at one instant. A thread may be stopped between two readings, for much longer than what is
+ * measured here: of some tries the one that took the shortest. */
+static struct instant now_by_both(void)
+{
+    struct instant best = {0};
+    uint64_t shortest_ns = UINT64_MAX;
+    for (int i = 0; i < TRIES; i++) {
+        uint64_t ns = ticks_clock_ns(), ticks = __rdtsc(), took_ns = ticks_clock_ns() - ns;
+        if (took_ns >= shortest_ns) continue;
+        shortest_ns = took_ns;
+        best = (struct instant){.ns = ns + took_ns / 2, .ticks = ticks};
+    }
+    return best;
+}
 #endif
 
 void ticks_setup(void)
 {
 #if defined(__x86_64__)
     if (!tsc_is_invariant()) return;
-    uint64_t ns0 = ticks_clock_ns(), t0 = __rdtsc(), ns1;
-    do ns1 = ticks_clock_ns();
-    while (ns1 - ns0 < 2000000);
-    uint64_t t1 = __rdtsc();
-    if (t1 <= t0) return;
-    ticks_ns_per_tick = (double)(ns1 - ns0) / (double)(t1 - t0);
+    struct instant start = now_by_both(), end;
+    while (ticks_clock_ns() - start.ns < 2000000) continue;
+    end = now_by_both();
+    if (end.ticks <= start.ticks) return;
+    ticks_ns_per_tick = (double)(end.ns - start.ns) / (double)(end.ticks - start.ticks);
     ticks_use_tsc = true;
 #endif
 }

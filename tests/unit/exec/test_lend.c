@@ -7,9 +7,9 @@
 #include "exec/lend.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 #include "../unit.h"
+#include "base/futex.h"
 #include "exec/client.h"
 #include "exec/token.h"
 
@@ -21,8 +21,9 @@ static long mains, passes;
 
 static struct {
     pthread_t thread;
-    atomic_bool end, hold; /* hold: doesn't take what it is offered */
-    atomic_bool stay_out;
+    atomic_bool end;
+    _Atomic uint32_t hold; /* doesn't take what it is offered */
+    _Atomic uint32_t stay_out;
     long outings; /* of each loan */
     atomic_long taken, missed, wrong;
 } borrower;
@@ -30,6 +31,18 @@ static struct {
 static void expect(bool ok)
 {
     if (!ok) atomic_fetch_add(&borrower.wrong, 1);
+}
+
+/* Asleep: who gives way in a loop may not run again for seconds on a busy machine. */
+static void await_clear(_Atomic uint32_t *word)
+{
+    while (atomic_load(word)) futex_wait(word, 1, -1);
+}
+
+static void clear(_Atomic uint32_t *word)
+{
+    atomic_store(word, 0);
+    futex_wake(word, 1);
 }
 
 /* A pass: what the borrower must not touch meanwhile is changed, for some time. */
@@ -40,7 +53,7 @@ static void busy(void)
     expect(mains == before + 100 && !token_is_mine());
     mains = before;
     passes++;
-    atomic_store(&borrower.stay_out, false);
+    clear(&borrower.stay_out);
 }
 
 static void work(void)
@@ -50,7 +63,7 @@ static void work(void)
         expect(exec_is_main() && token_is_mine() && lend_thread() != 0);
         lend_out(&lend);
         expect(!exec_is_main() && token_is_mine() && lend_main_waits());
-        while (atomic_load(&borrower.stay_out)) sched_yield();
+        await_clear(&borrower.stay_out);
         lend_in(&lend);
         expect(exec_is_main());
         mains++;
@@ -63,7 +76,7 @@ static void *borrower_main(void *unused)
     expect(!exec_is_main() && !lend_main_waits());
     while (!atomic_load(&borrower.end)) {
         lend_await(&lend);
-        while (atomic_load(&borrower.hold)) sched_yield();
+        await_clear(&borrower.hold);
         if (!lend_take(&lend)) {
             atomic_fetch_add(&borrower.missed, 1);
             continue;
@@ -125,7 +138,7 @@ TEST(a_pass_ends_before_the_borrower_comes_in)
 {
     begin(3);
     for (int i = 0; i < 20; i++) {
-        atomic_store(&borrower.stay_out, true);
+        atomic_store(&borrower.stay_out, 1);
         loan(true);
     }
     CHECK_INT(mains, 20 * 6);
@@ -137,12 +150,12 @@ TEST(an_offer_that_nobody_takes_is_withdrawn)
 {
     begin(1);
     for (int i = 0; i < 20; i++) {
-        atomic_store(&borrower.hold, true);
+        atomic_store(&borrower.hold, 1);
         lend_ask(&lend, i % 2);
         CHECK(!lend_begun(&lend, 100 + i * 100));
         CHECK(token_is_mine() && !lend_is_asked(&lend));
         long missed = atomic_load(&borrower.missed), taken = atomic_load(&borrower.taken);
-        atomic_store(&borrower.hold, false);
+        clear(&borrower.hold);
         loan(true);
         CHECK(atomic_load(&borrower.missed) >= missed);
         CHECK_INT(atomic_load(&borrower.taken), taken + 1);

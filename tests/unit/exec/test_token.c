@@ -119,12 +119,13 @@ TEST(main_lends_its_own_hold)
     CHECK_INT(guarded, 1);
 }
 
-static int busy_turns;
+static _Atomic uint32_t busy_turns;
 static int64_t busy_after_ms;
 
 static void busy(void)
 {
-    busy_turns++;
+    atomic_fetch_add(&busy_turns, 1);
+    futex_wake(&busy_turns, 1);
 }
 
 static void *hold_until_busy(void *arg)
@@ -132,9 +133,10 @@ static void *hold_until_busy(void *arg)
     struct worker *w = arg;
     w->ended = token_take(NULL);
     atomic_store(&w->abort, true);
-    /* Main counts; we only look at what it may change while it waits. */
-    int64_t end_ns = clock_mono_ns() + 50000000;
-    while (clock_mono_ns() < end_ns) continue;
+    /* However long it takes until main runs, and has waited; but not for ever. */
+    int64_t end_ns = clock_mono_ns() + 60000000000, left_ns;
+    while (!atomic_load(&busy_turns) && (left_ns = end_ns - clock_mono_ns()) > 0)
+        futex_wait(&busy_turns, 0, left_ns);
     token_give();
     return NULL;
 }
@@ -143,7 +145,7 @@ TEST(main_is_busy_while_it_waits_too_long)
 {
     struct worker w = {0};
     token_setup();
-    busy_turns = 0;
+    atomic_store(&busy_turns, 0);
     busy_after_ms = 1;
     token_on_busy(busy, &busy_after_ms);
     pthread_create(&w.thread, NULL, hold_until_busy, &w);
@@ -151,7 +153,7 @@ TEST(main_is_busy_while_it_waits_too_long)
     while (!atomic_load(&w.abort)) continue;
     token_main_take();
     pthread_join(w.thread, NULL);
-    CHECK(busy_turns > 0);
+    CHECK(atomic_load(&busy_turns) > 0);
     CHECK(token_stats().main_waits > 0);
     token_on_busy(NULL, &busy_after_ms);
 }
