@@ -224,6 +224,8 @@ def commands(pick):
         (1.5, expiry),
         (0.4, active_expiry),
         (0.4, scan_expiry),
+        # Has expired, and lies there until a SCAN comes upon it.
+        (2, lambda: [b"SET", b"y:%d" % pick.int_below(100), b"v", b"EXAT", b"1000000000"]),
         (4, waiters),
         (2, stream_waiters),
         (4, lambda: [any_command() for _ in range(3)]),
