@@ -63,6 +63,8 @@ def end_all():
 def run(words):
     """Runs a program to its end, watching stdin and the folder's size; its exit code."""
     temporary = os.path.join(ROOT, 'tmp')
+    # Who was ended has left there what it was at, and that would count.
+    shutil.rmtree(temporary, ignore_errors=True)
     os.makedirs(temporary, exist_ok=True)
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith('PYTHON')}

@@ -18,6 +18,7 @@ make_sdist built
 make_sdist needy --needs nothing_of_that_name
 make_sdist failing --backend "raise Exception('the backend said no')"
 make_sdist large --backend "open('data', 'wb').write(bytes(6 << 20))\nimport time\ntime.sleep(1000)"
+make_sdist many --backend "for n in 'ab': open(n, 'wb').write(bytes(3 << 20))\nimport time\ntime.sleep(1000)"
 make_sdist endless --backend "import subprocess\nsubprocess.run(\['sleep', '98765'\])"
 make_sdist nosy --backend "import os
 for fd in os.listdir('/proc/self/fd'):
@@ -105,6 +106,13 @@ with_server {enable-gears-requirements yes gears-requirements-sources yes
         expect_match $text "Could not satisfy requirements*"
         wait_for {[children_of [srv pid]] eq {}}
         expect [version_of built REQUIREMENTS built] 1.0
+    }
+
+    test "what a backend that was ended had written doesn't count against the next" -needs python {
+        expect_error "Could not satisfy requirements: they are larger than*" {
+            py 1 REQUIREMENTS many
+        }
+        expect [version_of built FORCE_REINSTALL_REQUIREMENTS REQUIREMENTS built] 1.0
     }
 }
 
