@@ -13,6 +13,7 @@ namespace eval suite {
     variable processes {}   ;# processes spawned by the running test
     variable resp 2
     variable in_test 0
+    variable to_look_at {}  ;# ids of the servers under which a test failed: their folders stay
     # Selection, set by the worker from the runner's options.
     variable name_glob *
     variable want_tags {}
@@ -41,7 +42,7 @@ proc with_server {options body} {
         set findings [server::stop $id]
         if {[llength $findings]} {
             suite::fail "(end of server)" [join $findings \n] $id
-        } elseif {!$failed} {
+        } elseif {!$failed && ![dict exists $::suite::to_look_at $id]} {
             suite::drop_folder $id
         }
     }
@@ -186,7 +187,10 @@ proc suite::drop_folder {id} {
 proc suite::fail {title problem {id ""} {took 0}} {
     puts "@fail $took $title"
     foreach line [split $problem \n] { puts "@note   $line" }
-    if {$id ne ""} { puts "@note   server's folder: [server::get $id dir]" }
+    if {$id ne ""} {
+        dict set ::suite::to_look_at $id yes
+        puts "@note   server's folder: [server::get $id dir]"
+    }
     puts "@note   seed: $::suite::seed"
     flush stdout
 }

@@ -20,22 +20,37 @@ proc misuse {script args} {
     return $reply
 }
 
-# How long a process's main thread has waited for a processor so far, in milliseconds.
+# How long a process's threads have waited for a processor so far: id, milliseconds, ...
 proc crowded_ms {pid} {
-    set file [open /proc/$pid/task/$pid/schedstat]
-    set ns [lindex [read $file] 1]
-    close $file
-    return [expr {$ns / 1000000}]
+    set waited {}
+    foreach task [glob -nocomplain -directory /proc/$pid/task -tails *] {
+        set text [server::read_file /proc/$pid/task/$task/schedstat]
+        if {$text ne ""} { dict set waited $task [expr {[lindex $text 1] / 1000000}] }
+    }
+    return $waited
+}
+
+# What a crowded machine took meanwhile: of a process's main thread, and of whichever other thread
+# waited longest, for main may have waited for that one (for the data, for the GIL).
+proc crowded_since {pid before} {
+    set own 0
+    set most 0
+    dict for {task ms} [crowded_ms $pid] {
+        if {[dict exists $before $task]} { incr ms -[dict get $before $task] }
+        if {$task == $pid} { set own $ms } elseif {$ms > $most} { set most $ms }
+    }
+    return [expr {$own + $most}]
 }
 
 # Milliseconds that a body takes, without those that a crowded machine took.
 proc time_served {body} {
     set server [srv pid]
-    set crowded [expr {-[crowded_ms $server] - [crowded_ms [pid]]}]
+    set servers [crowded_ms $server]
+    set ours [crowded_ms [pid]]
     set start [clock milliseconds]
     uplevel 1 $body
     set took [expr {[clock milliseconds] - $start}]
-    incr crowded [expr {[crowded_ms $server] + [crowded_ms [pid]]}]
+    set crowded [expr {[crowded_since $server $servers] + [crowded_since [pid] $ours]}]
     return [expr {max($took - $crowded, 0)}]
 }
 

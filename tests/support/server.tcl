@@ -75,6 +75,7 @@ proc server::start {options} {
 
 proc server::launch {id port options} {
     variable state
+    variable kind
     set dir [file join $::server::root server-$id]
     file delete -force $dir
     file mkdir $dir
@@ -83,6 +84,10 @@ proc server::launch {id port options} {
     set base [list port $port dir $dir enable-debug-command yes]
     set words {}
     set rest {}
+    # How long a sync callback may take to begin is for those who test it: on a crowded machine a
+    # thread may get no processor for longer than the default, and the callback's failure is right.
+    if {$kind eq "cogwheel" && $::server::has_python &&
+        "gears-sync-wait" ni [dict keys $options]} { lappend base gears-sync-wait 60000 }
     # Who wants save points says so: their lines would add up with these.
     if {"save" ni [dict keys $options]} { lappend base save "" }
     foreach pair $::server::everywhere {

@@ -31,7 +31,7 @@ with_server {} {
         r SET n 1 EX 100
         expect [r SETBIT n 6 1] 0
         expect [r GET n] 3
-        expect_near [r TTL n] 100 1
+        expect_near [r TTL n] 100 10
     }
 
     test "encodings after a write, even of the same bit" {

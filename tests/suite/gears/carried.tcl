@@ -17,7 +17,11 @@ proc carried {c requests {times 4}} {
     return $got
 }
 
-# k:slow, set, keeps the server busy until that is aborted.
+# k:slow, set, keeps the server busy until that is aborted. Its value is a new one each time, for
+# the log says which of them has begun.
+set slows 0
+proc next_slow {} { incr ::slows }
+
 proc register_slow {} {
     r RG.PYEXECUTE {
 def f(r):
@@ -270,12 +274,13 @@ GB().foreach(f).register('k:*', mode='sync')
             set admin [client]
             $admin PING
             for {set turn 0} {$turn < 3} {incr turn} {
+                set value [next_slow]
                 carried $c {{SET k:1 x} {SET k:2 x}}
-                foreach request {{SET k:1 a} {SET k:slow $turn} {SET k:2 b} {GET k:2}} {
+                foreach request {{SET k:1 a} {SET k:slow $value} {SET k:2 b} {GET k:2}} {
                     client::send $c {*}[subst $request]
                 }
                 client::flush $c
-                wait_until_slow $turn
+                wait_until_slow $value
                 wait_for {[catch {$admin PING} message] && [string match BUSY* $message]}
                 expect_error "BUSY*" {$admin GET k:1}
                 foreach e [$admin RG.DUMPEXECUTIONS] {
@@ -307,11 +312,12 @@ GB().foreach(f).register('k:*', mode='sync')
                 $admin PING
                 for {set turn 0} {$turn < 3} {incr turn} {
                     # The first time main runs the wave, then it is carried.
+                    set value [next_slow]
                     in_one_wave $before {{SET b:1 x} {GET b:1}} \
-                        $slow [list {SET a:1 x} [list SET k:slow $turn] {GET a:1} {SET k:2 b}] \
+                        $slow [list {SET a:1 x} [list SET k:slow $value] {GET a:1} {SET k:2 b}] \
                         $behind {{GET b:1} {CLIENT REPLY SKIP} {GET b:1} PING {CLIENT ID} PING} \
                         $other {{SET c:1 x} MULTI {SET c:1 y} {GET c:1} EXEC {GET c:1}}
-                    wait_until_slow $turn
+                    wait_until_slow $value
                     expect [list [client::receive $before] [client::receive $before]] {OK x}
                     foreach times {1 2 3 4 5} { expect_error "BUSY*" {client::receive $behind} }
                     expect_error "BUSY*" {client::receive $other}
@@ -351,8 +357,10 @@ GB().foreach(f).register('k:*', mode='sync')
                 $c WATCH t
                 expect [$c MULTI] OK
                 expect [$c SET t w] QUEUED
-                client::send $slow SET k:slow 1
+                set value [next_slow]
+                client::send $slow SET k:slow $value
                 client::flush $slow
+                wait_until_slow $value
                 wait_for {[catch {$admin PING} message] && [string match BUSY* $message]}
                 foreach request $while_busy {
                     set pattern [expr {$request eq "EXEC" ? "EXECABORT *BUSY*" : "BUSY*"}]

@@ -38,7 +38,8 @@ with_server {} {
             unregister_all
             expect_match [r GET last] "{'time': *}"
             set times [r LRANGE times 0 4]
-            expect $times [lsort -integer -unique $times]
+            # One that was late may have the next one's time.
+            expect $times [lsort -integer $times]
             foreach t $times {
                 expect_true {$t >= $before && $t <= [clock milliseconds]}
             }

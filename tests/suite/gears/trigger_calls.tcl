@@ -112,8 +112,7 @@ with_server {} {
             expect [client::receive $c] last
             client::close $c
         }
-        wait_for {[data numFailures] == 20}
-        expect [data numSuccess] 60
+        wait_for {[data numFailures] == 20 && [data numSuccess] == 60}
     }
 
     test "those behind one that lasts don't wait for it, nor do answers before it" -needs python {
@@ -156,8 +155,7 @@ with_server {} {
         expect [client::receive [lindex $quick 1]] two
         expect [answers $waits] [lrepeat $threads wait]
         foreach c $quick { client::close $c }
-        wait_for {[data numAborted] == 1}
-        expect [data numSuccess] [expr {$threads + 1}]
+        wait_for {[data numAborted] == 1 && [data numSuccess] == $threads + 1}
     }
 
     test "clients that go while their calls wait" -needs python {

@@ -233,6 +233,7 @@ with_server {} {
             client::close $c
         }
         client::close $first
+        wait_for {[data numTriggered] == [data numSuccess] + [data numFailures] + [data numAborted]}
         expect_true {[r GET n] in {21 22}}
         expect_true {[r LLEN log] - [r GET n] == -4}
         expect [r GET events] [r LLEN log]

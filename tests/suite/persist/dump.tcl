@@ -104,7 +104,7 @@ with_server {} {
 
     test "IDLETIME and FREQ" {
         expect [r RESTORE k 0 $::payload_v IDLETIME 1000] OK
-        expect_near [r OBJECT IDLETIME k] 1005 5
+        expect_near [r OBJECT IDLETIME k] 1010 10
         expect [r RESTORE k 0 $::payload_v REPLACE FREQ 255] OK
         foreach {words text} {
             {IDLETIME} "ERR syntax error"

@@ -137,7 +137,7 @@ with_server {} {
             expect_error "ERR syntax error" {r SET k v {*}$words}
         }
         expect [r SET k v EX 10 EX 20] OK
-        expect_near [r TTL k] 20 1
+        expect_near [r TTL k] 20 10
         expect [r SET k v NX NX] (nil)
         expect [r SET k v GET GET] v
         expect [r SET k v KEEPTTL KEEPTTL] OK
@@ -148,9 +148,9 @@ with_server {} {
         expect [r SETNX k 2] 0
         expect [r GET k] 1
         expect [r SETEX k 100 v] OK
-        expect_near [r TTL k] 100 1
+        expect_near [r TTL k] 100 10
         expect [r PSETEX k 100000 w] OK
-        expect_near [r TTL k] 100 1
+        expect_near [r TTL k] 100 10
         expect [r GETSET k x] w
         expect [r TTL k] -1
         expect [r GET k] x
@@ -170,11 +170,11 @@ with_server {} {
         expect [r GETEX k] v
         expect [r TTL k] -1
         expect [r GETEX k EX 100] v
-        expect_near [r TTL k] 100 1
+        expect_near [r TTL k] 100 10
         expect [r GETEX k] v
-        expect_near [r TTL k] 100 1
+        expect_near [r TTL k] 100 10
         expect [r GETEX k PX 50000] v
-        expect_near [r TTL k] 50 1
+        expect_near [r TTL k] 50 10
         expect [r GETEX k PERSIST] v
         expect [r TTL k] -1
         expect [r GETEX k PERSIST] v
