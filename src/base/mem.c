@@ -22,6 +22,7 @@
 #define MEM_ALL_ARENAS MEM_TEXT(MALLCTL_ARENAS_ALL)
 #endif
 
+#include "base/blob.h"
 #include "base/slab.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -131,7 +132,7 @@ static _Thread_local struct {
 /* What mem_used_tell() may add though a sample has it, perhaps. */
 #define MEM_TOLD_TWICE_MAX 65536
 
-static _Atomic size_t mem_sampled_bytes;
+static _Atomic size_t mem_sampled_bytes; /* without blobs' areas, whose count is exact */
 static _Atomic uint64_t mem_sample;
 static _Atomic int64_t mem_told_bytes, mem_told_at_sample;
 
@@ -170,7 +171,7 @@ size_t mem_used_about(void)
                     atomic_load_explicit(&mem_told_bytes, memory_order_relaxed) -
                     atomic_load_explicit(&mem_told_at_sample, memory_order_relaxed);
     int64_t sum = (int64_t)atomic_load_explicit(&mem_sampled_bytes, memory_order_relaxed) + since;
-    return sum > 0 ? (size_t)sum : 0;
+    return (sum > 0 ? (size_t)sum : 0) + blob_area_bytes();
 #else
     return mem_used();
 #endif
@@ -226,6 +227,7 @@ size_t mem_used(void)
 #ifdef HAVE_JEMALLOC
     mem_sampled(used);
 #endif
+    used += blob_area_bytes();
     size_t peak = atomic_load_explicit(&mem_peak_bytes, memory_order_relaxed);
     while (used > peak && !atomic_compare_exchange_weak(&mem_peak_bytes, &peak, used)) continue;
     return used;
@@ -247,9 +249,10 @@ void mem_stats(struct mem_stats *out)
 #ifdef HAVE_JEMALLOC
     struct mem_stats slabs;
     slab_stats(&slabs);
-    out->allocated = mem_allocator_figure("stats.allocated", used) + slabs.allocated;
-    out->active = mem_allocator_figure("stats.active", out->allocated) + slabs.active;
-    out->resident = mem_allocator_figure("stats.resident", out->active) + slabs.resident;
+    size_t areas = blob_area_bytes();
+    out->allocated = mem_allocator_figure("stats.allocated", used) + slabs.allocated + areas;
+    out->active = mem_allocator_figure("stats.active", out->allocated) + slabs.active + areas;
+    out->resident = mem_allocator_figure("stats.resident", out->active) + slabs.resident + areas;
 #endif
 }
 

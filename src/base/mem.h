@@ -5,9 +5,10 @@
  *
  * Small allocations that the server itself sizes abort when memory is out; sizes that a user or
  * a peer chose use the try_ forms. Accounting costs nothing here: jemalloc keeps a pair of byte
- * counters per thread, and mem_used() sums what it reports and what slab.h counts. All functions
- * may be called from any thread; memory may be freed on another thread than the one that
- * allocated it. Small blocks of which there are millions come from slab.h.
+ * counters per thread, and mem_used() sums what it reports and what slab.h and blob.h count. All
+ * functions may be called from any thread; memory may be freed on another thread than the one that
+ * allocated it. Small blocks of which there are millions come from slab.h, large ones that grow
+ * from blob.h.
  */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H

@@ -7,6 +7,7 @@
  */
 #include "keyspace/entry.h"
 
+#include "base/blob.h"
 #include "ds/table.h"
 
 static void write_key_len(struct kv_entry *e, size_t len)
@@ -69,7 +70,7 @@ struct kv_string_room kv_entry_string_room(const struct kv_entry *e)
     size_t size = kv_entry__size(e);
     struct kv_string_room room = {.entry = kv_entry__room(size)};
     if (e->flags & KV_ENTRY_PTR) {
-        room.apart = mem_usable(kv_entry__pointer(e));
+        room.apart = blob_room(kv_entry__pointer(e));
         room.spare = room.apart - kv_entry_string_len(e);
     } else {
         room.spare = room.entry - size;
@@ -81,7 +82,7 @@ size_t kv_entry_memory(const struct kv_entry *e, size_t samples)
 {
     size_t bytes = kv_entry__room(kv_entry__size(e)) + TABLE_ENTRY_BYTES;
     if (!(e->flags & KV_ENTRY_PTR)) return bytes;
-    if (kv_entry_is_string(e)) return bytes + mem_usable(kv_entry__pointer(e));
+    if (kv_entry_is_string(e)) return bytes + blob_room(kv_entry__pointer(e));
     struct value v = kv_entry_value(e);
     return bytes + type_ops_of(v.type)->memory(v, samples);
 }

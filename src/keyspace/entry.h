@@ -11,7 +11,7 @@
  *           n     key
  *           v     value:  ENC_INT                8 bytes, the integer
  *                         string, embedded       1 byte of length, bytes
- *                         string, KV_ENTRY_PTR   8 bytes address of its bytes, 8 bytes length
+ *                         string, KV_ENTRY_PTR   8 bytes address of its blob, 8 bytes length
  *                         collection             8 bytes address of the object (KV_ENTRY_PTR)
  *
  * Nothing behind the flags is aligned; numbers are read with memcpy, in the machine's order. A

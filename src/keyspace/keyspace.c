@@ -12,6 +12,8 @@
  */
 #include "keyspace/keyspace.h"
 
+#include "base/blob.h"
+
 #include "keyspace/effect.h"
 #include "keyspace/private.h"
 #include "keyspace/settings.h"
@@ -268,7 +270,7 @@ static void value_drop(struct old_value old)
     } else if (old.len > KV__LAZY_BYTES) {
         kv__lazyfree_bytes(old.v.ptr);
     } else {
-        mem_free(old.v.ptr);
+        blob_free(old.v.ptr);
     }
 }
 
@@ -393,15 +395,15 @@ static struct kv_entry *set_outside(struct kv_unit *u, struct kv_db *db, struct 
                                     enum value_enc enc)
 {
     struct old_value old = {{0}, 0};
-    size_t room = mem_good_size(bytes.len);
     char *block = NULL;
     if (e) old = old_value_of(e);
-    if (old.v.ptr && old.v.type == TYPE_STRING && mem_usable(old.v.ptr) == room) {
+    if (old.v.ptr && old.v.type == TYPE_STRING &&
+        blob_room(old.v.ptr) == blob_good_size(bytes.len)) {
         block = old.v.ptr;
         old.v.ptr = NULL;
         memmove(block, bytes.ptr, bytes.len);
     } else {
-        block = mem_alloc(room);
+        block = blob_alloc(bytes.len);
         memcpy(block, bytes.ptr, bytes.len);
     }
     e = entry_for_value(u, db, key, e, 16, flags);
@@ -475,11 +477,11 @@ void kv_value_update(struct kv_entry *e, struct value v)
 
 /* ---- strings that grow ---- */
 
-/* How much to ask for when a string is to have `len` bytes: it probably grows again. */
+/* How much to ask for when a string is to have `len` bytes: it probably grows again. Areas come in
+ * large steps, and growing them is cheap. */
 static size_t growth_room(size_t len)
 {
-    size_t extra = MIN(len / 2, (size_t)1 << 20);
-    return mem_good_size(len + extra);
+    return MAX(len, MIN(len + len / 2, BLOB_GROWN_MIN));
 }
 
 /* A string that is or becomes a block of its own. */
@@ -487,16 +489,16 @@ static enum status resize_outside(struct kv_unit *u, struct kv_db *db, struct ar
                                   struct kv_entry **e, size_t len, char **bytes_out)
 {
     char *block = NULL;
-    size_t old_len = 0;
+    size_t old_len = 0, zero_from = SIZE_MAX;
     if (*e && ((*e)->flags & KV_ENTRY_PTR)) {
         block = kv_entry__pointer(*e);
         old_len = kv_entry_string_len(*e);
-        if (len > mem_usable(block)) {
-            block = mem_try_realloc(block, growth_room(len));
+        if (len > blob_room(block)) {
+            block = blob_try_grow(block, old_len, growth_room(len), &zero_from);
             if (!block) return STATUS_NOMEM;
         }
     } else {
-        block = mem_try_alloc(*e ? growth_room(len) : mem_good_size(len));
+        block = blob_try_grow(NULL, 0, *e ? growth_room(len) : len, &zero_from);
         if (!block) return STATUS_NOMEM;
         if (*e) {
             char scratch[KV_SCRATCH];
@@ -505,7 +507,8 @@ static enum status resize_outside(struct kv_unit *u, struct kv_db *db, struct ar
             memcpy(block, old.ptr, old_len);
         }
     }
-    if (len > old_len) memset(block + old_len, 0, len - old_len);
+    size_t dirty_end = MIN(len, zero_from);
+    if (dirty_end > old_len) memset(block + old_len, 0, dirty_end - old_len);
     *e = entry_for_value(u, db, key, *e, 16, KV_KEEP_TTL);
     write_outside(*e, block, len, ENC_RAW);
     *bytes_out = block;
@@ -598,7 +601,7 @@ static struct kv_entry *entry_renamed(struct kv_entry *e, const struct arg *to)
     if (embedded && !fits_embedded(e, to, value_size - 1, KV_KEEP_TTL)) {
         /* The longer key pushes an embedded string out. */
         size_t len = value_size - 1;
-        char *block = mem_alloc(mem_good_size(len));
+        char *block = blob_alloc(len);
         memcpy(block, part + 1, len);
         moved = kv_entry__new(arg_view(to), expire_ms, 16);
         write_outside(moved, block, len, kv_entry_enc(e));

@@ -6,7 +6,7 @@
  */
 #include "net/resp_request.h"
 
-#include "base/mem.h"
+#include "base/blob.h"
 #include "base/num.h"
 #include "base/quote.h"
 
@@ -34,7 +34,7 @@ void resp_args_drop_owned(struct arg *argv, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (!argv[i].owned) continue;
-        mem_free((char *)argv[i].ptr);
+        blob_free((char *)argv[i].ptr);
         argv[i].owned = false;
     }
 }
@@ -43,7 +43,7 @@ void resp_state_release(struct resp_state *s)
 {
     resp_args_drop_owned(s->partial.argv, s->partial.argc);
     resp_args_release(&s->partial);
-    buf_release(&s->block);
+    blob_free(s->block.ptr);
     *s = (struct resp_state){.bulk_len = -1};
 }
 
@@ -167,13 +167,17 @@ static enum status slow_bulk_head(struct resp_state *s, const struct resp_limits
     return STATUS_OK;
 }
 
-/* What a peer announces is not believed ahead of its bytes: the block at most doubles. */
+/* What a peer announces is not believed ahead of its bytes: the block at most doubles. It decides
+ * whether that may copy what is there, or takes a blob's area. */
 static enum status block_grow(struct resp_state *s)
 {
     struct buf *b = &s->block;
     if (b->len < b->cap) return STATUS_OK;
     size_t cap = MIN((size_t)s->bulk_len, MAX(b->cap * 2, resp_block_sizes.first));
-    char *ptr = mem_try_realloc(b->ptr, cap);
+    size_t zero_from;
+    char *ptr = (size_t)s->bulk_len < BLOB_FRESH_MIN
+                    ? mem_try_realloc(b->ptr, cap)
+                    : blob_try_grow(b->ptr, b->len, cap, &zero_from);
     if (!ptr) return STATUS_NOMEM;
     b->ptr = ptr;
     b->cap = cap;

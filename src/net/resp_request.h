@@ -48,7 +48,8 @@ struct resp_state {
     int64_t bulk_len;  /* of the argument whose head is parsed; -1 none */
     size_t pos;        /* bytes of the request parsed so far */
     struct resp_args partial; /* offsets in .ptr; addresses where owned */
-    struct buf block;         /* the large argument that is being read; its bytes aren't in `pos` */
+    struct buf block;         /* the large argument that is being read; its bytes, a blob, aren't
+                               * in `pos` */
     size_t owned_bytes;       /* of the arguments in `partial` that own their bytes */
 };
 

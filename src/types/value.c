@@ -5,13 +5,13 @@
  */
 #include "types/value.h"
 
-#include "base/mem.h"
+#include "base/blob.h"
 #include "base/sha1.h"
 
 /* A string's object is its bytes outside the entry, if there are any. */
 static void string_free(struct value v)
 {
-    mem_free(v.ptr);
+    blob_free(v.ptr);
 }
 
 static const struct type_ops string_type_ops = {.name = "string", .free = string_free};
