@@ -144,9 +144,9 @@ def grow(kind, count):
         "stream": lambda i: [b"XADD", b"big", b"%d-1" % (i + 1), b"field", b"val:%012d" % i],
         "hll": lambda i: [b"PFADD", b"big", b"mem:%012d" % i],
         "bitmap": lambda i: [b"SETBIT", b"big", b"%d" % i, b"1"],
-        "string": lambda i: [b"APPEND", b"big", b"8 bytes."],
+        "string": lambda i: [b"APPEND", b"big", b"8 bytes." * 8],
     }[kind]
-    if kind == "string":  # 8 MB; when one grows, all of it may have to move
+    if kind == "string":  # 64 MB
         count = min(count, 1000000)
     return (make(i) for i in range(count))
 
@@ -191,7 +191,8 @@ TURN_COMMANDS = {
                "XGROUP DESTROY big g"],
     "hll": ["PFCOUNT big"],
     "bitmap": ["GETBIT big 100", "SETBIT big 100 1"],
-    "string": ["GETRANGE big 100 200", "SETRANGE big 100 x", "STRLEN big", "APPEND big x"],
+    "string": ["GETRANGE big 100 200", "SETRANGE big 100 x", "STRLEN big", "APPEND big x",
+               "SETRANGE big {further} x", "SETRANGE new 500000000 x", "SETBIT bits 4294967295 1"],
 }
 # Ends of a collection; each gets a copy of its own.
 TURN_ENDS = ["DEL", "UNLINK", "SET", "RENAME", "EXPIRE -1", "PEXPIRE 1", "FLUSHALL ASYNC"]
