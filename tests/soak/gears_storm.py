@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Everything that gears does, at random and at once, and what must hold afterwards.
 
-usage: gears_storm.py [--variant V] [--seconds N] [--seed N]
+usage: gears_storm.py [--variant V] [--seconds N] [--seed N] [--option 'NAME VALUE']...
 
 Writers set off registrations; others run pipelines, abort them, go away while they run, register,
 unregister and upgrade. Registrations that stay must have seen each event once; a trigger is never
@@ -165,7 +165,8 @@ class Storm:
         self.args = args
         self.seed = args.seed if args.seed is not None else random.SystemRandom().getrandbits(32)
         self.server = servers.Server(servers.ours(args.variant), False, [
-            ("gears-sync-wait", "60000"), ("gears-max-executions", "200")])
+            ("gears-sync-wait", "60000"), ("gears-max-executions", "200")]
+            + [tuple(option.split(None, 1)) for option in args.option])
         self.stop = threading.Event()
         self.lock = threading.Lock()
         self.failures = []
@@ -431,6 +432,8 @@ def main():
     parser.add_argument("--variant", default="release")
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--option", action="append", default=[], help="of the server; as often "
+                        "as needed")
     return Storm(parser.parse_args()).run()
 
 
