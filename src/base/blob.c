@@ -142,10 +142,10 @@ size_t blob__area_room(const char *ptr)
     return area_of(ptr)->bytes - BLOB_HEAD;
 }
 
-char *blob_alloc(size_t size)
+char *blob__long_alloc(size_t size)
 {
-    struct area *a = size >= BLOB_FRESH_MIN ? area_new(size) : NULL;
-    return a ? bytes_of(a) : mem_alloc(mem_good_size(size));
+    struct area *a = area_new(size);
+    return a ? bytes_of(a) : mem_alloc(size);
 }
 
 /* An area becomes a block of the allocator's. */

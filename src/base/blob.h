@@ -25,7 +25,8 @@
 #define BLOB_STEP ((size_t)1 << 20)
 #define BLOB_HEAD ((size_t)12)
 
-/* As blob_free and blob_room, of an area. */
+/* As blob_alloc of that length, and as blob_free and blob_room of an area. */
+char *blob__long_alloc(size_t size) __attribute__((malloc, returns_nonnull));
 void blob__area_free(char *ptr);
 size_t blob__area_room(const char *ptr);
 
@@ -34,9 +35,11 @@ static inline bool blob_is_area(const char *ptr)
     return (uintptr_t)ptr & 4;
 }
 
-/* Bytes for what begins with that length, uninitialised: blob_good_size(size), as a rule. Never
- * NULL: aborts when memory is out. */
-char *blob_alloc(size_t size) __attribute__((malloc, returns_nonnull));
+/* Bytes for what begins with that length, uninitialised. Never NULL: aborts when memory is out. */
+static inline char *blob_alloc(size_t size)
+{
+    return likely(size < BLOB_FRESH_MIN) ? mem_alloc(size) : blob__long_alloc(size);
+}
 
 /* Makes room for `size` bytes and keeps the first `kept`; `ptr` may be NULL. From *zero_from_out on
  * (SIZE_MAX: unknown) the room is zero. NULL when memory is out; `ptr` is then untouched. What is
@@ -49,7 +52,7 @@ static inline size_t blob_room(const char *ptr)
     return unlikely(blob_is_area(ptr)) ? blob__area_room(ptr) : mem_usable(ptr);
 }
 
-/* The room that blob_alloc gives. */
+/* The room that blob_alloc gives, as a rule. */
 static inline size_t blob_good_size(size_t size)
 {
     if (likely(size < BLOB_FRESH_MIN)) return mem_good_size(size);

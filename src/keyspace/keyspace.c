@@ -395,15 +395,15 @@ static struct kv_entry *set_outside(struct kv_unit *u, struct kv_db *db, struct 
                                     enum value_enc enc)
 {
     struct old_value old = {{0}, 0};
+    size_t room = blob_good_size(bytes.len);
     char *block = NULL;
     if (e) old = old_value_of(e);
-    if (old.v.ptr && old.v.type == TYPE_STRING &&
-        blob_room(old.v.ptr) == blob_good_size(bytes.len)) {
+    if (old.v.ptr && old.v.type == TYPE_STRING && blob_room(old.v.ptr) == room) {
         block = old.v.ptr;
         old.v.ptr = NULL;
         memmove(block, bytes.ptr, bytes.len);
     } else {
-        block = blob_alloc(bytes.len);
+        block = blob_alloc(room);
         memcpy(block, bytes.ptr, bytes.len);
     }
     e = entry_for_value(u, db, key, e, 16, flags);
@@ -601,7 +601,7 @@ static struct kv_entry *entry_renamed(struct kv_entry *e, const struct arg *to)
     if (embedded && !fits_embedded(e, to, value_size - 1, KV_KEEP_TTL)) {
         /* The longer key pushes an embedded string out. */
         size_t len = value_size - 1;
-        char *block = blob_alloc(len);
+        char *block = mem_alloc(mem_good_size(len));
         memcpy(block, part + 1, len);
         moved = kv_entry__new(arg_view(to), expire_ms, 16);
         write_outside(moved, block, len, kv_entry_enc(e));
