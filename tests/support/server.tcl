@@ -43,7 +43,8 @@ proc server::free_port {} {
 
 proc server::read_file {path} {
     if {[catch {::open $path rb} file]} { return "" }
-    set text [read $file]
+    # A file of a process, or thread, that has ended since can't be read.
+    if {[catch {read $file} text]} { set text "" }
     ::close $file
     return $text
 }
