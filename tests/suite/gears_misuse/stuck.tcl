@@ -41,7 +41,11 @@ proc set_free {} {
     r SET free 1
     wait_for {[info_field gears_threads_wedged gears] == 0}
     wait_for {[info_field gears_program_threads gears] == 0}
-    foreach e [r RG.DUMPEXECUTIONS] { catch {r RG.DROPEXECUTION [lindex $e 1]} }
+    # A thread is back before its execution has ended.
+    wait_for {
+        ![catch {foreach e [r RG.DUMPEXECUTIONS] { r RG.DROPEXECUTION [lindex $e 1] }}] &&
+        [r RG.DUMPEXECUTIONS] eq ""
+    }
     unregister_all
     expect [r EXISTS "went on"] 0
     r FLUSHALL
