@@ -82,9 +82,14 @@ void exec_expect_posts(int change);
  * main waits, can carry main's work there instead: all commands of a wave run on that thread, which
  * has main's role for it (exec/lend.h), and its part in each at once.
  */
-/* Sets who does: fn has run(ctx) called there and returns when that has returned, or returns false,
- * if it can't at this moment, soon. One service. */
-void exec_on_carry(bool (*fn)(void (*run)(void *ctx), void *ctx));
+enum exec_carried {
+    EXEC_NOT_CARRIED, /* it can't at this moment */
+    EXEC_CARRIED,     /* run has returned */
+    EXEC_CARRIER_LOST /* run never returns: the service's code within a command doesn't; of the
+                         command everything but the delivery of its events has been done */
+};
+/* Sets who does: fn has run(ctx) called there. One service. */
+void exec_on_carry(enum exec_carried (*fn)(void (*run)(void *ctx), void *ctx));
 /* The command that runs needed that thread: the wave's commands behind it are carried, and the next
  * wave. Main, or who carries. */
 void exec_carry_wanted(void);

@@ -26,6 +26,7 @@
 #include "exec/blocking.h"
 #include "exec/client_impl.h"
 #include "exec/command.h"
+#include "exec/hook.h"
 #include "exec/io.h"
 #include "exec/lend.h"
 #include "exec/token.h"
@@ -57,7 +58,7 @@ static struct running {
 
 /* Waves in other hands; see client.h. */
 static struct {
-    bool (*fn)(void (*run)(void *ctx), void *ctx); /* NULL: nobody can */
+    enum exec_carried (*fn)(void (*run)(void *ctx), void *ctx); /* NULL: nobody can */
     bool wanted; /* the next wave is to be carried, or the rest of this one */
     bool on;     /* one is */
 } carry;
@@ -430,7 +431,10 @@ ALWAYS_INLINE void run_entry(const struct wave_entry *e, struct arg *argv)
     } else if (c->admit & ADMIT_TRACKING && !c->held) {
         exec_tracked_refused(&ctx);
     }
-    if (unlikely(block_ready_count | client__pushes_bytes)) after_command();
+    if (unlikely(block_ready_count | client__pushes_bytes)) {
+        if (carry.on) running.stop = e + 1; /* main does that, and goes on */
+        else after_command();
+    }
 }
 
 /* The same where it is rare. */
@@ -506,55 +510,83 @@ ALWAYS_INLINE const struct wave_entry *wave_run_some(const struct wave *w,
     return e;
 }
 
+/* What main can end should the carrier not return: commands that do their work, and whose events
+ * are delivered then. Others run others' code on the way, or several commands, or wait. */
+static bool may_be_carried(const struct wave_entry *e)
+{
+    if (e->protocol_error || !e->cmd) return false;
+    if (e->cmd->flags & (COMMAND_BLOCKING | COMMAND_MAY_EXECUTE)) return false;
+    if (e->cmd->flags & COMMAND_NOSCRIPT && !(e->cmd->flags & COMMAND_ADMIN)) return false;
+    return !(e->cmd->acl_categories & (COMMAND_ACL_STREAM | COMMAND_ACL_GEARS)) &&
+           !(exec__hooks && exec_is_hooked(e->cmd));
+}
+
 struct carried {
     const struct wave *w;
-    const struct wave_entry *from;
+    const struct wave_entry *from, *next;
 };
 
 /* Prefetches on its own, for the cache is another. */
 static void run_carried(void *ctx)
 {
-    const struct carried *c = ctx;
-    wave_prefetch(c->w, c->from, running.end);
-    wave_prefetch_elements(c->w, c->from, running.end);
-    wave_run_some(c->w, c->from);
+    struct carried *c = ctx;
+    wave_prefetch(c->w, c->from, running.stop);
+    wave_prefetch_elements(c->w, c->from, running.stop);
+    c->next = wave_run_some(c->w, c->from);
 }
 
-/* Has another run the wave from e on. False: main must. */
-static COLD bool wave_carry(const struct wave *w, const struct wave_entry *e)
+/* The carrier is in the middle of a command, for good. */
+static const struct wave_entry *adopt_command(const struct wave *w)
 {
-    struct carried c = {w, e};
-    if (carry.on || !carry.fn || running.end - e < CARRY_LEAST) return false;
-    /* Who had it wanted is known to need it; else the wave has to show it. */
-    carry.wanted = e != w->entries;
+    const struct wave_entry *e = running.at;
+    client__running = e->client;
+    exec_adopt(&driver.unit);
+    clock_for_commands();
+    if (block_ready_count | client__pushes_bytes) after_command();
+    drop_owned(e, &w->args.argv[e->first]);
+    return e + 1;
+}
+
+/* Has another run the wave from e on, as far as that may be. Returns what main is to go on with,
+ * until running.stop. */
+static COLD const struct wave_entry *wave_carry(const struct wave *w, const struct wave_entry *e)
+{
+    struct carried c = {w, e, e};
+    const struct wave_entry *end = e;
     running.stop = running.end;
-    carry.on = true;
-    bool carried = carry.fn(run_carried, &c);
-    carry.on = false;
-    carry.wanted &= carried;
-    return carried;
+    if (carry.on || !carry.fn) return e;
+    while (end < running.end && may_be_carried(end)) end++;
+    if (end - e >= CARRY_LEAST) {
+        /* Who had it wanted is known to need it; else the wave has to show it. */
+        carry.wanted = e != w->entries;
+        running.stop = end;
+        carry.on = true;
+        enum exec_carried how = carry.fn(run_carried, &c);
+        carry.on = false;
+        carry.wanted &= how == EXEC_CARRIED;
+        if (how == EXEC_CARRIER_LOST) c.next = adopt_command(w);
+        else if (how == EXEC_CARRIED && block_ready_count | client__pushes_bytes) after_command();
+    }
+    /* Behind what main alone can run, more may be carried. */
+    running.stop = carry.wanted && c.next == end && end < running.end ? end + 1 : running.end;
+    return c.next;
 }
 
 /* Prefetches and runs. A wave that nobody is to carry pays a test for it. */
 ALWAYS_INLINE void wave_run(struct wave *w)
 {
-    const struct wave_entry *e = w->entries, *end = e + w->count;
+    const struct wave_entry *e = w->entries;
     running.wave = w;
-    running.end = end;
-    if (likely(!carry.wanted || !wave_carry(w, e))) {
-        running.stop = end;
-        wave_prefetch(w, e, end);
-        wave_prefetch_elements(w, e, end);
-        while (unlikely((e = wave_run_some(w, e)) != running.end)) {
-            running.stop = running.end;
-            if (wave_carry(w, e)) break;
-        }
-    }
+    running.stop = running.end = e + w->count;
+    if (unlikely(carry.wanted)) e = wave_carry(w, e);
+    wave_prefetch(w, e, running.end);
+    wave_prefetch_elements(w, e, running.end);
+    while (unlikely((e = wave_run_some(w, e)) != running.end)) e = wave_carry(w, e);
     running.at = running.stop = running.end = NULL;
     client__running = NULL;
 }
 
-void exec_on_carry(bool (*fn)(void (*run)(void *ctx), void *ctx))
+void exec_on_carry(enum exec_carried (*fn)(void (*run)(void *ctx), void *ctx))
 {
     ASSERT(!carry.fn);
     carry.fn = fn;

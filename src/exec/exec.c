@@ -177,56 +177,90 @@ void exec_event_mask(void (*fn)(void *ctx, const struct exec_event *e), uint32_t
     update_event_mask();
 }
 
-static void deliver_one(const struct exec_event *e)
+/* What is being delivered. It isn't on a stack, for whoever delivers may be in a subscriber's code
+ * that never returns: then another goes on (exec_adopt). Guard: the token. */
+static struct delivery {
+    struct kv_unit *unit; /* NULL: nothing is */
+    struct kv_unit taken; /* a generation of its events */
+    size_t event_cap;     /* of the array that they are in */
+    size_t effects;       /* that the unit had before */
+    size_t at;            /* the event of the generation, */
+    int subscriber;       /* and who is told of it */
+    unsigned depth, generation;
+    uint32_t flags; /* of the context that caused them */
+    bool at_end;    /* of a client's command */
+    bool resumed;   /* the subscriber's code didn't return: it goes on behind what that was about */
+} delivery;
+
+static void deliver_event(struct delivery *d)
 {
-    for (int i = 0; i < exec.subscriber_count; i++)
-        if (exec.subscribers[i].mask & e->class_)
-            exec.subscribers[i].fn(exec.subscribers[i].ctx, e);
+    struct kv_event *ev = &d->taken.events[d->at];
+    struct exec_event e = {.class_ = ev->class_,
+                           .name = ev->name,
+                           .db = kv_db(ev->db_id),
+                           .key = kv_event_key(&d->taken, ev),
+                           .depth = d->depth,
+                           .generation = d->generation,
+                           .in_multi = d->flags & EXEC_IN_MULTI,
+                           .at_end = d->at_end,
+                           .resumed = d->resumed,
+                           .origin = ev->origin,
+                           .gone = ev->gone,
+                           .unit = d->unit};
+    d->resumed = false;
+    for (; d->subscriber < exec.subscriber_count; d->subscriber++, e.resumed = false)
+        if (exec.subscribers[d->subscriber].mask & e.class_)
+            exec.subscribers[d->subscriber].fn(exec.subscribers[d->subscriber].ctx, &e);
+    d->subscriber = 0;
+    kv_event_done(ev);
 }
 
 /* A generation of events is taken out of the unit before the first of them is delivered, so that
  * what subscribers record in turn forms the next one, a level deeper. */
-static COLD void deliver(struct kv_unit *unit, unsigned depth, uint32_t flags)
+static void take_generation(struct delivery *d)
 {
-    for (unsigned generation = 0; unit->event_count; generation++) {
-        struct kv_unit taken = {.events = unit->events,
+    struct kv_unit *unit = d->unit;
+    d->taken = (struct kv_unit){.events = unit->events,
                                 .event_count = unit->event_count,
                                 .event_bytes = unit->event_bytes};
-        size_t event_cap = unit->event_cap;
-        unit->events = NULL;
-        unit->event_count = unit->event_cap = 0;
-        buf_init(&unit->event_bytes);
-        if (depth < EVENT_DEPTH_MAX) {
-            for (size_t i = 0; i < taken.event_count; i++) {
-                struct kv_event *ev = &taken.events[i];
-                struct exec_event e = {.class_ = ev->class_,
-                                       .name = ev->name,
-                                       .db = kv_db(ev->db_id),
-                                       .key = kv_event_key(&taken, ev),
-                                       .depth = depth,
-                                       .generation = generation,
-                                       .in_multi = flags & EXEC_IN_MULTI,
-                                       .origin = ev->origin,
-                                       .gone = ev->gone,
-                                       .unit = unit};
-                deliver_one(&e);
-                kv_event_done(ev);
-            }
-        } else {
-            log_warning(
-                "Dropping %zu keyspace events: subscribers cause each other beyond %d levels",
-                taken.event_count, EVENT_DEPTH_MAX);
-        }
-        if (unit->events) {
-            kv_unit_release(&taken);
-        } else { /* nothing new: the next command uses the arrays again */
-            unit->events = taken.events;
-            unit->event_cap = event_cap;
-            unit->event_bytes = taken.event_bytes;
-            buf_clear(&unit->event_bytes);
-        }
-        depth++;
+    d->event_cap = unit->event_cap;
+    d->at = 0;
+    unit->events = NULL;
+    unit->event_count = unit->event_cap = 0;
+    buf_init(&unit->event_bytes);
+    if (d->depth < EVENT_DEPTH_MAX) return;
+    log_warning("Dropping %zu keyspace events: subscribers cause each other beyond %d levels",
+                d->taken.event_count, EVENT_DEPTH_MAX);
+    d->at = d->taken.event_count;
+}
+
+static void end_generation(struct delivery *d)
+{
+    struct kv_unit *unit = d->unit;
+    if (unit->events) {
+        kv_unit_release(&d->taken);
+    } else { /* nothing new: the next command uses the arrays again */
+        unit->events = d->taken.events;
+        unit->event_cap = d->event_cap;
+        unit->event_bytes = d->taken.event_bytes;
+        buf_clear(&unit->event_bytes);
     }
+    d->depth++;
+    d->generation++;
+}
+
+/* From the event on that is next. What subscribers did belongs to what they were told of. */
+static COLD void deliver(struct delivery *d)
+{
+    struct kv_unit *unit = d->unit;
+    for (;;) {
+        for (; d->at < d->taken.event_count; d->at++) deliver_event(d);
+        end_generation(d);
+        if (!unit->event_count) break;
+        take_generation(d);
+    }
+    if (unit->effects.count > d->effects) unit->flags &= ~(uint32_t)KV_UNIT_LOOSE;
+    d->unit = NULL;
 }
 
 /* ---- units and calls ---- */
@@ -237,18 +271,37 @@ void exec_unit_begin(struct kv_unit *unit)
                              .flags = pause_is_on() ? KV_UNIT_NO_EXPIRE : 0};
 }
 
-/* Delivers a unit's events. What subscribers did belongs to what they were told of. `flags` of the
- * context that caused them. */
-static void deliver_own(struct kv_unit *unit, unsigned depth, uint32_t flags)
+/* Delivers a unit's events, of which it has some. `ctx` of the command that caused them, if they
+ * are those of one. */
+static void deliver_own(struct kv_unit *unit, unsigned depth, const struct exec_ctx *ctx)
 {
-    size_t effects = unit->effects.count;
-    deliver(unit, depth, flags);
-    if (unit->effects.count > effects) unit->flags &= ~(uint32_t)KV_UNIT_LOOSE;
+    const uint32_t within = EXEC_IN_MULTI | EXEC_RETRY;
+    struct delivery outer = {0};
+    if (unlikely(delivery.unit)) outer = delivery;
+    delivery = (struct delivery){.unit = unit,
+                                 .effects = unit->effects.count,
+                                 .depth = depth,
+                                 .flags = ctx ? ctx->flags : 0,
+                                 .at_end = ctx && ctx->client && !(ctx->flags & within) &&
+                                           !outer.unit};
+    take_generation(&delivery);
+    deliver(&delivery);
+    if (unlikely(outer.unit)) delivery = outer;
+}
+
+void exec_adopt(struct kv_unit *unit)
+{
+    ASSERT(token_is_mine() && (!delivery.unit || delivery.unit == unit));
+    if (delivery.unit) {
+        delivery.resumed = true;
+        deliver(&delivery);
+    }
+    if (unit->effects.count) effects_commit(unit);
 }
 
 void exec_unit_end(struct kv_unit *unit, unsigned depth)
 {
-    if (unlikely(unit->event_count)) deliver_own(unit, depth, 0);
+    if (unlikely(unit->event_count)) deliver_own(unit, depth, NULL);
     if (unlikely(unit->effects.count)) effects_commit(unit);
     exec.dirty += unit->dirty;
     kv_unit_release(unit);
@@ -286,7 +339,7 @@ ALWAYS_INLINE enum status call(struct exec_ctx *ctx, exec_handler *handler)
     exec.dirty += ctx->unit->dirty;
     ctx->unit->dirty = 0;
     if (unlikely(ctx->unit->event_count) && !(ctx->flags & EXEC_IN_EVENT))
-        deliver_own(ctx->unit, ctx->event_depth, ctx->flags);
+        deliver_own(ctx->unit, ctx->event_depth, ctx);
     if (unlikely(ctx->unit->effects.count) && !(ctx->flags & (EXEC_IN_EVENT | EXEC_IN_MULTI)))
         effects_commit(ctx->unit);
     return st;

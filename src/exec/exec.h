@@ -79,6 +79,11 @@ void exec_unit_begin(struct kv_unit *unit);
  * that record more), and releases it. Needs the token. `depth` bounds the recursion. */
 void exec_unit_end(struct kv_unit *unit, unsigned depth);
 
+/* Ends a command of a client that another thread ran and can't end, since it is in a subscriber's
+ * code that doesn't return (gears/gsync.h): the handler has returned, and an event is being
+ * delivered. Under the token; main. */
+void exec_adopt(struct kv_unit *unit);
+
 /* Runs the handler of ctx->cmd, whose arity and admission are settled, counts it, and delivers the
  * events it recorded. For the driver and for EXEC. Needs the token. */
 enum status exec_call(struct exec_ctx *ctx);
@@ -153,6 +158,9 @@ struct exec_event {
     const void *gone; /* of a key that is gone: what kv_on_gone made of it. During the call */
     unsigned generation; /* 0: of the command itself; n: what subscribers did in turn */
     bool in_multi; /* of one of the commands of an EXEC: nobody can be made to wait */
+    bool at_end;   /* of a client's command, of which nothing but this is left to do: exec_adopt */
+    bool resumed;  /* the subscriber has begun with this event before, and has been left in the
+                      middle, see exec_adopt: it goes on behind that */
 };
 
 /* Subscribes fn to the classes in mask, in order of registration; at most 8 subscribers. Called

@@ -22,7 +22,7 @@
 #define YIELDS_MAX 2
 #define LOOK_NS   10000000
 
-enum lend_phase { IDLE, ASKED, TAKEN, DONE };
+enum lend_phase { IDLE, ASKED, TAKEN, DONE, GONE };
 enum lend_place { INSIDE, OUT, SERVED, OVER };
 
 static _Thread_local enum {
@@ -136,12 +136,18 @@ static void serve(struct lend *l)
     futex_wake(&l->place, 1);
 }
 
+/* True while it is worth waiting. */
+static bool goes_on(const struct lend *l)
+{
+    return atomic_load(&l->phase) == TAKEN && !token_hold_is_revoked(&l->hold);
+}
+
 /* Main sleeps, but serves while one and the same outing lasts too long. */
 static void wait_as_main(struct lend *l)
 {
     int64_t since_ms = clock_mono_ms();
     uint32_t outing = atomic_load_explicit(&l->outings, memory_order_relaxed);
-    while (atomic_load(&l->phase) == TAKEN) {
+    while (goes_on(l)) {
         int64_t now_ms = clock_mono_ms(), most_ms = *lend.threshold_ms;
         uint32_t at = atomic_load_explicit(&l->outings, memory_order_relaxed);
         if (at != outing || atomic_load_explicit(&l->place, memory_order_relaxed) == INSIDE) {
@@ -155,16 +161,34 @@ static void wait_as_main(struct lend *l)
     }
 }
 
-void lend_wait(struct lend *l)
+/* What a borrower had that doesn't come back. The spare blocks went with it. */
+static COLD void take_back(struct lend *l)
+{
+    token_lend_end();
+    if (l->role) atomic_store_explicit(&lend.thread, 0, memory_order_relaxed);
+}
+
+bool lend_wait(struct lend *l)
 {
     if (!linger(&l->phase, TAKEN, YIELD_NS)) {
         atomic_store(&l->lender_sleeps, true);
         if (l->by_main) wait_as_main(l);
-        else while (atomic_load(&l->phase) == TAKEN) futex_wait(&l->phase, TAKEN, -1);
+        else while (goes_on(l)) futex_wait(&l->phase, TAKEN, LOOK_NS);
         atomic_store(&l->lender_sleeps, false);
+        if (unlikely(atomic_load(&l->phase) == TAKEN)) {
+            take_back(l);
+            return false;
+        }
     }
     end_of_loan(l);
     atomic_store(&l->phase, IDLE);
+    return true;
+}
+
+void lend_let_go(struct lend *l)
+{
+    atomic_store(&l->phase, GONE);
+    futex_wake(&l->phase, 1);
 }
 
 /* ---- the borrower ---- */
@@ -228,6 +252,13 @@ void lend_in(struct lend *l)
     DEBUG_ASSERT(l->role && role == FOR_MAIN);
     if (unlikely(!swap(&l->place, OUT, INSIDE))) wait_for_pass(l);
     role = MAIN;
+}
+
+void lend_await_let_go(struct lend *l)
+{
+    while (atomic_load(&l->phase) == TAKEN) futex_wait(&l->phase, TAKEN, -1);
+    role = NOT_MAIN;
+    outbuf_pool_trim(0);
 }
 
 void lend_give_back(struct lend *l)

@@ -19,6 +19,9 @@
  * While the borrower is out, main may serve clients (busy mode), a pass at a time; when the
  * borrower comes in meanwhile it waits for the end of the pass.
  *
+ * Out, and not about to touch data, the borrower may be deprived of what was lent (token_hold, in
+ * token.h): lend_wait says so, the lender notes what it has to know, and lets it go: TAKEN -> GONE.
+ *
  *   L1 exec_is_main() is true for one thread that works: for main, or, from lend_take of a role to
  *      lend_give_back and not while it is out, for the borrower. Main waits then, and does nothing.
  *   L2 What is main's alone (clients, their buffers, the loop, the queues that main reads) belongs
@@ -26,8 +29,7 @@
  *   L3 Who is out, or has borrowed the token alone, does as any other thread does: it posts.
  *   L4 One lender has something lent at a time, for it holds the token.
  *
- * Both sides spin for some microseconds before they sleep, so that a burst of work doesn't pay for
- * waking a thread each time.
+ * Both sides spin for some microseconds before they sleep: a burst of work wakes no thread.
  */
 #ifndef EXEC_LEND_H
 #define EXEC_LEND_H
@@ -36,6 +38,7 @@
 
 #include "base/macros.h"
 #include "base/status.h"
+#include "exec/token.h"
 #include "net/outbuf.h"
 
 struct lend {
@@ -44,6 +47,7 @@ struct lend {
     /* Whoever has the phase: */
     bool by_main, role;
     struct outbuf_pool pool; /* main's spare blocks, which go with the role */
+    struct token_hold hold;  /* what was lent, while it is TAKEN */
     /* Apart from the phase, for whoever waits looks at that all the time. */
     _Alignas(64) _Atomic uint32_t place;
     _Atomic uint32_t outings; /* so far */
@@ -68,8 +72,13 @@ void lend_ask(struct lend *l, bool role);
  * won't; nothing is lent any more. */
 bool lend_begun(struct lend *l, int64_t within_us) MUST_CHECK;
 
-/* Waits for the end. Main serves clients meanwhile when it takes long: L2. */
-void lend_wait(struct lend *l);
+/* Waits for the end. Main serves clients meanwhile when it takes long: L2. False: the borrower was
+ * deprived of what it had, which is the lender's again; lend_let_go must follow, and `l` is of no
+ * further use to the lender. */
+bool lend_wait(struct lend *l) MUST_CHECK;
+
+/* Until then the borrower, should it come in, touches nothing and waits. */
+void lend_let_go(struct lend *l);
 
 /* ---- the borrower: one thread, without the token ---- */
 
@@ -85,6 +94,10 @@ bool lend_take(struct lend *l) MUST_CHECK;
 /* With the role: out, and in again. Not nested. */
 void lend_out(struct lend *l);
 void lend_in(struct lend *l);
+
+/* The borrower was deprived of what it had: waits until it is let go. From then on it is nobody's
+ * borrower, and `l` its own. */
+void lend_await_let_go(struct lend *l);
 
 /* Ends; not while it is out. */
 void lend_give_back(struct lend *l);

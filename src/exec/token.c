@@ -26,6 +26,8 @@ static _Thread_local bool mine;
 
 static void (*busy_fn)(void);
 static const int64_t *busy_threshold_ms;
+static void (*revoked_fn)(void);
+static atomic_bool worker_revoked; /* the word is WORKER, and no worker has it */
 
 static struct {
     _Atomic uint64_t main_waits, main_wait_us, main_wait_max_us;
@@ -81,13 +83,24 @@ static bool main_try(bool lent_too)
     return word_swap(TOKEN_FREE, TOKEN_MAIN) || (lent_too && word_swap(TOKEN_LENT, TOKEN_MAIN));
 }
 
-static COLD void main_take_slow(void)
+static bool main_inherits(void)
 {
+    if (likely(!atomic_load(&worker_revoked))) return false;
+    atomic_store(&worker_revoked, false);
+    bool was_held = word_swap(TOKEN_WORKER, TOKEN_MAIN);
+    ASSERT(was_held);
+    return true;
+}
+
+/* True: it was taken from a worker. */
+static COLD bool main_take_slow(void)
+{
+    bool inherits = false;
     int64_t start_ns = clock_mono_ns();
     int64_t waited_ns = 0;
     atomic_store(&main_waiting, true);
     /* A lent token is left to its worker for a moment, else lending would be an empty promise. */
-    while (!main_try(waited_ns > LENT_SPIN_NS)) {
+    while (!main_try(waited_ns > LENT_SPIN_NS) && !(inherits = main_inherits())) {
         uint32_t seen = atomic_load(&word);
         if (seen == TOKEN_LENT || waited_ns < MAIN_SPIN_NS) {
             cpu_relax();
@@ -101,13 +114,15 @@ static COLD void main_take_slow(void)
     }
     atomic_store(&main_waiting, false);
     main_wait_count(waited_ns / 1000);
+    return inherits;
 }
 
 void token_main_take(void)
 {
     DEBUG_ASSERT(!mine);
-    if (unlikely(!word_swap(TOKEN_FREE, TOKEN_MAIN))) main_take_slow();
+    bool inherits = unlikely(!word_swap(TOKEN_FREE, TOKEN_MAIN)) && main_take_slow();
     mine = true;
+    if (unlikely(inherits)) revoked_fn();
 }
 
 void token_main_give(void)
@@ -219,6 +234,63 @@ void token_borrow_end(void)
 {
     ASSERT(mine);
     mine = false;
+}
+
+/* ---- holds that can be revoked ---- */
+
+/* In the low bits; above them the number of the outing. */
+enum { HOLD_IN = 0, HOLD_OUT, HOLD_REVOKED, HOLD_STATES = 4 };
+
+void token_hold_renew(struct token_hold *h)
+{
+    uint32_t now = atomic_load_explicit(&h->word, memory_order_relaxed);
+    atomic_store_explicit(&h->word, now - now % HOLD_STATES + HOLD_IN, memory_order_relaxed);
+}
+
+void token_hold_out(struct token_hold *h)
+{
+    uint32_t now = atomic_load_explicit(&h->word, memory_order_relaxed);
+    DEBUG_ASSERT(mine && now % HOLD_STATES == HOLD_IN);
+    mine = false;
+    atomic_store_explicit(&h->word, now + HOLD_STATES + HOLD_OUT, memory_order_release);
+}
+
+bool token_hold_in(struct token_hold *h)
+{
+    uint32_t now = atomic_load_explicit(&h->word, memory_order_relaxed);
+    DEBUG_ASSERT(!mine);
+    if (unlikely(now % HOLD_STATES != HOLD_OUT ||
+                 !atomic_compare_exchange_strong(&h->word, &now, now - HOLD_OUT)))
+        return false;
+    mine = true;
+    return true;
+}
+
+uint32_t token_hold_outing(const struct token_hold *h)
+{
+    uint32_t now = atomic_load(&h->word);
+    return now % HOLD_STATES == HOLD_OUT ? now : 0;
+}
+
+bool token_hold_revoke(struct token_hold *h, uint32_t outing, bool lent)
+{
+    if (!outing || !atomic_compare_exchange_strong(&h->word, &outing, outing - HOLD_OUT +
+                                                                          HOLD_REVOKED))
+        return false;
+    if (lent) return true;
+    atomic_store(&worker_revoked, true);
+    word_wake();
+    return true;
+}
+
+bool token_hold_is_revoked(const struct token_hold *h)
+{
+    return atomic_load(&h->word) % HOLD_STATES == HOLD_REVOKED;
+}
+
+void token_on_revoked(void (*fn)(void))
+{
+    revoked_fn = fn;
 }
 
 struct token_stats token_stats(void)

@@ -8,6 +8,7 @@
  *   LENT --- token_take --------> WORKER
  *   LENT --- token_main_take, the worker did not come within 50 us ---------> MAIN
  *   FREE --- token_try, token_take --> WORKER --- token_give ----------------> FREE
+ *                                      WORKER --- token_hold_revoke, main ---> MAIN
  *
  * Main gives it up before it writes to sockets and sleeps in the poll. A worker that finds it
  * free runs at once, on its own thread. When main is busy the worker says that it wants it, spins
@@ -62,6 +63,38 @@ void token_lend_begin(void);
 void token_lend_end(void);
 void token_borrow_begin(void);
 void token_borrow_end(void);
+
+/*
+ * A hold of the token while somebody else's code runs under it (a block or a callback in Python),
+ * which may be in a call that never returns. The holder says when it goes out to such code, and
+ * comes in again before it touches data; out, token_is_mine() is false. Who is out can be deprived
+ * of the hold, by who has seen that nothing ends that code; it learns of that when it comes in.
+ *
+ *   IN --token_hold_out--> OUT --token_hold_in--> IN
+ *                           |
+ *                           +----token_hold_revoke----> REVOKED, for good
+ *
+ * What was lent goes back to the lender then, which looks (exec/lend.h); what a worker had itself
+ * goes to main, which calls the hook of token_on_revoked. The word grows with each outing, so that
+ * one is revoked and not a later one.
+ */
+struct token_hold {
+    _Atomic uint32_t word;
+};
+/* The holder. _in: false, it isn't the holder any more, and never will be with this hold. */
+void token_hold_out(struct token_hold *h);
+bool token_hold_in(struct token_hold *h) MUST_CHECK;
+/* Of a hold that was revoked: to be used again. Its owner. */
+void token_hold_renew(struct token_hold *h);
+/* The outing that is under way, or 0: none. Any thread. */
+uint32_t token_hold_outing(const struct token_hold *h);
+/* Ends that outing's hold; false: it is over. `lent`: a lender looks. Any thread. */
+bool token_hold_revoke(struct token_hold *h, uint32_t outing, bool lent) MUST_CHECK;
+/* It was. Any thread. */
+bool token_hold_is_revoked(const struct token_hold *h);
+
+/* What main does, with the token, when it was taken from a worker: ends what that had begun. */
+void token_on_revoked(void (*fn)(void));
 
 struct token_stats {
     uint64_t main_waits, main_wait_us, main_wait_max_us;

@@ -308,14 +308,15 @@ static void metric_counters(struct buf *out)
                "gears_executions_failed:%llu\r\ngears_executions_aborted:%llu\r\n"
                "gears_executions_dropped:%llu\r\ngears_busy_ms:%lld\r\n"
                "gears_sync_calls:%llu\r\ngears_sync_timeouts:%llu\r\n"
-               "gears_sync_stopped:%llu\r\ngears_sync_waves:%llu\r\n"
+               "gears_sync_stopped:%llu\r\ngears_sync_lost:%llu\r\n"
+               "gears_sync_waves:%llu\r\n"
                "gears_sync_waves_refused:%llu\r\n",
                (unsigned long long)s.started, (unsigned long long)s.finished,
                (unsigned long long)s.failed, (unsigned long long)s.aborted,
                (unsigned long long)s.dropped, (long long)(s.busy_us / 1000),
                (unsigned long long)y.calls, (unsigned long long)y.timeouts,
-               (unsigned long long)y.stopped, (unsigned long long)y.carried,
-               (unsigned long long)y.uncarried);
+               (unsigned long long)y.stopped, (unsigned long long)y.lost,
+               (unsigned long long)y.carried, (unsigned long long)y.uncarried);
 }
 
 static const struct metric_row metrics[] = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The pool: the interpreter's thread, which starts Python and then raises stops, the reaper, and
- * workers that take jobs from one queue in order. Threads are made when the first job comes, so a
- * server that is never sent a script has none of them, and no Python.
+ * The pool: the interpreter's thread, which starts Python and then watches, one that raises stops,
+ * the reaper, and workers that take jobs from one queue in order. Threads are made when the first
+ * job comes, so a server that is never sent a script has none of them, and no Python.
  *
  * If Python doesn't start, jobs are told the reason, on the interpreter's thread, for ever.
  */
@@ -19,8 +19,6 @@
 #include "gears/gconf.h"
 #include "gears/grun.h"
 
-/* Workers that are made in place of others that don't come back. */
-#define WEDGED_MAX 64
 /* How long a worker without a job stays awake. */
 #define LINGER_NS 100000
 #define SPIN_NS   2000
@@ -140,6 +138,13 @@ static void *reaper_main(void *unused)
     gpy_reap();
 }
 
+static void *stopper_main(void *unused)
+{
+    UNUSED(unused);
+    gpy_thread_attach();
+    gpy_raise();
+}
+
 static bool make_worker(void)
 {
     if (gpool_thread("gears-worker", worker_main, NULL)) return false;
@@ -154,7 +159,7 @@ void gpool_wedged(int change)
 {
     pthread_mutex_lock(&pool.mutex);
     pool.wedged = pool.wedged + (size_t)change;
-    bool lacking = pool.wedged <= WEDGED_MAX && pool.workers - pool.wedged < gconf_threads();
+    bool lacking = pool.wedged <= GPOOL_WEDGED_MAX && pool.workers - pool.wedged < gconf_threads();
     pthread_mutex_unlock(&pool.mutex);
     if (change > 0) log_warning("Gears: a thread doesn't stop: it is in a call that can't be "
                                 "interrupted");
@@ -176,7 +181,8 @@ static void *interpreter_main(void *unused)
     int threads = (int)gconf_threads(), made = 0;
     for (int i = 0; i < threads; i++)
         if (make_worker()) made++;
-    if (made == 0 || gpool_thread("gears-reaper", reaper_main, NULL)) {
+    if (made == 0 || gpool_thread("gears-reaper", reaper_main, NULL) ||
+        gpool_thread("gears-stopper", stopper_main, NULL)) {
         snprintf(pool.failure, sizeof(pool.failure), "no thread could be made");
         refuse_jobs();
     }

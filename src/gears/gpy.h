@@ -26,6 +26,7 @@ struct gexec;
 struct ghold;
 struct ghook_place;
 struct gscript;
+struct token_hold;
 
 /* The stack of every thread that runs Python: recursion is bounded with it in mind. */
 #define GPY_STACK_BYTES ((size_t)16 << 20)
@@ -42,9 +43,13 @@ struct gstop {
  * the reason is in error, and a later attempt isn't made. Once. */
 enum status gpy_start(char *error, size_t error_size) MUST_CHECK;
 
-/* The interpreter thread's duty after gpy_start: raises the stop exception in threads whose
- * gstop is wanted. Never returns. */
+/* The interpreter thread's duty after gpy_start, without the GIL: looks after limits of time, and
+ * has stops raised. Never returns. */
 _Noreturn void gpy_serve(void);
+
+/* Raises the stop exception in threads whose gstop is wanted, on an attached thread of its own.
+ * Never returns. */
+_Noreturn void gpy_raise(void);
 
 /* Drops discarded references, on an attached thread of its own, since their ends may run code of
  * scripts, which is stopped if it takes long. Never returns. */
@@ -122,8 +127,19 @@ void gpy_pass_gate(void);
 void gpy_gate_close(void);
 void gpy_gate_open(void);
 
-/* The calling thread never stands before the gate: it works for somebody who waits. */
-void gpy_thread_is_first(void);
+/* The calling thread never stands before the gate: it works for somebody who waits, with this hold
+ * of the data token, which that has lent. */
+void gpy_thread_is_first(struct token_hold *hold);
+
+/* Ends the calling thread as one that may run Python; with the GIL, which it gives up. */
+void gpy_thread_detach(void);
+
+/* A thread of a worker or a script within a command of its own (execute(), a job): gives up the GIL
+ * until the token has been given back (gpy_takes_back). False: commands here join another's unit,
+ * and it keeps the GIL. With the GIL and the token. */
+bool gpy_lets_go(void);
+/* Has the GIL again, if it let go of it. Without the token. */
+void gpy_takes_back(void);
 
 /* Takes the data token on an attached thread, when clients aren't paused; a thread that has the GIL
  * gives it up while it waits. STATUS_ABORTED once the flag (may be NULL) is set. */

@@ -31,6 +31,11 @@ _Noreturn void gpy_reap(void)
     assert_failed(__FILE__, __LINE__, "no interpreter");
 }
 
+_Noreturn void gpy_raise(void)
+{
+    assert_failed(__FILE__, __LINE__, "no interpreter");
+}
+
 void gpy_thread_attach(void)
 {
     ASSERT(!"no interpreter");
@@ -63,7 +68,21 @@ void gpy_gate_open(void)
 {
 }
 
-void gpy_thread_is_first(void)
+void gpy_thread_is_first(struct token_hold *hold)
+{
+    UNUSED(hold);
+}
+
+void gpy_thread_detach(void)
+{
+}
+
+bool gpy_lets_go(void)
+{
+    return false;
+}
+
+void gpy_takes_back(void)
 {
 }
 

@@ -13,6 +13,7 @@
 #include "gears/gpause.h"
 #include "gears/greg_impl.h"
 #include "gears/gscript.h"
+#include "gears/gstuck.h"
 #include "gears/gsync.h"
 
 /* A batch that events are read into keeps its room from one to the next, up to this. */
@@ -26,6 +27,7 @@ static struct {
     uint64_t chain_since; /* when a command's own event began to be told, in ticks; guard: the
                              token */
     struct gread_batch scratch; /* guard: the token */
+    struct greg *telling; /* the registration that is, or was last, told of an event; the same */
     _Atomic uint64_t own, too_deep; /* events that weren't told, and why */
     _Atomic unsigned depth_peak;
 } events;
@@ -94,16 +96,44 @@ struct sync_call {
     bool ended;
 };
 
+/* By who brought it to its end when nobody waits for that any more. */
+static void ended_late(struct gexec *take_e)
+{
+    take_e->then(take_e, take_e->then_ctx);
+    grun_exec_unref(take_e);
+}
+
 static void run_sync(void *ctx)
 {
     struct sync_call *c = ctx;
+    struct gexec *e = c->exec;
     int64_t now_us = clock_mono_us();
-    uint64_t outer = gsync_note_at(c->exec->number + 1, now_us);
-    grun_list_begun(c->exec, (size_t)gconf.max_executions);
-    c->ended = grun_run(c->exec, c->input, c->unit, c->depth, &now_us);
+    uint64_t outer = gsync_note_at(e->number + 1, now_us);
+    grun_list_begun(e, (size_t)gconf.max_executions);
+    bool ended = grun_run(e, c->input, c->unit, c->depth, &now_us);
+    if (unlikely(!gsync_back())) {
+        if (ended) ended_late(e);
+        else grun_exec_unref(e);
+        return;
+    }
+    c->ended = ended;
     gsync_note_at(outer, now_us);
     /* Until the GIL is given up nobody goes on with it. */
     if (!c->ended) greg__ref(c->g);
+}
+
+/* As if it were paused: its end comes later, if at all. Unwound, what run_within and its callers do
+ * behind it is to be done. */
+static void lost_sync(void *ctx, bool unwound)
+{
+    struct sync_call *c = ctx;
+    greg__ref(c->g);
+    grun_exec_ref(c->exec);
+    gstuck_left_behind(c->g, c->exec);
+    if (!unwound) return;
+    gorigin_leave();
+    grun_exec_unref(c->exec);
+    give_scratch(c->input->value);
 }
 
 static void sync_ended(struct gexec *e, void *ctx)
@@ -113,9 +143,10 @@ static void sync_ended(struct gexec *e, void *ctx)
     greg__unref(g);
 }
 
-struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, struct kv_unit *unit,
-                             unsigned depth)
+static struct gexec *run_within(struct greg *g, const struct gpy_input *input,
+                                struct kv_unit *unit, unsigned depth, bool at_end)
 {
+    static const struct gsync_job job = {run_sync, lost_sync};
     struct gexec_limits limits;
     struct gpy_input with_origin = *input;
     grun_limits_held(g->plan, &limits);
@@ -134,7 +165,7 @@ struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, stru
     if (input->hook) c.exec->hook = *input->hook;
     c.exec->hold = input->hold;
     gorigin_enter();
-    enum status st = gsync_run(run_sync, &c);
+    enum status st = gsync_run(&job, &c, at_end);
     gorigin_leave();
     if (st == STATUS_OK) {
         if (c.ended && c.exec->drop_when_done) {
@@ -148,6 +179,12 @@ struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, stru
     greg__note_failure(g, VIEW_LIT(GREG_LATE));
     grun_exec_unref(c.exec);
     return NULL;
+}
+
+struct gexec *greg__run_sync(struct greg *g, const struct gpy_input *input, struct kv_unit *unit,
+                             unsigned depth)
+{
+    return run_within(g, input, unit, depth, false);
 }
 
 /* The key as it is, and as it was, as far as the plan wants to know. */
@@ -170,7 +207,7 @@ static void trigger_sync(struct greg *g, const struct exec_event *e)
                               .must_end = e->in_multi,
                               .hold = ghold_join(g, e)};
     read_values(g, e, &value);
-    grun_exec_unref(greg__run_sync(g, &input, e->unit, e->depth));
+    grun_exec_unref(run_within(g, &input, e->unit, e->depth, e->at_end));
     give_scratch(&value);
 }
 
@@ -309,23 +346,40 @@ static bool matches(const struct greg *g, const struct exec_event *e)
            may_know(g, e);
 }
 
+/* The next one in the list, though g may be gone from it. */
+static struct greg *next_of(const struct greg *g, uint64_t number)
+{
+    if (!g->removed) return g->next;
+    struct greg *next = greg__first();
+    while (next && next->plan->number <= number) next = next->next;
+    return next;
+}
+
+/* Lets go of the registration that was told, and returns the next one. */
+static struct greg *told(struct greg *take_g)
+{
+    struct greg *next = next_of(take_g, take_g->plan->number);
+    greg__unref(take_g);
+    return next;
+}
+
 /* A callback may unregister others and itself: what it ran from is kept meanwhile, and if that is
- * gone from the list its successor is found by number. */
+ * gone from the list its successor is found by number. It may also never return: then this is
+ * called again (resumed). */
 static void on_event(void *ctx, const struct exec_event *e)
 {
     UNUSED(ctx);
     if (e->db->id != 0) return;
-    for (struct greg *g = greg__first(), *next; g; g = next) {
+    struct greg *g = unlikely(e->resumed) ? told(events.telling) : greg__first();
+    while (g) {
         if (!matches(g, e)) {
-            next = g->next;
+            g = g->next;
             continue;
         }
-        uint64_t number = g->plan->number;
-        atomic_fetch_add(&g->refs, 1);
+        events.telling = g;
+        greg__ref(g);
         trigger(g, e);
-        next = g->removed ? greg__first() : g->next;
-        while (g->removed && next && next->plan->number <= number) next = next->next;
-        greg__unref(g);
+        g = told(g);
     }
 }
 

@@ -114,8 +114,10 @@ void greg__queue(struct greg *g, struct greg_event *take_ev);
  * reference of the registration: at once, or, if the execution has been paused, at its end. */
 void greg__run_event(struct greg *take_g, struct greg_event *take_ev);
 
-/* As greg__run_event within a unit, under the token, by the runner; false: it has been paused. */
-bool greg__run_within(struct greg *take_g, struct greg_event *take_ev, struct kv_unit *unit);
+/* As greg__run_event within a unit, under the token, as part of a job of gsync_run; false: it has
+ * been paused, or, *lost_out, the job was lost. */
+bool greg__run_within(struct greg *take_g, struct greg_event *take_ev, struct kv_unit *unit,
+                      bool *lost_out);
 
 /* It isn't run, since Python didn't begin in time: so it is noted, and freed as after a run. */
 void greg__too_late(struct greg *take_g, struct greg_event *take_ev);

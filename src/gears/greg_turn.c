@@ -9,6 +9,7 @@
 #include "gears/gorigin.h"
 #include "gears/gpause.h"
 #include "gears/greg_impl.h"
+#include "gears/gsync.h"
 
 /* What one turn runs before other registrations get the worker. */
 #define EVENTS_PER_TURN 1024
@@ -114,29 +115,47 @@ static void event_ended(struct gexec *e, void *ctx)
 }
 
 /* False: it is paused, and ev->g is its. */
-static bool run_event(struct greg *g, struct greg_event *ev, struct kv_unit *unit)
+static bool execute_event(struct greg *g, struct greg_event *ev, struct kv_unit *unit)
 {
     struct gpy_input input = {
         .words = ev->words, .word_count = ev->word_count, .time_ms = ev->time_ms};
     ev->g = g;
     ev->exec->then = event_ended;
     ev->exec->then_ctx = ev;
-    if (!grun_execute(ev->exec, &input, unit, ev->depth)) return false;
-    greg__note_end(g, ev->exec);
-    greg__free_event(ev);
+    return grun_execute(ev->exec, &input, unit, ev->depth);
+}
+
+static void note_event(struct greg *g, struct greg_event *take_ev)
+{
+    greg__note_end(g, take_ev->exec);
+    greg__free_event(take_ev);
+}
+
+static bool run_event(struct greg *g, struct greg_event *ev)
+{
+    if (!execute_event(g, ev, NULL)) return false;
+    note_event(g, ev);
     return true;
 }
 
 void greg__run_event(struct greg *take_g, struct greg_event *take_ev)
 {
-    if (run_event(take_g, take_ev, NULL)) greg__unref(take_g);
+    if (run_event(take_g, take_ev)) greg__unref(take_g);
 }
 
-bool greg__run_within(struct greg *take_g, struct greg_event *take_ev, struct kv_unit *unit)
+bool greg__run_within(struct greg *take_g, struct greg_event *take_ev, struct kv_unit *unit,
+                      bool *lost_out)
 {
-    bool ended = run_event(take_g, take_ev, unit);
-    if (ended) greg__unref(take_g);
-    return ended;
+    bool ended = execute_event(take_g, take_ev, unit);
+    *lost_out = !gsync_back();
+    if (!ended) return false;
+    if (unlikely(*lost_out)) {
+        event_ended(take_ev->exec, take_ev);
+        return false;
+    }
+    note_event(take_g, take_ev);
+    greg__unref(take_g);
+    return true;
 }
 
 void greg__too_late(struct greg *take_g, struct greg_event *take_ev)
@@ -159,7 +178,7 @@ static enum turn_end run_calls(struct greg *g)
             continue;
         }
         ev->in_turn = true;
-        if (!run_event(g, ev, NULL)) return TURN_PAUSED;
+        if (!run_event(g, ev)) return TURN_PAUSED;
     }
     return TURN_MORE;
 }

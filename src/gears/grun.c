@@ -264,7 +264,11 @@ bool grun_unlist(struct gexec *e)
 struct gexec *grun_find(struct view id)
 {
     uint64_t number;
-    if (!grun_parse_id(id, &number)) return NULL;
+    return grun_parse_id(id, &number) ? grun_of_number(number) : NULL;
+}
+
+struct gexec *grun_of_number(uint64_t number)
+{
     pthread_mutex_lock(&run.mutex);
     struct gexec *e = run.newest;
     while (e && e->number != number) e = e->next;
@@ -393,12 +397,13 @@ static void finish(struct gexec *e, enum gexec_status status)
     pthread_mutex_lock(&run.mutex);
     e->status = status;
     struct gwaiter *waiters = e->waiters;
+    struct ghold *hold = e->hold;
     e->waiters = NULL;
+    e->hold = NULL;
     pthread_mutex_unlock(&run.mutex);
     /* Before anybody is told, who may look at once. */
     if (e->drop_when_done) grun_unlist(e);
-    ghold_leave(e->hold);
-    e->hold = NULL;
+    ghold_leave(hold);
     for (struct gwaiter *w = waiters, *next; w; w = next) {
         next = w->next;
         grun_answer(e, w);
@@ -567,6 +572,37 @@ bool grun_give_up(struct gexec *e)
         grun_answer(e, w);
     }
     return running;
+}
+
+#define GIVEN_UP_AT_ONCE 64
+
+/* Some of those, with references. */
+static size_t take_stopped(struct gexec *out[GIVEN_UP_AT_ONCE])
+{
+    size_t n = 0;
+    pthread_mutex_lock(&run.mutex);
+    for (struct gexec *e = run.newest; e && n < GIVEN_UP_AT_ONCE; e = e->next)
+        if (e->status == GEXEC_RUNNING && atomic_load(&e->stop.wanted)) out[n++] = grun_exec_ref(e);
+    pthread_mutex_unlock(&run.mutex);
+    return n;
+}
+
+void grun_give_up_stopped(void)
+{
+    struct gexec *list[GIVEN_UP_AT_ONCE];
+    size_t n = take_stopped(list);
+    for (size_t i = 0; i < n; i++) {
+        gstuck_exec(list[i]);
+        grun_exec_unref(list[i]);
+    }
+}
+
+struct ghold *grun_hold(struct gexec *e)
+{
+    pthread_mutex_lock(&run.mutex);
+    struct ghold *hold = e->hold ? ghold_ref(e->hold) : NULL;
+    pthread_mutex_unlock(&run.mutex);
+    return hold;
 }
 
 void grun_wait_abort(struct gexec *e, uint64_t client_id)

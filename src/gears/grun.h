@@ -206,6 +206,7 @@ bool grun_unlist(struct gexec *e);
 
 /* The listed execution of this id, with a reference for the caller, or NULL. */
 struct gexec *grun_find(struct view id);
+struct gexec *grun_of_number(uint64_t number);
 
 /* Runs it here, on a worker, to its end, and tells its waiters. False: it is paused, and goes on
  * later on whichever worker, perhaps at this moment; e->then is called at its end. */
@@ -232,8 +233,14 @@ bool grun_wait(struct gexec *e, struct gwaiter *waiter);
 void grun_wait_abort(struct gexec *e, uint64_t client_id);
 
 /* It was stopped, and doesn't end: who waits for it is told, and whoever waits later. False: it
- * isn't running. With the GIL, while it is on a thread. */
+ * isn't running. Any thread. */
 bool grun_give_up(struct gexec *e);
+
+/* Calls gstuck_exec for those that run and were stopped. Any thread. */
+void grun_give_up_stopped(void);
+
+/* The command that waits for it, a reference, or NULL. Any thread. */
+struct ghold *grun_hold(struct gexec *e);
 
 /* Answers the clients whose wait for an abort took too long; some times a second. */
 void grun_expire_waits(void);
@@ -267,6 +274,9 @@ struct grun_stats {
 };
 /* A copy. Any thread. */
 struct grun_stats grun_stats(void);
+
+/* Threads that are made in place of others that don't come back. */
+#define GPOOL_WEDGED_MAX 64
 
 /* Makes a detached thread with a stack for Python; a failure is logged. */
 enum status gpool_thread(const char *name, void *(*fn)(void *), void *arg) MUST_CHECK;

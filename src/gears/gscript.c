@@ -136,6 +136,43 @@ void gscript_give_up(struct gscript *s)
     client_unblock_post(client_id, &reply);
 }
 
+/* One whose client still waits, though it was stopped, and its text; 0: there is none. */
+static uint64_t take_stopped(struct buf *text)
+{
+    uint64_t client_id = 0;
+    pthread_mutex_lock(&scripts.mutex);
+    for (struct gscript *s = scripts.list; s && !client_id; s = s->next) {
+        if (!s->client_id || s->exec_running || !atomic_load(&s->stop.wanted)) continue;
+        client_id = s->client_id;
+        s->client_id = 0;
+        gstuck_text(&s->stop, &s->limits, text);
+    }
+    pthread_mutex_unlock(&scripts.mutex);
+    return client_id;
+}
+
+void gscript_give_up_stopped(void)
+{
+    struct buf text = {0};
+    for (uint64_t client_id; (client_id = take_stopped(&text)) != 0;) {
+        struct tape reply = {0};
+        tape_bytes(&reply, TAPE_ERROR, text.ptr, text.len);
+        buf_clear(&text);
+        client_unblock_post(client_id, &reply);
+    }
+    buf_release(&text);
+}
+
+bool gscript_is_stopped(const struct gscript *maybe)
+{
+    pthread_mutex_lock(&scripts.mutex);
+    const struct gscript *s = scripts.list;
+    while (s && s != maybe) s = s->next;
+    bool stopped = s && atomic_load(&s->stop.wanted);
+    pthread_mutex_unlock(&scripts.mutex);
+    return stopped;
+}
+
 void gscript_give_up_exec(const struct gexec *e)
 {
     pthread_mutex_lock(&scripts.mutex);

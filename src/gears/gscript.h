@@ -72,9 +72,13 @@ void gscript_start(uint64_t client_id, const struct gscript_options *options);
 void gscript_gone(void *ctx, uint64_t client_id);
 
 /* The body of a script, or the execution that its client waits for, was stopped and doesn't end:
- * the client is told (gstuck.h). With the GIL, while it is on a thread. */
+ * the client is told (gstuck.h). With the GIL, while it is on a thread; the second on any. */
 void gscript_give_up(struct gscript *s);
 void gscript_give_up_exec(const struct gexec *e);
+/* As gscript_give_up, all bodies that were stopped. Any thread. */
+void gscript_give_up_stopped(void);
+/* Whether there is such a script, and its body was stopped. Any thread. */
+bool gscript_is_stopped(const struct gscript *maybe);
 
 /* Scripts whose bodies run or wait. */
 size_t gscript_count(void);

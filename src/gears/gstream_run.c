@@ -12,6 +12,7 @@
 #include "exec/token.h"
 #include "gears/gpause.h"
 #include "gears/gstream_impl.h"
+#include "gears/gstuck.h"
 #include "gears/gsync.h"
 
 /* Then other jobs get the worker. */
@@ -32,6 +33,7 @@ static void hold_end(struct gstream_hold *h)
 {
     exec_unit_end(&h->own, 0);
     token_give();
+    gpy_takes_back();
 }
 
 /* Between two slices of a large batch. */
@@ -290,17 +292,36 @@ struct unit_run {
 static void run_noted(void *ctx)
 {
     struct unit_run *r = ctx;
-    uint64_t outer = gsync_note(r->e->number + 1);
-    r->ended = grun_execute(r->e, r->input, r->unit, r->depth);
+    struct gexec *e = r->e;
+    uint64_t outer = gsync_note(e->number + 1);
+    bool ended = grun_execute(e, r->input, r->unit, r->depth);
+    if (unlikely(!gsync_back())) {
+        if (ended) e->then(e, e->then_ctx);
+        grun_exec_unref(e);
+        return;
+    }
+    r->ended = ended;
     gsync_note(outer);
     /* Until the GIL is given up nobody goes on with it. */
     if (!r->ended) greg__ref(r->s->g);
+}
+
+/* As if it were paused. */
+static void lost_noted(void *ctx, bool unwound)
+{
+    struct unit_run *r = ctx;
+    UNUSED(unwound);
+    greg__ref(r->s->g);
+    grun_exec_ref(r->e);
+    r->ended = false;
+    gstuck_left_behind(r->s->g, r->e);
 }
 
 /* Within a unit: that of a command with this event, or, NULL, of a worker's. If Python is busy for
  * too long, the batch is still to be run, by a worker. */
 static void run_in_unit(struct gstream *s, struct gstream_hold *h, const struct exec_event *event)
 {
+    static const struct gsync_job job = {run_noted, lost_noted};
     struct gpy_input input = input_of(s);
     struct unit_run r = {s, exec_new(s), &input, h->unit, event ? event->depth : 0, true};
     s->of_turn = false;
@@ -310,7 +331,7 @@ static void run_in_unit(struct gstream *s, struct gstream_hold *h, const struct 
     r.e->origin = *input.origin;
     if (event) r.e->slow.whose = GSLOW_SOMEONE_TELLS; /* its command */
     gorigin_enter();
-    enum status st = gsync_run(run_noted, &r);
+    enum status st = gsync_run(&job, &r, false);
     gorigin_leave();
     if (st) {
         grun_abort(r.e);

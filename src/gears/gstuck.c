@@ -34,15 +34,23 @@ static void pause_registration(void *ctx)
     grun_exec_unref(e);
 }
 
-/* Main waits for it: to clients the server is busy, and nothing of theirs is told. */
+/* A command waits for it: until it is left behind the server is busy to clients. */
 static void tell_operator(const struct gexec *e)
 {
     char id[GEARS_ID_SIZE];
     grun_format_id(id, e->plan->number);
     log_warning("Gears: a sync callback of registration %s of session %.64s was stopped, but is in "
-                "a call that can't be interrupted: until that returns, clients get -BUSY. "
-                "SHUTDOWN NOSAVE ends the server.",
+                "a call that can't be interrupted. It is left behind, and the server goes on; but "
+                "if it runs within another callback, or a block, clients get -BUSY until the call "
+                "returns, and only SHUTDOWN NOSAVE ends that.",
                 id, e->plan->session ? e->plan->session->id : "unknown");
+}
+
+void gstuck_left_behind(struct greg *g, struct gexec *e)
+{
+    enum greader reader = g->plan->reader;
+    if (reader == GREADER_COMMAND || (reader == GREADER_STREAM && !gstream_note_stuck(e))) return;
+    gpause__begin_stuck(g, e);
 }
 
 void gstuck_exec(struct gexec *e)

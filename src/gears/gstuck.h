@@ -12,7 +12,8 @@
  * batch, what comes behind would wait for it, and clients in the end for those: so its registration
  * is paused (gpause.h).
  *
- * Only code that gave up the GIL gets here: what keeps it holds up all of Python.
+ * A call that keeps the GIL holds up all of Python, what is to be stopped and what isn't. Who waits
+ * for anything that was stopped is told then.
  */
 #ifndef GEARS_GSTUCK_H
 #define GEARS_GSTUCK_H
@@ -20,10 +21,16 @@
 #include "gears/grun.h"
 #include "gears/gscript.h"
 
-/* Answers who waits for an execution, or for a script whose body doesn't end. The interpreter's
- * thread, with the GIL, so that it doesn't end meanwhile. */
+struct greg;
+
+/* Answers who waits for an execution, or for a script whose body doesn't end. The script is on a
+ * thread, and the caller has the GIL, so that it doesn't end meanwhile. */
 void gstuck_exec(struct gexec *e);
 void gstuck_script(struct gscript *s);
+
+/* A sync callback of a registration was left behind (gsync.h): it isn't called again, but for a
+ * trigger, whose callers may well be the cause. Under the token. */
+void gstuck_left_behind(struct greg *g, struct gexec *e);
 
 /* Appends what they are told. Any thread. */
 void gstuck_text(const struct gstop *stop, const struct glimits *limits, struct buf *out);

@@ -5,11 +5,13 @@
  */
 #include "gears/gsync.h"
 
+#include <setjmp.h>
 #include <stdatomic.h>
 
 #include "base/clock.h"
-#include "exec/client.h"
+#include "base/log.h"
 #include "exec/lend.h"
+#include "exec/token.h"
 #include "gears/gconf.h"
 #include "gears/grun.h"
 
@@ -17,17 +19,33 @@
  * it takes to get the GIL from a thread of ours that runs Python code. */
 #define CARRY_WAIT_US 1000
 
-static struct {
+/* The thread that runs callbacks. One that is lost in a callback is nobody's but its own. */
+struct runner {
     struct lend lend;
-    atomic_bool made;
     void (*fn)(void *ctx); /* the lender's until lend_ask, then the runner's */
     void *ctx;
+    /* In main's role: the job of the command that runs. Main reads it once the runner is lost. */
+    const struct gsync_job *job;
+    void *job_ctx;
+    /* It waits for the GIL; and somebody waited for that for as long as he may, in vain. */
+    atomic_bool waits, in_vain;
+    /* The runner's alone. */
+    unsigned pinned; /* it can't be left behind at this point */
+    bool gone;       /* it has been */
+    jmp_buf top;
+};
+
+static _Thread_local struct runner *my_runner; /* of a runner */
+
+static struct {
+    struct runner *_Atomic runner; /* guard: the token; NULL: none is made */
+    atomic_bool made;              /* at some time */
     /* Written under the token, by whoever runs it; the watch reads. */
     atomic_uint_fast64_t noted;    /* an execution's number + 1, or 0 */
     atomic_uint_fast64_t outermost; /* of those that set each other off, as noted */
     _Atomic int64_t noted_since_us;
     _Atomic uint64_t calls, carried; /* guard: the token; read by any thread */
-    _Atomic uint64_t timeouts, stopped, uncarried;
+    _Atomic uint64_t timeouts, stopped, uncarried, lost;
     _Atomic int64_t max_time_us;
 } sync;
 
@@ -40,32 +58,65 @@ static void count_up(_Atomic uint64_t *counter)
 
 /* ---- the runner ---- */
 
-static void *runner_main(void *unused)
+static void has_waited(struct runner *r)
 {
-    UNUSED(unused);
-    gpy_thread_attach();
-    gpy_thread_is_first();
-    for (;;) {
-        lend_await(&sync.lend);
-        bool took = gpy_hold();
-        if (!lend_take(&sync.lend)) {
-            gpy_release(took);
-            continue;
-        }
-        sync.fn(sync.ctx);
-        /* First, so that nobody waits for what is left to do here. */
-        lend_give_back(&sync.lend);
+    atomic_store_explicit(&r->waits, false, memory_order_relaxed);
+    if (atomic_load_explicit(&r->in_vain, memory_order_relaxed)) atomic_store(&r->in_vain, false);
+}
+
+/* A loan; false: the runner has been left behind. */
+static bool serve(struct runner *r)
+{
+    lend_await(&r->lend);
+    atomic_store_explicit(&r->waits, true, memory_order_relaxed);
+    bool took = gpy_hold();
+    has_waited(r);
+    if (!lend_take(&r->lend)) {
         gpy_release(took);
-        /* Should the runner be wanted again right now, that may have to do without the gate. */
-        if (!lend_is_asked(&sync.lend)) gpy_gate_open();
+        return true;
     }
+    r->fn(r->ctx);
+    if (unlikely(r->gone)) return false;
+    /* First, so that nobody waits for what is left to do here. */
+    lend_give_back(&r->lend);
+    gpy_release(took);
+    /* Should the runner be wanted again right now, that may have to do without the gate. */
+    if (!lend_is_asked(&r->lend)) gpy_gate_open();
+    return true;
+}
+
+static void *runner_main(void *arg)
+{
+    struct runner *r = arg;
+    my_runner = r;
+    gpy_thread_attach();
+    gpy_thread_is_first(&r->lend.hold);
+    has_waited(r);
+    if (!setjmp(r->top))
+        while (serve(r)) {}
+    gpy_thread_detach();
+    mem_free(r);
     return NULL;
+}
+
+/* Under the token, or before anybody runs callbacks. */
+static bool make_runner(void)
+{
+    if (gpool_wedged_count() > GPOOL_WEDGED_MAX) return false;
+    struct runner *r = mem_zalloc(sizeof(*r));
+    atomic_store(&r->waits, true);
+    if (gpool_thread("gears-sync", runner_main, r)) {
+        mem_free(r);
+        return false;
+    }
+    atomic_store(&sync.runner, r);
+    return true;
 }
 
 enum status gsync_start(void)
 {
     if (atomic_exchange(&sync.made, true)) return STATUS_OK;
-    if (gpool_thread("gears-sync", runner_main, NULL) == STATUS_OK) {
+    if (make_runner()) {
         gpy_wake(); /* begins to watch */
         return STATUS_OK;
     }
@@ -73,52 +124,117 @@ enum status gsync_start(void)
     return STATUS_ERR;
 }
 
-/* ---- main, or a worker that holds the token without the GIL ---- */
-
-/* Has the runner call fn(ctx), with the token or, `role`, in the place of main. False: it couldn't
- * begin. */
-static bool run_there(void (*fn)(void *ctx), void *ctx, bool role, int64_t wait_us)
+void gsync_out(void)
 {
-    sync.fn = fn;
-    sync.ctx = ctx;
-    gpy_gate_close();
-    lend_ask(&sync.lend, role);
-    if (!lend_begun(&sync.lend, wait_us)) {
-        gpy_gate_open();
-        return false;
-    }
-    lend_wait(&sync.lend);
-    return true;
+    if (my_runner && !my_runner->pinned) token_hold_out(&my_runner->lend.hold);
 }
 
-enum status gsync_run(void (*fn)(void *ctx), void *ctx)
+bool gsync_back(void)
+{
+    if (token_is_mine()) return true;
+    if (likely(token_hold_in(&my_runner->lend.hold))) return true;
+    lend_await_let_go(&my_runner->lend);
+    my_runner->gone = true;
+    return false;
+}
+
+/* ---- main, or a worker that holds the token without the GIL ---- */
+
+enum there { NOT_BEGUN, DONE, LOST };
+
+/* Has the runner call fn(ctx), with the token or, `role`, in the place of main. */
+static enum there run_there(void (*fn)(void *ctx), void *ctx, bool role, int64_t wait_us)
+{
+    struct runner *r = sync.runner;
+    if (unlikely(!r)) {
+        if (!make_runner()) return NOT_BEGUN;
+        r = sync.runner;
+    }
+    /* One long call keeps the GIL, and may do so for ever: not each command waits as long. */
+    if (unlikely(atomic_load(&r->in_vain)) && atomic_load(&r->waits))
+        wait_us = MIN(wait_us, CARRY_WAIT_US);
+    r->fn = fn;
+    r->ctx = ctx;
+    gpy_gate_close();
+    lend_ask(&r->lend, role);
+    if (!lend_begun(&r->lend, wait_us)) {
+        if (wait_us > CARRY_WAIT_US) atomic_store(&r->in_vain, true);
+        gpy_gate_open();
+        return NOT_BEGUN;
+    }
+    return lend_wait(&r->lend) ? DONE : LOST;
+}
+
+/* The runner's execution is in a call that doesn't return. */
+static COLD void leave_behind(const struct gsync_job *job, void *ctx, bool unwound)
+{
+    struct runner *r = sync.runner;
+    atomic_store(&sync.noted, 0);
+    atomic_store(&sync.outermost, 0);
+    atomic_fetch_add_explicit(&sync.lost, 1, memory_order_relaxed);
+    job->lost(ctx, unwound);
+    atomic_store(&sync.runner, NULL);
+    lend_let_go(&r->lend);
+    gpy_gate_open();
+    if (!make_runner()) log_warning("Gears: sync callbacks have to wait for a thread");
+}
+
+/* In main's place, within a command that main has lent with all its work. */
+static void run_carried(const struct gsync_job *job, void *ctx, bool at_end)
+{
+    struct runner *r = my_runner;
+    exec_carry_wanted();
+    r->job = job;
+    r->job_ctx = ctx;
+    r->pinned = !at_end;
+    lend_out(&r->lend);
+    job->run(ctx);
+    if (unlikely(r->gone)) longjmp(r->top, 1);
+    lend_in(&r->lend);
+    r->pinned = 0;
+}
+
+/* Here and now, within what Python runs on this thread. */
+static void run_nested(const struct gsync_job *job, void *ctx)
+{
+    if (my_runner) my_runner->pinned++;
+    job->run(ctx);
+    if (my_runner) my_runner->pinned--;
+}
+
+enum status gsync_run(const struct gsync_job *job, void *ctx, bool at_end)
 {
     count_up(&sync.calls);
     atomic_store_explicit(&sync.max_time_us, gconf.sync_time_ms * 1000, memory_order_relaxed);
     if (gpy_has_gil()) {
-        bool carries = exec_is_main();
-        if (carries) {
-            exec_carry_wanted();
-            lend_out(&sync.lend);
+        if (exec_is_main()) {
+            run_carried(job, ctx, at_end);
+            return STATUS_OK;
         }
-        fn(ctx);
-        if (carries) lend_in(&sync.lend);
-        return STATUS_OK;
+        if (!gpy_lets_go()) {
+            run_nested(job, ctx);
+            return STATUS_OK;
+        }
     }
-    if (!run_there(fn, ctx, false, gconf.sync_wait_ms * 1000)) {
+    enum there how = run_there(job->run, ctx, false, gconf.sync_wait_ms * 1000);
+    if (how == NOT_BEGUN) {
         atomic_fetch_add_explicit(&sync.timeouts, 1, memory_order_relaxed);
         return STATUS_AGAIN;
     }
-    if (exec_is_main()) exec_carry_wanted();
+    if (unlikely(how == LOST)) leave_behind(job, ctx, false);
+    else if (exec_is_main()) exec_carry_wanted();
     return STATUS_OK;
 }
 
-bool gsync_carry(void (*run)(void *ctx), void *ctx)
+enum exec_carried gsync_carry(void (*run)(void *ctx), void *ctx)
 {
-    if (gpy_has_gil() || !atomic_load(&sync.made)) return false;
-    bool carried = run_there(run, ctx, true, CARRY_WAIT_US);
-    count_up(carried ? &sync.carried : &sync.uncarried);
-    return carried;
+    if (gpy_has_gil() || !atomic_load(&sync.made)) return EXEC_NOT_CARRIED;
+    enum there how = run_there(run, ctx, true, CARRY_WAIT_US);
+    count_up(how == NOT_BEGUN ? &sync.uncarried : &sync.carried);
+    if (how == NOT_BEGUN) return EXEC_NOT_CARRIED;
+    if (likely(how == DONE)) return EXEC_CARRIED;
+    leave_behind(sync.runner->job, sync.runner->job_ctx, true);
+    return EXEC_CARRIER_LOST;
 }
 
 /* ---- the watch ---- */
@@ -189,6 +305,7 @@ struct gsync_stats gsync_stats(void)
     return (struct gsync_stats){.calls = atomic_load(&sync.calls),
                                 .timeouts = atomic_load(&sync.timeouts),
                                 .stopped = atomic_load(&sync.stopped),
+                                .lost = atomic_load(&sync.lost),
                                 .carried = atomic_load(&sync.carried),
                                 .uncarried = atomic_load(&sync.uncarried)};
 }

@@ -17,6 +17,14 @@
  * millisecond at most: when Python is busy for longer, main runs it, and only what can't do
  * without Python waits.
  *
+ * A callback that was stopped and doesn't end, for it is in a call that never returns, is left
+ * behind: what was lent to the runner goes back to the lender, and another runner is made. The
+ * lender goes on as with an execution that is paused. Of a wave in the runner's hands main ends the
+ * command (exec_adopt), and goes on behind it. Should the call return, the thread learns that it
+ * has nothing any more (gsync_back), brings its execution to its end, and ends itself. Only within
+ * another callback, or an atomic block, a callback can't be left behind: there the frames between
+ * the two are of commands that work on data.
+ *
  * To have main itself run Python, with a GIL that another thread fetches, would do without any of
  * this; but then nobody could answer -BUSY, and a GIL that one thread takes for another is beyond
  * what CPython promises.
@@ -24,23 +32,37 @@
 #ifndef GEARS_GSYNC_H
 #define GEARS_GSYNC_H
 
-#include "base/macros.h"
-#include "base/status.h"
+#include "exec/client.h"
 
 /* Makes the runner, once Python runs. A worker, without GIL and token. */
 enum status gsync_start(void) MUST_CHECK;
 
-/*
- * Runs fn(ctx) with the GIL and under the data token, which the caller holds. On a thread that
- * has the GIL it is called at once; main has the runner do it, and so has a worker that gave up
- * the GIL to wait for the token: nobody begins to wait for the GIL with the token in hand.
- * STATUS_AGAIN: Python was busy for too long, fn was not called.
- */
-enum status gsync_run(void (*fn)(void *ctx), void *ctx) MUST_CHECK;
+struct gsync_job {
+    /* With the GIL, under the data token, which the caller holds. What it runs of an execution is
+     * between gsync_out and gsync_back. */
+    void (*run)(void *ctx);
+    /* Under the token: run will not come back; it leaves ctx alone, but for what it knows by then,
+     * and the caller of gsync_run goes on, as when an execution is paused. `unwound`: only main
+     * goes on, and what the frames between its own and gsync_run's have is to be let go of here. */
+    void (*lost)(void *ctx, bool unwound);
+};
 
-/* Has the runner call run(ctx) in main's place; false: Python is busy, or was never needed. Main;
- * hook of exec_on_carry. */
-bool gsync_carry(void (*run)(void *ctx), void *ctx);
+/*
+ * Has the job run. On a thread that has the GIL it is run at once; main has the runner do it, and
+ * so has a worker, without the GIL, which it gives up: nobody begins to wait for the GIL with the
+ * token in hand. `at_end`: of a client's command, as an event says (exec/exec.h).
+ * STATUS_AGAIN: Python was busy for too long, the job was not run.
+ */
+enum status gsync_run(const struct gsync_job *job, void *ctx, bool at_end) MUST_CHECK;
+
+/* Within a job, on its thread: from out to back code runs that may never return. Data is touched
+ * within a visit (gpy__data_in). Back, false: the job was lost in the meantime, and what was the
+ * caller's is out of reach. */
+void gsync_out(void);
+bool gsync_back(void) MUST_CHECK;
+
+/* Has the runner call run(ctx) in main's place. Main; hook of exec_on_carry. */
+enum exec_carried gsync_carry(void (*run)(void *ctx), void *ctx);
 
 /* What clients are told while main waits for a callback that was stopped and doesn't end; NULL: it
  * isn't so. Any thread; hook of exec_on_busy. */
@@ -59,6 +81,7 @@ bool gsync_watch(void);
 /* Since the server began. */
 struct gsync_stats {
     uint64_t calls, timeouts, stopped;
+    uint64_t lost; /* callbacks that were left behind */
     uint64_t carried, uncarried; /* waves that the runner ran, and that it couldn't in time */
 };
 /* A copy. Any thread. */

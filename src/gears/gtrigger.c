@@ -12,6 +12,7 @@
 #include "gears/gcmd.h"
 #include "gears/gpause.h"
 #include "gears/greg_impl.h"
+#include "gears/gstuck.h"
 #include "gears/gsync.h"
 
 /* ---- names ---- */
@@ -102,6 +103,16 @@ static enum status reply_outcome(struct exec_ctx *ctx, const struct gexec *e)
     return ctx->sink->errors == errors ? STATUS_OK : STATUS_ERR;
 }
 
+/* It has been left behind, and its client can't be made to wait. */
+static enum status reply_stuck(struct exec_ctx *ctx, const struct gexec *e)
+{
+    struct buf text = {0};
+    gstuck_text(&e->stop, &e->limits.own, &text);
+    enum status st = reply_error(ctx, buf_cstr(&text));
+    buf_release(&text);
+    return st;
+}
+
 static enum status trigger_sync(struct exec_ctx *ctx, struct greg *g, int first,
                                 const struct ghook_place *hook)
 {
@@ -111,7 +122,10 @@ static enum status trigger_sync(struct exec_ctx *ctx, struct greg *g, int first,
                               .hook = hook};
     struct gexec *e = greg__run_sync(g, &input, ctx->unit, ctx->event_depth);
     if (!e) return reply_error(ctx, GREG_LATE);
-    enum status st = ended(e) ? reply_outcome(ctx, e) : wait_for(ctx, e);
+    enum status st;
+    if (ended(e)) st = reply_outcome(ctx, e);
+    else if (input.must_end) st = reply_stuck(ctx, e);
+    else st = wait_for(ctx, e);
     grun_exec_unref(e);
     return st;
 }
@@ -131,6 +145,8 @@ struct turn_call {
     struct greg_event *ev;
     struct gexec *exec; /* a reference */
     uint64_t client_id;
+    struct kv_unit unit; /* its own, */
+    bool unit_open;      /* which is still to be ended */
     bool ended;
 };
 
@@ -181,19 +197,38 @@ static bool waits_for_turn(const struct exec_ctx *ctx)
            (turn.first || client_wave_repeats(ctx));
 }
 
-static void run_call(struct turn_call *c)
-{
-    struct kv_unit unit;
-    exec_unit_begin(&unit);
-    uint64_t outer = gsync_note(c->exec->number + 1);
-    c->ended = greg__run_within(c->g, c->ev, &unit);
-    gsync_note(outer);
-    exec_unit_end(&unit, 0);
-}
+/* The calls of a turn from `next` on. */
+struct turn_run {
+    struct turn_call *next;
+};
 
+/* Runs some of them: until events are to be delivered, which main does, for who is told of them may
+ * have to be left behind. */
 static void run_calls(void *ctx)
 {
-    for (struct turn_call *c = ctx; c; c = c->next) run_call(c);
+    struct turn_run *t = ctx;
+    for (struct turn_call *c; (c = t->next);) {
+        bool lost;
+        exec_unit_begin(&c->unit);
+        c->unit_open = true;
+        uint64_t outer = gsync_note(c->exec->number + 1);
+        bool ended = greg__run_within(c->g, c->ev, &c->unit, &lost);
+        if (lost) return;
+        c->ended = ended;
+        gsync_note(outer);
+        t->next = c->next;
+        if (c->unit.event_count) return;
+        exec_unit_end(&c->unit, 0);
+        c->unit_open = false;
+    }
+}
+
+/* The call that was under way is as good as paused. */
+static void lost_call(void *ctx, bool unwound)
+{
+    struct turn_run *t = ctx;
+    UNUSED(unwound);
+    t->next = t->next->next;
 }
 
 static void answer_call(struct turn_call *c, bool ran)
@@ -212,17 +247,30 @@ static void answer_call(struct turn_call *c, bool ran)
     tape_release(&reply);
 }
 
-static void end_turn(void *unused)
+static struct turn_call *answer_calls(struct turn_call *from, const struct turn_call *end,
+                                      bool ran)
 {
-    UNUSED(unused);
-    struct turn_call *list = turn.first;
-    turn.first = turn.last = NULL;
-    bool ran = gsync_run(run_calls, list) == STATUS_OK;
-    for (struct turn_call *c = list, *next; c; c = next) {
+    for (struct turn_call *c = from, *next; c != end; c = next) {
         next = c->next;
+        if (c->unit_open) exec_unit_end(&c->unit, 0);
         answer_call(c, ran);
         grun_exec_unref(c->exec);
         mem_free(c);
+    }
+    return (struct turn_call *)(uintptr_t)end;
+}
+
+static void end_turn(void *unused)
+{
+    static const struct gsync_job job = {run_calls, lost_call};
+    UNUSED(unused);
+    struct turn_run t = {turn.first};
+    struct turn_call *from = turn.first;
+    bool ran = true;
+    turn.first = turn.last = NULL;
+    while (from && ran) {
+        ran = gsync_run(&job, &t, false) == STATUS_OK;
+        from = answer_calls(from, ran ? t.next : NULL, ran);
     }
 }
 

@@ -12,8 +12,12 @@
  *
  * atomic() holds the token over Python code: nobody else touches the data meanwhile. It is the
  * one place that does, so it keeps its own account of what the thread holds, and gives it back
- * even if the block's body was ended by a stop between two instructions.
+ * even if the block's body was ended by a stop between two instructions. Between its commands it is
+ * out of its hold (exec/token.h): should the body be in a call that never returns, main takes the
+ * token, and ends the unit with what has been done.
  */
+#include <unistd.h>
+
 #include "base/log.h"
 #include "base/ticks.h"
 #include "exec/client.h"
@@ -24,10 +28,17 @@
 
 #define ARGS_ON_STACK 32
 #define TAPE_KEEP_BYTES (256 * 1024)
+#define LOST_LOOK_US 1000
 
 static const atomic_bool *stop_flag(const struct gpy_thread *me)
 {
     return me->now.stop ? &me->now.stop->wanted : NULL;
+}
+
+static bool is_stopped(const struct gpy_thread *me)
+{
+    const atomic_bool *flag = stop_flag(me);
+    return flag && atomic_load_explicit(flag, memory_order_relaxed);
 }
 
 /* Takes the token when there's no pause. */
@@ -62,6 +73,37 @@ static bool take_token(struct gpy_thread *me)
     if (gpy_token_take(stop_flag(me)) == STATUS_OK) return true;
     PyErr_SetNone(gpy__names.force_stopped);
     return false;
+}
+
+bool gpy_lets_go(void)
+{
+    struct gpy_thread *me = gpy__me();
+    if (me->now.unit) return false;
+    me->let_go = gpy__release_gil(me);
+    return true;
+}
+
+void gpy_takes_back(void)
+{
+    struct gpy_thread *me = gpy__me();
+    PyThreadState *state = me->let_go;
+    if (likely(!state)) return;
+    me->let_go = NULL;
+    gpy__retake_gil(me, state);
+}
+
+bool gpy__data_in(struct gpy_thread *me, bool *visit_out)
+{
+    *visit_out = !token_is_mine();
+    if (!*visit_out || likely(token_hold_in(me->hold))) return true;
+    *visit_out = false;
+    PyErr_SetNone(gpy__names.force_stopped);
+    return false;
+}
+
+void gpy__data_out(struct gpy_thread *me, bool visit)
+{
+    if (visit) token_hold_out(me->hold);
 }
 
 bool gpy__refuse_explained(const char *what)
@@ -151,6 +193,20 @@ static enum call_end run_waiting(struct gpy_thread *me, struct exec_call *call, 
     return end == CALL_PAUSED ? CALL_STOPPED : end;
 }
 
+/* It joins the unit under way. */
+static enum call_end run_joining(struct gpy_thread *me, struct exec_call *call, struct arg *argv,
+                                 int argc, struct tape *tape)
+{
+    bool visit;
+    if (!gpy__data_in(me, &visit)) {
+        PyErr_Clear();
+        return CALL_STOPPED;
+    }
+    enum call_end end = run_held(me, call, argv, argc, tape);
+    gpy__data_out(me, visit);
+    return end;
+}
+
 /* Runs the command into the tape. `base` says what is special about the call. */
 static enum call_end run_command(struct gpy_thread *me, const struct exec_call *base,
                                  struct arg *argv, int argc, struct tape *tape)
@@ -163,10 +219,13 @@ static enum call_end run_command(struct gpy_thread *me, const struct exec_call *
     call.origin = me->now.origin;
     call.resp = 2;
     gpy__pass_gate(me);
-    if (me->now.unit) return run_held(me, &call, argv, argc, tape);
+    /* Who waits for it may have been told already; the stop itself is raised when somebody can. */
+    if (unlikely(is_stopped(me))) return CALL_STOPPED;
+    if (me->now.unit) return run_joining(me, &call, argv, argc, tape);
     if (token_try()) {
         end = run_timed(me, &call, argv, argc, tape);
         token_give();
+        gpy_takes_back();
     }
     if (end != CALL_PAUSED) return end;
     PyThreadState *state = gpy__release_gil(me);
@@ -244,6 +303,36 @@ PyObject *gpy__execute(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 
 /* ---- atomic ---- */
 
+/* The unit of the block that is open; NULL: none is. Guard: the token; but its owner, who may have
+ * been deprived of the token, looks whether it is still his. */
+static struct {
+    struct kv_unit *_Atomic unit;
+    unsigned depth;
+} open_block;
+
+/* Main: the thread that had begun the block is in a call that never returns. */
+static void end_revoked(void)
+{
+    struct kv_unit unit = *open_block.unit;
+    unsigned depth = open_block.depth;
+    atomic_store(&open_block.unit, NULL);
+    exec_unit_end(&unit, depth);
+}
+
+void gpy__atomic_setup(void)
+{
+    token_on_revoked(end_revoked);
+}
+
+/* It has lost the token, and the unit is main's. */
+static COLD void atomic_lost(struct gpy_thread *me)
+{
+    PyThreadState *state = gpy__release_gil(me);
+    while (atomic_load(&open_block.unit) == &me->atomic_unit) usleep(LOST_LOOK_US);
+    gpy__retake_gil(me, state);
+    token_hold_renew(&me->own);
+}
+
 static PyObject *atomic_enter(PyObject *self, PyObject *unused)
 {
     UNUSED(unused);
@@ -266,6 +355,10 @@ static PyObject *atomic_enter(PyObject *self, PyObject *unused)
         memset(&me->atomic_unit, 0, sizeof(me->atomic_unit));
         exec_unit_begin(&me->atomic_unit);
         me->now.unit = &me->atomic_unit;
+        open_block.depth = me->now.depth + 1;
+        atomic_store_explicit(&open_block.unit, &me->atomic_unit, memory_order_relaxed);
+        gpy__out_for(me);
+        token_hold_out(&me->own);
     }
     me->now.in_atomic = true;
     gpy__limit_atomic_begin(me);
@@ -285,6 +378,11 @@ static void atomic_leave(struct gpy_thread *me)
     if (!me->now.atomic_owns) return;
     me->now.atomic_owns = false;
     me->now.unit = NULL;
+    if (unlikely(!token_hold_in(&me->own))) {
+        atomic_lost(me);
+        return;
+    }
+    atomic_store_explicit(&open_block.unit, NULL, memory_order_relaxed);
     if (me->atomic_unit.event_count == 0) {
         exec_unit_end(&me->atomic_unit, me->now.depth + 1);
         atomic_give(me);

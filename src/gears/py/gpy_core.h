@@ -8,7 +8,9 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <pthread.h>
 
+#include "exec/token.h"
 #include "gears/gpy.h"
 #include "gears/gread.h"
 #include "gears/grun.h"
@@ -30,6 +32,13 @@ struct gpy_thread {
     bool has_gil; /* attached threads only */
 
     struct gpy_context now; /* what it works on */
+    struct token_hold *hold;  /* what it has the token by while code of scripts runs under it */
+    struct token_hold own;    /* that of an atomic block of its own */
+    /* For whom it is out of its hold: an execution's number + 1, or a script; 0, NULL: else. Any
+     * thread reads. */
+    _Atomic uint64_t out_for;
+    struct gscript *_Atomic out_for_script;
+    PyThreadState *let_go;    /* of gpy_lets_go */
 
     /* Guard: the GIL. */
     bool traced; /* the trace function that raises is set */
@@ -60,6 +69,10 @@ static inline struct gpy_thread *gpy__here(void)
     }
     return me;
 }
+
+/* Attached threads. Guard: the GIL; to be changed also, or to be read without it: the mutex. */
+extern struct gpy_thread *gpy__threads;
+extern pthread_mutex_t gpy__threads_mutex;
 
 /* 1: the gate before the GIL is closed; gears/gpy.h. */
 extern _Atomic uint32_t gpy__gate;
@@ -92,6 +105,14 @@ static inline void gpy__pass_gate(struct gpy_thread *me)
     if (gpy__gate_is_for(me)) gpy__retake_gil(me, gpy__release_gil(me));
 }
 
+/* Before it goes out of its hold of the token: notes for whom. */
+static inline void gpy__out_for(struct gpy_thread *me)
+{
+    uint64_t number = me->now.exec ? me->now.exec->number + 1 : 0;
+    atomic_store_explicit(&me->out_for, number, memory_order_relaxed);
+    atomic_store_explicit(&me->out_for_script, me->now.script, memory_order_relaxed);
+}
+
 /* For attached threads: into Python and out of it. */
 void gpy__enter(struct gpy_thread *me);
 void gpy__leave(struct gpy_thread *me);
@@ -103,6 +124,11 @@ void gpy__stop_end(struct gpy_thread *me);
 /* After an inner begin and end: back to the outer stop, which may be wanted by now, or NULL, with
  * what stop_since_us was: who is busy with inner ones all the time is stopped nevertheless. */
 void gpy__stop_resume(struct gpy_thread *me, struct gstop *outer, int64_t since_us);
+
+/* Has the interpreter's thread look around. Any thread. */
+void gpy__serve_wake(void);
+/* As gsync_watch, for the reaper. */
+bool gpy__reap_watch(void);
 
 /* ---- limits ---- */
 
@@ -220,6 +246,14 @@ bool gpy__take_number(PyObject *kwargs, const char *name, const char *not_number
 /* StreamReader's arguments of register(); NULL with an exception. */
 struct gstream_args *gpy__stream_args(PyObject *kwargs, bool sync);
 
+/* Around what touches data where commands join a unit (me->now.unit): there the thread has been out
+ * of its hold of the token, see exec/token.h. `visit` is for both. False with gears.forcestopped
+ * raised: it has lost the token. */
+bool gpy__data_in(struct gpy_thread *me, bool *visit_out);
+void gpy__data_out(struct gpy_thread *me, bool visit);
+
+/* Once, before anything runs. */
+void gpy__atomic_setup(void);
 /* Puts away what an atomic block left open: the body ended inside of it. */
 void gpy__atomic_abandon(struct gpy_thread *me);
 

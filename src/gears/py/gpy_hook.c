@@ -30,7 +30,8 @@ PyObject *gpy__call_next(PyObject *self, PyObject *const *args, Py_ssize_t nargs
 static struct ghold *hold_here(void)
 {
     struct gexec *e = gpy__here()->now.exec;
-    if (e && e->hold) return ghold_ref(e->hold);
+    struct ghold *hold = e ? grun_hold(e) : NULL;
+    if (hold) return hold;
     PyErr_SetString(gpy__names.error, "Can not get command ctx");
     return NULL;
 }
@@ -75,8 +76,11 @@ PyObject *gpy__override_reply(PyObject *self, PyObject *value)
 bool gpy__with_token(void (*fn)(void *ctx), void *ctx)
 {
     struct gpy_thread *me = gpy__me();
-    if (token_is_mine()) {
+    if (me->now.unit) {
+        bool visit;
+        if (!gpy__data_in(me, &visit)) return false;
         fn(ctx);
+        gpy__data_out(me, visit);
         return true;
     }
     PyThreadState *state = gpy__release_gil(me);

@@ -238,7 +238,9 @@ static bool keep_in_context(struct gpy_thread *me, PyObject *session)
     if (owner && owner != Py_None) {
         struct gpy_owner *o = (struct gpy_owner *)owner;
         o->depth = me->now.depth;
-        if (me->now.origin) o->origin = *me->now.origin;
+        /* The same; but that of a unit goes with it. */
+        const struct gexec *e = me->now.exec;
+        if (me->now.origin) o->origin = e && e->registered ? e->origin : *me->now.origin;
         o->answers_event = me->now.answers_event;
         if (here) o->base = (struct gpy_owner *)Py_NewRef((PyObject *)gpy__owner_base(here));
     }

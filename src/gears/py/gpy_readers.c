@@ -20,6 +20,7 @@ static void user_is_gone(struct runner *r, const struct exec_user *user)
 struct native_read {
     int64_t start_us, cpu_ns;
     PyThreadState *state;
+    bool visit; /* gpy__data_in */
 };
 
 static int64_t thread_cpu_ns(void)
@@ -27,11 +28,18 @@ static int64_t thread_cpu_ns(void)
     return clock_cpu_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
-static void native_begin(struct runner *r, struct native_read *t)
+/* False: its execution can't touch data any more. */
+static bool native_begin(struct runner *r, struct native_read *t)
 {
+    t->visit = false;
+    if (r->me->now.unit && !gpy__data_in(r->me, &t->visit)) {
+        PyErr_Clear();
+        return false;
+    }
     t->start_us = clock_mono_us();
     t->state = gpy__release_gil(r->me);
     t->cpu_ns = atomic_load(&r->me->now.meter->running) ? thread_cpu_ns() : -1;
+    return true;
 }
 
 static void native_end(struct runner *r, struct native_read *t)
@@ -39,6 +47,7 @@ static void native_end(struct runner *r, struct native_read *t)
     if (t->cpu_ns >= 0)
         atomic_fetch_add(&r->me->now.meter->native_cpu_ns, thread_cpu_ns() - t->cpu_ns);
     gmeter_token(r->me->now.meter, gread_held_ticks());
+    gpy__data_out(r->me, t->visit);
     gpy__retake_gil(r->me, t->state);
     atomic_fetch_add(&r->me->now.meter->read_us, clock_mono_us() - t->start_us);
 }
@@ -48,7 +57,7 @@ static enum status read_batch(struct runner *r, struct gread *g, struct gread_ba
 {
     const struct gstop *stop = &r->exec->stop;
     struct native_read t;
-    native_begin(r, &t);
+    if (!native_begin(r, &t)) return STATUS_ABORTED;
     enum status st = b ? gread_next(g, b, stop, token_is_mine())
                        : gread_count_next(g, count, stop, token_is_mine());
     native_end(r, &t);
@@ -188,7 +197,7 @@ static void read_some_keys(struct runner *r)
 static enum status read_entries(struct runner *r, struct gread_entries *g, struct gread_batch *b)
 {
     struct native_read t;
-    native_begin(r, &t);
+    if (!native_begin(r, &t)) return STATUS_ABORTED;
     enum status st = gread_entries_next(g, b, &r->exec->stop, token_is_mine());
     native_end(r, &t);
     return st;

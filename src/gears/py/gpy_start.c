@@ -10,12 +10,6 @@
  *
  * Python is never finalized: threads of scripts may sit in C code that will not return.
  *
- * Stopping: the interpreter's thread raises gears.forcestopped in the thread once a millisecond.
- * Code that catches everything survives that, so after a tenth of a second a trace function is
- * set in its thread that raises at every line and call. Both are taken back before the thread
- * goes on with other work. What sits in one C call for long can't be stopped at all; after a second
- * the pool is told that this worker can't be counted on, and makes another; and so is who waits.
- *
  * Discarded references are dropped by a thread of their own, the reaper: the interpreter's thread
  * runs nothing of a script, so that it can always stop what does.
  */
@@ -29,6 +23,7 @@
 #include "base/futex.h"
 #include "base/log.h"
 #include "base/mpsc.h"
+#include "exec/client.h"
 #include "gears/greq.h"
 #include "gears/gstuck.h"
 #include "gears/gsync.h"
@@ -37,12 +32,6 @@
 #include "gears_prelude_async.h"
 
 #define SWITCH_INTERVAL_S 0.00025
-#define STOP_AGAIN_NS 1000000
-#define STOP_TRACE_US 100000
-#define WATCH_NS 50000000
-/* Time alone doesn't count: it may be another's long call that keeps the GIL from both of us. */
-#define STOP_WEDGED_US 1000000
-#define STOP_WEDGED_LOOKS 200
 /* How long the end of a discarded object may take. */
 #define REAP_US 1000000
 
@@ -52,16 +41,14 @@ struct trash {
 };
 
 static _Thread_local struct gpy_thread me_of_thread;
-static struct gpy_thread *threads; /* guard: the GIL */
+struct gpy_thread *gpy__threads;
+pthread_mutex_t gpy__threads_mutex = PTHREAD_MUTEX_INITIALIZER;
 #define SETTLE_US 500000
 static struct mpsc trash;
 static _Atomic uint32_t trash_word; /* changes when there is trash */
 static _Atomic uint32_t trash_left; /* objects that wait for their end or are in it */
 static struct gstop reap_stop;
 static _Atomic int64_t reap_since_us; /* when the end of the object under way began, or 0 */
-static _Atomic uint32_t serve_word; /* changes when the interpreter's thread has work */
-static atomic_bool serve_sleeps;
-static atomic_int stops_wanted;
 
 struct gpy_thread *gpy__me(void)
 {
@@ -148,6 +135,7 @@ static PyStatus initialize(void)
     if (PyStatus_Exception(st)) return st;
     gpy__memory_install();
     gpy__guard_install();
+    gpy__atomic_setup();
     PyConfig config;
     PyConfig_InitIsolatedConfig(&config);
     st = configure(&config);
@@ -214,26 +202,41 @@ void gpy_thread_attach(void)
     me->state = PyThreadState_New(PyInterpreterState_Main());
     ASSERT(me->state);
     me->attached = true;
+    me->hold = &me->own;
     gpy__enter(me);
     me->ident = PyThread_get_thread_ident();
     /* PyThreadState_New noted the thread that made it, which is this one. */
-    me->next = threads;
-    if (threads) threads->prev = me;
-    threads = me;
+    pthread_mutex_lock(&gpy__threads_mutex);
+    me->next = gpy__threads;
+    if (gpy__threads) gpy__threads->prev = me;
+    gpy__threads = me;
+    pthread_mutex_unlock(&gpy__threads_mutex);
     gpy__leave(me);
+}
+
+void gpy_thread_detach(void)
+{
+    struct gpy_thread *me = gpy__me();
+    PyThreadState *state = me->state;
+    ASSERT(me->attached && me->has_gil && !me->now.exec);
+    pthread_mutex_lock(&gpy__threads_mutex);
+    if (me->prev) me->prev->next = me->next;
+    else gpy__threads = me->next;
+    if (me->next) me->next->prev = me->prev;
+    pthread_mutex_unlock(&gpy__threads_mutex);
+    tape_release(&me->tape);
+    buf_release(&me->text);
+    PyThreadState_Clear(state);
+    *me = (struct gpy_thread){0};
+    PyThreadState_DeleteCurrent();
 }
 
 /* ---- references given back without the GIL ---- */
 
-static void serve_wake(void)
-{
-    atomic_fetch_add(&serve_word, 1);
-    if (atomic_load(&serve_sleeps)) futex_wake(&serve_word, 1);
-}
 
 void gpy_wake(void)
 {
-    serve_wake();
+    gpy__serve_wake();
 }
 
 /* Never here: the end of an object may run code of a script, which may take any time. */
@@ -278,9 +281,10 @@ void gpy_gate_open(void)
     if (atomic_load(&gate_waiters)) futex_wake(&gpy__gate, INT32_MAX);
 }
 
-void gpy_thread_is_first(void)
+void gpy_thread_is_first(struct token_hold *hold)
 {
     gpy__me()->first = true;
+    gpy__me()->hold = hold;
 }
 
 /* ---- into Python and out of it ---- */
@@ -336,7 +340,7 @@ void gpy_reap(void)
         }
         struct mpsc_node *next;
         gpy__enter(me);
-        serve_wake(); /* begins to watch */
+        gpy__serve_wake(); /* begins to watch */
         for (struct mpsc_node *n = mpsc_take_all(&trash); n; n = next) {
             struct trash *t = CONTAINER_OF(n, struct trash, node);
             next = n->next;
@@ -357,135 +361,9 @@ void gpy__settle(void)
     }
 }
 
-/* As gsync_watch, for the reaper. */
-static bool reap_watch(void)
+bool gpy__reap_watch(void)
 {
     int64_t since_us = atomic_load(&reap_since_us);
     if (since_us && clock_mono_us() - since_us > REAP_US) gpy_stop(&reap_stop);
     return since_us || !mpsc_is_empty(&trash);
-}
-
-/* ---- stopping ---- */
-
-/* It may have been wanted before anybody could see where. */
-void gpy__stop_resume(struct gpy_thread *me, struct gstop *outer, int64_t since_us)
-{
-    me->now.stop = outer;
-    me->now.stop_since_us = since_us;
-    me->traced = false;
-    me->stop_looks = 0;
-    if (!outer || !atomic_load(&outer->wanted)) return;
-    atomic_fetch_add(&stops_wanted, 1);
-    serve_wake();
-}
-
-void gpy__stop_begin(struct gpy_thread *me, struct gstop *stop)
-{
-    gpy__stop_resume(me, stop, 0);
-}
-
-/* A stop that was raised too late is taken by a function that does nothing. To take it back instead
- * would leave the interpreter on the lookout for it: each later look costs all threads some time,
- * and CPython 3.11 never gets past it in a function that is profiled. */
-static void take_late_stop(struct gpy_thread *me)
-{
-    PyObject *type, *value, *trace;
-    PyErr_Fetch(&type, &value, &trace);
-    if (me->state->async_exc) Py_XDECREF(PyObject_CallNoArgs(gpy__names.nothing));
-    if (me->state->async_exc) PyThreadState_SetAsyncExc(me->ident, NULL);
-    PyErr_Clear();
-    PyErr_Restore(type, value, trace);
-}
-
-void gpy__stop_end(struct gpy_thread *me)
-{
-    bool raised = me->now.stop_since_us != 0;
-    me->now.stop = NULL;
-    /* Also what a script has set with sys.settrace and sys.setprofile. */
-    if (me->traced || me->state->c_tracefunc) _PyEval_SetTrace(me->state, NULL, NULL);
-    if (me->state->c_profilefunc) _PyEval_SetProfile(me->state, NULL, NULL);
-    if (raised) take_late_stop(me);
-    me->now.stop_since_us = 0;
-    me->traced = false;
-    if (!me->wedged) return;
-    me->wedged = false;
-    gpool_wedged(-1);
-}
-
-static int raise_stop(PyObject *self, PyFrameObject *frame, int what, PyObject *arg)
-{
-    UNUSED(self);
-    UNUSED(frame);
-    UNUSED(what);
-    UNUSED(arg);
-    PyErr_SetNone(gpy__names.force_stopped);
-    return -1;
-}
-
-void gpy_stop(struct gstop *stop)
-{
-    if (atomic_exchange(&stop->wanted, true)) return;
-    atomic_fetch_add(&stops_wanted, 1);
-    serve_wake();
-}
-
-void gpy_stop_for(struct gstop *stop, enum glimit limit)
-{
-    int none = 0;
-    if (!atomic_load(&stop->wanted))
-        atomic_compare_exchange_strong(&stop->met, &none, (int)limit + 1);
-    gpy_stop(stop);
-}
-
-/* Nothing stops it. What a callback on the event loop worked for isn't the loop's to end. */
-static void give_up(struct gpy_thread *t)
-{
-    t->wedged = true;
-    gpool_wedged(1);
-    struct gscript *script = t->now.script ? t->now.script : t->now.held_up;
-    if (script) gstuck_script(script);
-    else if (!t->on_loop && t->now.exec && t->now.stop == &t->now.exec->stop)
-        gstuck_exec(t->now.exec);
-}
-
-/* Raises where it is wanted; true if there is such a thread, which will be looked at again. */
-static bool stop_threads(int64_t now_us)
-{
-    bool again = false;
-    for (struct gpy_thread *t = threads; t; t = t->next) {
-        if (!t->now.stop || !atomic_load(&t->now.stop->wanted)) continue;
-        again = true;
-        if (!t->now.stop_since_us) t->now.stop_since_us = now_us;
-        if (!t->traced && now_us - t->now.stop_since_us > STOP_TRACE_US) {
-            t->traced = _PyEval_SetTrace(t->state, raise_stop, NULL) == 0;
-            PyErr_Clear();
-        }
-        PyThreadState_SetAsyncExc(t->ident, gpy__names.force_stopped);
-        t->stop_looks++;
-        if (!t->wedged && t->stop_looks >= STOP_WEDGED_LOOKS &&
-            now_us - t->now.stop_since_us >= STOP_WEDGED_US)
-            give_up(t);
-    }
-    return again;
-}
-
-void gpy_serve(void)
-{
-    struct gpy_thread *me = gpy__me();
-    bool again = false;
-    me->first = true; /* who stops others doesn't wait behind them */
-    for (;;) {
-        uint32_t seen = atomic_load(&serve_word);
-        if (again || atomic_exchange(&stops_wanted, 0)) {
-            gpy__enter(me);
-            again = stop_threads(clock_mono_us());
-            gpy__leave(me);
-        }
-        bool sync = gsync_watch(), reaps = reap_watch(), loops = gpy__loop_watch();
-        int64_t sleep_ns = gwatch_look();
-        if (sync || reaps || loops) sleep_ns = sleep_ns < 0 ? WATCH_NS : MIN(sleep_ns, WATCH_NS);
-        atomic_store(&serve_sleeps, true);
-        futex_wait(&serve_word, seen, again ? STOP_AGAIN_NS : sleep_ns);
-        atomic_store(&serve_sleeps, false);
-    }
 }

@@ -22,6 +22,7 @@
  */
 #include "base/clock.h"
 #include "base/ticks.h"
+#include "gears/gsync.h"
 #include "gears/py/gpy_owner.h"
 
 /* ---- errors and results ---- */
@@ -760,15 +761,21 @@ static struct runner *new_runner(struct gexec *e, const struct gpy_input *input,
     return r;
 }
 
-static void begin(struct runner *r, const struct gpy_input *input)
+/* `within` a job of gsync_run: once the record is made, what it was made of isn't needed. */
+static void begin(struct runner *r, const struct gpy_input *input, bool within)
 {
-    if (!make_cells(r)) {
+    bool made = make_cells(r);
+    PyObject *record = made && !r->reader ? gpy__event_record(input) : NULL;
+    if (within) {
+        gpy__out_for(r->me);
+        gsync_out();
+    }
+    if (!made) {
         gpy__record_error(r);
         r->closed = r->count + 1;
         return;
     }
     if (r->reader) return;
-    PyObject *record = gpy__event_record(input);
     gpy__note_read(r, 1);
     if (record)
         gpy__push(r, 0, record);
@@ -818,11 +825,11 @@ static bool park(struct runner *r)
 }
 
 /* Has the runner run on this thread; true: to its end. */
-static bool run_here(struct runner *r, const struct gpy_input *input, bool fresh)
+static bool run_here(struct runner *r, const struct gpy_input *input, bool fresh, bool within)
 {
     struct gpy_thread *me = r->me;
     me->now.runner = r;
-    if (fresh) begin(r, input);
+    if (fresh) begin(r, input, within);
     while (!drive(r)) {
         gpy__atomic_abandon(me);
         if (park(r)) return false;
@@ -858,7 +865,7 @@ static bool run_on_thread(struct gexec *e, const struct gpy_input *input, struct
 
     uint64_t held_since = unit ? ticks_now() : 0;
     gpy__profile_begin(me, e->limits.profile ? me->now.session : NULL, &profiled);
-    bool ended = run_here(r, input, fresh);
+    bool ended = run_here(r, input, fresh, unit != NULL);
     gpy__profile_end(me, &profiled);
 
     if (unit) gmeter_token(&e->meter, ticks_now() - held_since);

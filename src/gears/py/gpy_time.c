@@ -108,8 +108,11 @@ static struct gplan *event_plan(PyObject *fn, bool pickled)
 static bool with_token(void (*fn)(void *ctx), void *ctx)
 {
     struct gpy_thread *me = gpy__here();
-    if (token_is_mine()) {
+    if (me->now.unit) {
+        bool visit;
+        if (!gpy__data_in(me, &visit)) return false;
         fn(ctx);
+        gpy__data_out(me, visit);
         return true;
     }
     PyThreadState *state = gpy__release_gil(me);

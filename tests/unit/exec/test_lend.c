@@ -2,7 +2,7 @@
 /*
  * What main lends, under threads: plain counters that belong to whoever has the role, or to main in
  * a pass of busy mode, come out right; an offer that nobody takes is withdrawn; who has the role is
- * main to all who ask.
+ * main to all who ask; who is deprived of it is nobody, and waits to be let go.
  */
 #include "exec/lend.h"
 
@@ -106,7 +106,7 @@ static void loan(bool role)
     lend_ask(&lend, role);
     CHECK(!token_is_mine());
     CHECK(lend_begun(&lend, 10000000));
-    lend_wait(&lend);
+    CHECK(lend_wait(&lend));
     CHECK(token_is_mine() && exec_is_main());
 }
 
@@ -162,4 +162,65 @@ TEST(an_offer_that_nobody_takes_is_withdrawn)
     }
     CHECK_INT(mains, 40);
     end();
+}
+
+/* Borrowers that never come in by themselves. */
+struct lost {
+    struct lend lend;
+    pthread_t thread;
+    _Atomic uint32_t out; /* 1: not yet */
+    bool role, knows;
+};
+
+static void *lost_main(void *arg)
+{
+    struct lost *l = arg;
+    lend_await(&l->lend);
+    expect(lend_take(&l->lend));
+    if (l->role) lend_out(&l->lend);
+    token_hold_out(&l->lend.hold);
+    clear(&l->out);
+    while (token_hold_in(&l->lend.hold)) token_hold_out(&l->lend.hold);
+    lend_await_let_go(&l->lend);
+    expect(l->knows && !token_is_mine() && !exec_is_main() && !lend_main_waits());
+    return NULL;
+}
+
+static void *deprive(void *arg)
+{
+    struct lost *l = arg;
+    await_clear(&l->out);
+    uint32_t outing;
+    do outing = token_hold_outing(&l->lend.hold);
+    while (!token_hold_revoke(&l->lend.hold, outing, true));
+    return NULL;
+}
+
+TEST(who_is_deprived_is_left_behind)
+{
+    token_setup();
+    lend_make_main();
+    lend_setup(busy, &soon_ms);
+    atomic_store(&borrower.wrong, 0);
+    passes = 0;
+    for (long i = 0, rounds = unit_rounds(200); i < rounds; i++) {
+        struct lost *l = mem_zalloc(sizeof(*l));
+        pthread_t other;
+        l->role = i % 2;
+        atomic_store(&l->out, 1);
+        pthread_create(&l->thread, NULL, lost_main, l);
+        pthread_create(&other, NULL, deprive, l);
+        lend_ask(&l->lend, l->role);
+        CHECK(lend_begun(&l->lend, 60000000));
+        CHECK(!lend_wait(&l->lend));
+        CHECK(token_is_mine() && exec_is_main() && lend_thread() == 0);
+        l->knows = true;
+        lend_let_go(&l->lend);
+        pthread_join(l->thread, NULL);
+        pthread_join(other, NULL);
+        mem_free(l);
+    }
+    CHECK_INT(atomic_load(&borrower.wrong), 0);
+    token_main_give();
+    token_main_take();
 }

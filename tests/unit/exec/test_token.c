@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The data token under threads: a counter that is no atomic is changed by main and by workers,
- * and comes out right; a wait ends when its abort flag is raised; main's own hold can be lent.
+ * and comes out right; a wait ends when its abort flag is raised; main's own hold can be lent; a
+ * hold that is revoked has either been visited before or never is again.
  */
 #include "exec/token.h"
 
@@ -156,4 +157,66 @@ TEST(main_is_busy_while_it_waits_too_long)
     CHECK(atomic_load(&busy_turns) > 0);
     CHECK(token_stats().main_waits > 0);
     token_on_busy(NULL, &busy_after_ms);
+}
+
+/* A worker that goes out of its hold and in again, until it finds that it is revoked. */
+struct visitor {
+    pthread_t thread;
+    struct token_hold hold;
+    _Atomic uint32_t ready;
+    long visits;
+};
+
+static _Atomic long inherited;
+
+static void inherit(void)
+{
+    CHECK(token_is_mine());
+    guarded++;
+    atomic_fetch_add(&inherited, 1);
+}
+
+static void *visit(void *arg)
+{
+    struct visitor *v = arg;
+    CHECK(token_take(NULL) == STATUS_OK);
+    for (;;) {
+        token_hold_out(&v->hold);
+        CHECK(!token_is_mine());
+        atomic_store(&v->ready, 1);
+        if (!token_hold_in(&v->hold)) break;
+        CHECK(token_is_mine());
+        guarded++;
+        v->visits++;
+    }
+    CHECK(!token_is_mine() && token_hold_is_revoked(&v->hold));
+    token_hold_renew(&v->hold);
+    return NULL;
+}
+
+TEST(a_hold_is_revoked_once_and_main_inherits_it)
+{
+    struct visitor v = {0};
+    long rounds = unit_rounds(300);
+    token_setup();
+    token_on_revoked(inherit);
+    guarded = 0;
+    atomic_store(&inherited, 0);
+    for (long i = 0; i < rounds; i++) {
+        atomic_store(&v.ready, 0);
+        token_main_give();
+        pthread_create(&v.thread, NULL, visit, &v);
+        while (!atomic_load(&v.ready)) continue;
+        /* An outing that is over isn't revoked, however often it is tried. */
+        uint32_t outing;
+        do outing = token_hold_outing(&v.hold);
+        while (!token_hold_revoke(&v.hold, outing, false));
+        CHECK(!token_hold_revoke(&v.hold, outing, false));
+        token_main_take();
+        guarded++;
+        pthread_join(v.thread, NULL);
+    }
+    CHECK_INT(atomic_load(&inherited), rounds);
+    CHECK_INT(guarded, 2 * rounds + v.visits);
+    CHECK(token_is_mine());
 }
