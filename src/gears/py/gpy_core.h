@@ -150,6 +150,7 @@ struct gpy_names {
     PyObject *begin_coroutine, *cancel_tasks, *create_future, *set_result; /* prelude_async.py */
     PyObject *cancelled; /* asyncio.CancelledError */
     PyObject *nothing;   /* a function that does nothing */
+    PyObject *threading_file; /* what code of the module threading calls its file */
     PyObject *event, *key, *type, *value, *id, *old_value; /* interned */
     PyObject *type_names[GREAD_TYPE_COUNT];
     PyObject *one_key; /* {"event": None, "key": None} and so on: copied for each record */

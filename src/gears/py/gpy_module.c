@@ -379,6 +379,7 @@ bool gpy__names_fill(PyObject *prelude, PyObject *async)
     n->set_result = prelude_name(async, "setFutureResults");
     n->cancelled = prelude_name(async, "_CancelledError");
     n->nothing = prelude_name(async, "_nothing");
+    n->threading_file = prelude_name(async, "_threading_file");
     PyObject *copy = PyDict_GetItemString(prelude, "copy");
     n->deepcopy = copy ? PyObject_GetAttrString(copy, "deepcopy") : NULL;
     n->event = PyUnicode_InternFromString("event");
@@ -389,8 +390,8 @@ bool gpy__names_fill(PyObject *prelude, PyObject *async)
     n->old_value = PyUnicode_InternFromString("oldValue");
     if (!n->pack || !n->unpack || !n->format_exception || !n->begin_coroutine ||
         !n->cancel_tasks || !n->create_future || !n->set_result || !n->cancelled ||
-        !n->nothing || !n->deepcopy || !n->event || !n->key || !n->type || !n->value || !n->id ||
-        !n->old_value || !fill_type_names()) {
+        !n->nothing || !n->threading_file || !n->deepcopy || !n->event || !n->key || !n->type ||
+        !n->value || !n->id || !n->old_value || !fill_type_names()) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "the prelude lacks a name");
         return false;
     }

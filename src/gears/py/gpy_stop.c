@@ -10,6 +10,9 @@
  * this worker can't be counted on, and makes another; who waits is told; and what it has the data
  * token for goes on without it (exec/token.h, token_hold). A call that keeps the GIL for as long
  * keeps it from that thread too: the interpreter's thread, which never takes it, sees that.
+ *
+ * An exception that comes between two instructions of importlib or of threading can leave a lock of
+ * all scripts taken for ever: so it isn't raised there, where a thread is for moments only.
  */
 #include "base/clock.h"
 #include "base/futex.h"
@@ -20,6 +23,8 @@
 
 #define STOP_AGAIN_NS 1000000
 #define STOP_TRACE_US 100000
+/* How long it is put off where it might do harm. */
+#define STOP_PUT_OFF_US 500000
 #define WATCH_NS 50000000
 /* Time alone doesn't count: it may be another's long call that keeps the GIL from both of us. */
 #define STOP_WEDGED_US 1000000
@@ -78,7 +83,10 @@ void gpy__stop_end(struct gpy_thread *me)
     /* Also what a script has set with sys.settrace and sys.setprofile. */
     if (me->traced || me->state->c_tracefunc) _PyEval_SetTrace(me->state, NULL, NULL);
     if (me->state->c_profilefunc) _PyEval_SetProfile(me->state, NULL, NULL);
-    if (raised) take_late_stop(me);
+    if (raised) {
+        take_late_stop(me);
+        while (_PyImport_ReleaseLock() > 0) {} /* what importlib was kept from doing itself */
+    }
     me->now.stop_since_us = 0;
     me->traced = false;
     if (!me->wedged) return;
@@ -86,12 +94,31 @@ void gpy__stop_end(struct gpy_thread *me)
     gpool_wedged(-1);
 }
 
+/* The thread is at a place where an exception that nobody expects leaves locks behind. */
+static bool is_delicate(PyFrameObject *frame)
+{
+    PyCodeObject *code = PyFrame_GetCode(frame);
+    PyObject *file = code->co_filename;
+    bool delicate =
+        !PyUnicode_CompareWithASCIIString(file, "<frozen importlib._bootstrap>") ||
+        !PyUnicode_CompareWithASCIIString(file, "<frozen importlib._bootstrap_external>") ||
+        (gpy__names.threading_file && !PyUnicode_Compare(file, gpy__names.threading_file));
+    Py_DECREF(code);
+    return delicate;
+}
+
+/* What goes on there for that long is no moment. */
+static bool is_put_off(const struct gpy_thread *t, PyFrameObject *frame)
+{
+    return clock_mono_us() - t->now.stop_since_us < STOP_PUT_OFF_US && is_delicate(frame);
+}
+
 static int raise_stop(PyObject *self, PyFrameObject *frame, int what, PyObject *arg)
 {
     UNUSED(self);
-    UNUSED(frame);
     UNUSED(what);
     UNUSED(arg);
+    if (is_put_off(gpy__me(), frame)) return 0;
     PyErr_SetNone(gpy__names.force_stopped);
     return -1;
 }
@@ -129,6 +156,14 @@ static void deprive(struct gpy_thread *t, uint32_t outing)
     if (outing && token_hold_revoke(t->hold, outing, t->hold != &t->own)) exec_wake();
 }
 
+static void raise_in(struct gpy_thread *t)
+{
+    PyFrameObject *frame = PyThreadState_GetFrame(t->state);
+    if (!frame || !is_put_off(t, frame))
+        PyThreadState_SetAsyncExc(t->ident, gpy__names.force_stopped);
+    Py_XDECREF((PyObject *)frame);
+}
+
 /* Raises where it is wanted; true if there is such a thread, which will be looked at again. */
 static bool stop_threads(int64_t now_us)
 {
@@ -141,7 +176,7 @@ static bool stop_threads(int64_t now_us)
             t->traced = _PyEval_SetTrace(t->state, raise_stop, NULL) == 0;
             PyErr_Clear();
         }
-        PyThreadState_SetAsyncExc(t->ident, gpy__names.force_stopped);
+        raise_in(t);
         t->stop_looks++;
         if (!t->wedged && t->stop_looks >= STOP_WEDGED_LOOKS &&
             now_us - t->now.stop_since_us >= STOP_WEDGED_US)

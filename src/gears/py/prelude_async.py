@@ -12,6 +12,7 @@ import collections as _collections
 import collections.abc as _abc
 import sys as _sys
 from asyncio import CancelledError as _CancelledError
+from threading import Thread as _Thread
 
 import redisgears as _redisgears
 
@@ -115,6 +116,9 @@ def _need_thread():
         except BaseException:
             _State.started = False
             raise
+
+
+_threading_file = _Thread.run.__code__.co_filename
 
 
 def _nothing():

@@ -569,3 +569,32 @@ GB('PythonReader').map(f).run(one)
         expect_true {[clock milliseconds] - $start < 2000 * $::suite::slow_factor}
     }
 }
+
+with_server {} {
+    test "a stop within an import leaves no lock of Python's behind" -needs python {
+        # Most of the time of such bodies is importlib's own, and they get into each other's way.
+        for {set i 0} {$i < 20} {incr i} {
+            foreach module {chunk sched stringprep} {
+                lappend loops [begin RG.PYEXECUTE [string map [list MODULE $module] {
+import sys
+while True:
+    sys.modules.pop('MODULE', None)
+    import MODULE
+                }] LIMITS time [expr {5 + [rand_int 10]}]]
+            }
+            foreach c $loops { expect_error "Limit met: *" {finish $c} }
+            foreach module {chunk sched stringprep} {
+                lappend imports [begin RG.PYEXECUTE [string map [list MODULE $module] {
+import sys, time
+time.sleep(0.005)
+sys.modules.pop('MODULE', None)
+import MODULE
+                }]]
+            }
+            foreach c $imports { expect [finish $c] OK }
+            set loops [set imports {}]
+        }
+        expect [info_field gears_threads_wedged gears] 0
+        expect_unhurt
+    }
+}
