@@ -93,6 +93,8 @@ void exec_on_carry(enum exec_carried (*fn)(void (*run)(void *ctx), void *ctx));
 /* The command that runs needed that thread: the wave's commands behind it are carried, and the next
  * wave. Main, or who carries. */
 void exec_carry_wanted(void);
+/* The commands that run are carried. Under the token. */
+bool exec_is_carried(void);
 
 /* ---- services' hold on a client ---- */
 

@@ -428,8 +428,9 @@ ALWAYS_INLINE void run_entry(const struct wave_entry *e, struct arg *argv)
         exec_call(&ctx);
         if (unlikely(ctx.ended_ticks - driver.clock_ticks > driver.clock_stale_ticks))
             clock_for_commands();
-    } else if (c->admit & ADMIT_TRACKING && !c->held) {
-        exec_tracked_refused(&ctx);
+    } else {
+        if (unlikely(driver.unit.event_count)) exec_refused(&ctx);
+        if (c->admit & ADMIT_TRACKING && !c->held) exec_tracked_refused(&ctx);
     }
     if (unlikely(block_ready_count | client__pushes_bytes)) {
         if (carry.on) running.stop = e + 1; /* main does that, and goes on */
@@ -596,6 +597,11 @@ void exec_carry_wanted(void)
 {
     carry.wanted = true;
     if (running.at && !carry.on) running.stop = running.at + 1;
+}
+
+bool exec_is_carried(void)
+{
+    return carry.on;
 }
 
 bool client_wave_repeats(const struct exec_ctx *ctx)

@@ -313,6 +313,17 @@ static void count_call(struct command_stats *stats)
     exec.commands++;
 }
 
+/* What follows the handler in its unit. */
+ALWAYS_INLINE void end_call(struct exec_ctx *ctx)
+{
+    exec.dirty += ctx->unit->dirty;
+    ctx->unit->dirty = 0;
+    if (unlikely(ctx->unit->event_count) && !(ctx->flags & EXEC_IN_EVENT))
+        deliver_own(ctx->unit, ctx->event_depth, ctx);
+    if (unlikely(ctx->unit->effects.count) && !(ctx->flags & (EXEC_IN_EVENT | EXEC_IN_MULTI)))
+        effects_commit(ctx->unit);
+}
+
 ALWAYS_INLINE enum status call(struct exec_ctx *ctx, exec_handler *handler)
 {
     const struct command *cmd = ctx->cmd, *outer = current_command;
@@ -336,13 +347,13 @@ ALWAYS_INLINE enum status call(struct exec_ctx *ctx, exec_handler *handler)
         if (!(ctx->flags & EXEC_RETRY)) count_call(stats); /* else counted when it began to wait */
         if (ctx->flags & EXEC_TRACKED) exec.on_tracked(ctx, true);
     }
-    exec.dirty += ctx->unit->dirty;
-    ctx->unit->dirty = 0;
-    if (unlikely(ctx->unit->event_count) && !(ctx->flags & EXEC_IN_EVENT))
-        deliver_own(ctx->unit, ctx->event_depth, ctx);
-    if (unlikely(ctx->unit->effects.count) && !(ctx->flags & (EXEC_IN_EVENT | EXEC_IN_MULTI)))
-        effects_commit(ctx->unit);
+    end_call(ctx);
     return st;
+}
+
+void exec_refused(struct exec_ctx *ctx)
+{
+    end_call(ctx);
 }
 
 enum status exec_call(struct exec_ctx *ctx)

@@ -79,6 +79,10 @@ void exec_unit_begin(struct kv_unit *unit);
  * that record more), and releases it. Needs the token. `depth` bounds the recursion. */
 void exec_unit_end(struct kv_unit *unit, unsigned depth);
 
+/* A command was refused, but on the way to that something happened in its unit (evictions):
+ * delivers the events. As exec_call otherwise. */
+void exec_refused(struct exec_ctx *ctx);
+
 /* Ends a command of a client that another thread ran and can't end, since it is in a subscriber's
  * code that doesn't return (gears/gsync.h): the handler has returned, and an event is being
  * delivered. Under the token; main. */

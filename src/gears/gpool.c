@@ -32,7 +32,7 @@ static struct {
     bool soon;    /* the last job that was waited for came within LINGER_NS */
     int64_t idle_since_ns; /* when a worker found no job */
     bool threads_made;
-    size_t workers, wedged;
+    size_t workers, wedged, wedged_workers;
     int state; /* 0 not started, 1 runs, -1 failed */
     char failure[512];
 } pool = {.mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
@@ -155,11 +155,13 @@ static bool make_worker(void)
 }
 
 /* Whoever comes back to work is kept: there are never more of them than were wedged at a time. */
-void gpool_wedged(int change)
+void gpool_wedged(int change, bool worker)
 {
     pthread_mutex_lock(&pool.mutex);
-    pool.wedged = pool.wedged + (size_t)change;
-    bool lacking = pool.wedged <= GPOOL_WEDGED_MAX && pool.workers - pool.wedged < gconf_threads();
+    pool.wedged += (size_t)change;
+    if (worker) pool.wedged_workers += (size_t)change;
+    bool lacking = pool.wedged <= GPOOL_WEDGED_MAX &&
+                   pool.workers - pool.wedged_workers < gconf_threads();
     pthread_mutex_unlock(&pool.mutex);
     if (change > 0) log_warning("Gears: a thread doesn't stop: it is in a call that can't be "
                                 "interrupted");

@@ -134,11 +134,11 @@ void gpy_thread_is_first(struct token_hold *hold);
 /* Ends the calling thread as one that may run Python; with the GIL, which it gives up. */
 void gpy_thread_detach(void);
 
-/* A thread of a worker or a script within a command of its own (execute(), a job): gives up the GIL
- * until the token has been given back (gpy_takes_back). False: commands here join another's unit,
- * and it keeps the GIL. With the GIL and the token. */
+/* Within a command (execute(), a job): gives up the GIL until gpy_takes_back, which who runs the
+ * command calls when the token has been given back, or the thread is out of its hold of it. False:
+ * an object is made for code that is to run, or ends, and it keeps the GIL. With both. */
 bool gpy_lets_go(void);
-/* Has the GIL again, if it let go of it. Without the token. */
+/* Has the GIL again, if it let go of it. */
 void gpy_takes_back(void);
 
 /* Takes the data token on an attached thread, when clients aren't paused; a thread that has the GIL

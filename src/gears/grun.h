@@ -281,9 +281,9 @@ struct grun_stats grun_stats(void);
 /* Makes a detached thread with a stack for Python; a failure is logged. */
 enum status gpool_thread(const char *name, void *(*fn)(void *), void *arg) MUST_CHECK;
 
-/* A worker (or the sync runner) that nothing stops, +1, or that came back after all, -1: another
- * works in its place. The interpreter's thread, or the one concerned. */
-void gpool_wedged(int change);
+/* A thread that nothing stops, +1, or that came back after all, -1: in a worker's place another
+ * works. With the GIL. */
+void gpool_wedged(int change, bool worker);
 size_t gpool_wedged_count(void);
 
 /* What happened to the interpreter: 0 not started, 1 runs, -1 failed. */

@@ -40,9 +40,7 @@ static void tell_operator(const struct gexec *e)
     char id[GEARS_ID_SIZE];
     grun_format_id(id, e->plan->number);
     log_warning("Gears: a sync callback of registration %s of session %.64s was stopped, but is in "
-                "a call that can't be interrupted. It is left behind, and the server goes on; but "
-                "if it runs within another callback, or a block, clients get -BUSY until the call "
-                "returns, and only SHUTDOWN NOSAVE ends that.",
+                "a call that can't be interrupted: it is left behind, and the server goes on.",
                 id, e->plan->session ? e->plan->session->id : "unknown");
 }
 

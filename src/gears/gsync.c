@@ -22,6 +22,7 @@
 /* The thread that runs callbacks. One that is lost in a callback is nobody's but its own. */
 struct runner {
     struct lend lend;
+    struct runner *next; /* of those that have nothing to do; guard: the token */
     void (*fn)(void *ctx); /* the lender's until lend_ask, then the runner's */
     void *ctx;
     /* In main's role: the job of the command that runs. Main reads it once the runner is lost. */
@@ -38,8 +39,8 @@ struct runner {
 static _Thread_local struct runner *my_runner; /* of a runner */
 
 static struct {
-    struct runner *_Atomic runner; /* guard: the token; NULL: none is made */
-    atomic_bool made;              /* at some time */
+    struct runner *idle; /* guard: the token */
+    atomic_bool made;    /* one, at some time */
     /* Written under the token, by whoever runs it; the watch reads. */
     atomic_uint_fast64_t noted;    /* an execution's number + 1, or 0 */
     atomic_uint_fast64_t outermost; /* of those that set each other off, as noted */
@@ -99,24 +100,39 @@ static void *runner_main(void *arg)
     return NULL;
 }
 
-/* Under the token, or before anybody runs callbacks. */
-static bool make_runner(void)
+/* NULL if there can be none. */
+static struct runner *make_runner(void)
 {
-    if (gpool_wedged_count() > GPOOL_WEDGED_MAX) return false;
+    if (gpool_wedged_count() > GPOOL_WEDGED_MAX) return NULL;
     struct runner *r = mem_zalloc(sizeof(*r));
     atomic_store(&r->waits, true);
-    if (gpool_thread("gears-sync", runner_main, r)) {
-        mem_free(r);
-        return false;
-    }
-    atomic_store(&sync.runner, r);
-    return true;
+    if (!gpool_thread("gears-sync", runner_main, r)) return r;
+    mem_free(r);
+    return NULL;
+}
+
+/* Under the token. */
+static struct runner *take_runner(void)
+{
+    struct runner *r = sync.idle;
+    if (unlikely(!r)) return make_runner();
+    sync.idle = r->next;
+    return r;
+}
+
+static void put_back(struct runner *take_r)
+{
+    take_r->next = sync.idle;
+    sync.idle = take_r;
 }
 
 enum status gsync_start(void)
 {
     if (atomic_exchange(&sync.made, true)) return STATUS_OK;
-    if (make_runner()) {
+    struct runner *r = make_runner();
+    if (r && token_take(NULL) == STATUS_OK) {
+        put_back(r);
+        token_give();
         gpy_wake(); /* begins to watch */
         return STATUS_OK;
     }
@@ -142,14 +158,13 @@ bool gsync_back(void)
 
 enum there { NOT_BEGUN, DONE, LOST };
 
-/* Has the runner call fn(ctx), with the token or, `role`, in the place of main. */
-static enum there run_there(void (*fn)(void *ctx), void *ctx, bool role, int64_t wait_us)
+/* Has a runner call fn(ctx), with the token or, `role`, in the place of main. LOST: *lost_out is to
+ * be let go. */
+static enum there run_there(void (*fn)(void *ctx), void *ctx, bool role, int64_t wait_us,
+                            struct runner **lost_out)
 {
-    struct runner *r = sync.runner;
-    if (unlikely(!r)) {
-        if (!make_runner()) return NOT_BEGUN;
-        r = sync.runner;
-    }
+    struct runner *r = take_runner();
+    if (unlikely(!r)) return NOT_BEGUN;
     /* One long call keeps the GIL, and may do so for ever: not each command waits as long. */
     if (unlikely(atomic_load(&r->in_vain)) && atomic_load(&r->waits))
         wait_us = MIN(wait_us, CARRY_WAIT_US);
@@ -157,26 +172,26 @@ static enum there run_there(void (*fn)(void *ctx), void *ctx, bool role, int64_t
     r->ctx = ctx;
     gpy_gate_close();
     lend_ask(&r->lend, role);
-    if (!lend_begun(&r->lend, wait_us)) {
-        if (wait_us > CARRY_WAIT_US) atomic_store(&r->in_vain, true);
-        gpy_gate_open();
-        return NOT_BEGUN;
+    bool begun = lend_begun(&r->lend, wait_us);
+    if (likely(begun && lend_wait(&r->lend))) {
+        put_back(r);
+        return DONE;
     }
-    return lend_wait(&r->lend) ? DONE : LOST;
+    gpy_gate_open();
+    *lost_out = r;
+    if (begun) return LOST;
+    if (wait_us > CARRY_WAIT_US) atomic_store(&r->in_vain, true);
+    put_back(r);
+    return NOT_BEGUN;
 }
 
 /* The runner's execution is in a call that doesn't return. */
-static COLD void leave_behind(const struct gsync_job *job, void *ctx, bool unwound)
+static COLD void leave_behind(struct runner *r, const struct gsync_job *job, void *ctx,
+                              bool unwound)
 {
-    struct runner *r = sync.runner;
-    atomic_store(&sync.noted, 0);
-    atomic_store(&sync.outermost, 0);
     atomic_fetch_add_explicit(&sync.lost, 1, memory_order_relaxed);
     job->lost(ctx, unwound);
-    atomic_store(&sync.runner, NULL);
     lend_let_go(&r->lend);
-    gpy_gate_open();
-    if (!make_runner()) log_warning("Gears: sync callbacks have to wait for a thread");
 }
 
 /* In main's place, within a command that main has lent with all its work. */
@@ -194,7 +209,7 @@ static void run_carried(const struct gsync_job *job, void *ctx, bool at_end)
     r->pinned = 0;
 }
 
-/* Here and now, within what Python runs on this thread. */
+/* Here and now, within what Python is about to run on this thread. */
 static void run_nested(const struct gsync_job *job, void *ctx)
 {
     if (my_runner) my_runner->pinned++;
@@ -216,24 +231,32 @@ enum status gsync_run(const struct gsync_job *job, void *ctx, bool at_end)
             return STATUS_OK;
         }
     }
-    enum there how = run_there(job->run, ctx, false, gconf.sync_wait_ms * 1000);
+    struct runner *r;
+    uint64_t noted = atomic_load_explicit(&sync.noted, memory_order_relaxed);
+    enum there how = run_there(job->run, ctx, false, gconf.sync_wait_ms * 1000, &r);
     if (how == NOT_BEGUN) {
         atomic_fetch_add_explicit(&sync.timeouts, 1, memory_order_relaxed);
         return STATUS_AGAIN;
     }
-    if (unlikely(how == LOST)) leave_behind(job, ctx, false);
-    else if (exec_is_main()) exec_carry_wanted();
+    if (unlikely(how == LOST)) {
+        atomic_store(&sync.noted, noted);
+        leave_behind(r, job, ctx, false);
+    } else if (exec_is_main()) {
+        exec_carry_wanted();
+    }
     return STATUS_OK;
 }
 
 enum exec_carried gsync_carry(void (*run)(void *ctx), void *ctx)
 {
+    struct runner *r;
     if (gpy_has_gil() || !atomic_load(&sync.made)) return EXEC_NOT_CARRIED;
-    enum there how = run_there(run, ctx, true, CARRY_WAIT_US);
+    enum there how = run_there(run, ctx, true, CARRY_WAIT_US, &r);
     count_up(how == NOT_BEGUN ? &sync.uncarried : &sync.carried);
     if (how == NOT_BEGUN) return EXEC_NOT_CARRIED;
     if (likely(how == DONE)) return EXEC_CARRIED;
-    leave_behind(sync.runner->job, sync.runner->job_ctx, true);
+    atomic_store(&sync.noted, 0);
+    leave_behind(r, r->job, r->job_ctx, true);
     return EXEC_CARRIER_LOST;
 }
 

@@ -21,9 +21,9 @@
  * behind: what was lent to the runner goes back to the lender, and another runner is made. The
  * lender goes on as with an execution that is paused. Of a wave in the runner's hands main ends the
  * command (exec_adopt), and goes on behind it. Should the call return, the thread learns that it
- * has nothing any more (gsync_back), brings its execution to its end, and ends itself. Only within
- * another callback, or an atomic block, a callback can't be left behind: there the frames between
- * the two are of commands that work on data.
+ * has nothing any more (gsync_back), brings its execution to its end, and ends itself. A callback
+ * that a command of another, or of an atomic block, calls runs on a runner of its own, so that it
+ * can be left behind by that.
  *
  * To have main itself run Python, with a GIL that another thread fetches, would do without any of
  * this; but then nobody could answer -BUSY, and a GIL that one thread takes for another is beyond

@@ -189,8 +189,9 @@ static enum admit_verdict filter(struct exec_ctx *ctx)
     }
     /* What is being loaded is complete before any of it goes. */
     if (pause_is_on() || exec_is_loading()) return ADMIT_PASS;
-    /* Within somebody's unit its events are delivered with the rest. */
-    bool joined = ctx->flags & EXEC_IN_EVENT;
+    /* Within somebody's unit its events are delivered with the rest; and so they are where nothing
+     * but a command's end may be left in its middle. */
+    bool joined = ctx->flags & EXEC_IN_EVENT || exec_is_carried();
     enum outcome outcome = joined ? evict(ctx->unit) : evict_in_own_unit(ctx->event_depth);
     if (outcome != FULL || !needs_memory(ctx)) return ADMIT_PASS;
     return admit_refuse(ctx, "OOM command not allowed when used memory > 'maxmemory'.");

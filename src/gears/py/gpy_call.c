@@ -78,7 +78,7 @@ static bool take_token(struct gpy_thread *me)
 bool gpy_lets_go(void)
 {
     struct gpy_thread *me = gpy__me();
-    if (me->now.unit) return false;
+    if (me->now.unit && !me->visits) return false;
     me->let_go = gpy__release_gil(me);
     return true;
 }
@@ -95,7 +95,8 @@ void gpy_takes_back(void)
 bool gpy__data_in(struct gpy_thread *me, bool *visit_out)
 {
     *visit_out = !token_is_mine();
-    if (!*visit_out || likely(token_hold_in(me->hold))) return true;
+    if (!*visit_out) return true;
+    if (likely(token_hold_in(me->hold))) return me->visits = true;
     *visit_out = false;
     PyErr_SetNone(gpy__names.force_stopped);
     return false;
@@ -103,7 +104,9 @@ bool gpy__data_in(struct gpy_thread *me, bool *visit_out)
 
 void gpy__data_out(struct gpy_thread *me, bool visit)
 {
-    if (visit) token_hold_out(me->hold);
+    if (!visit) return;
+    me->visits = false;
+    token_hold_out(me->hold);
 }
 
 bool gpy__refuse_explained(const char *what)
@@ -204,6 +207,7 @@ static enum call_end run_joining(struct gpy_thread *me, struct exec_call *call, 
     }
     enum call_end end = run_held(me, call, argv, argc, tape);
     gpy__data_out(me, visit);
+    gpy_takes_back(); /* out of the hold, since that may take for ever */
     return end;
 }
 

@@ -38,6 +38,7 @@ struct gpy_thread {
      * thread reads. */
     _Atomic uint64_t out_for;
     struct gscript *_Atomic out_for_script;
+    bool visits;              /* within gpy__data_in and _out */
     PyThreadState *let_go;    /* of gpy_lets_go */
 
     /* Guard: the GIL. */

@@ -76,6 +76,11 @@ static void take_late_stop(struct gpy_thread *me)
     PyErr_Restore(type, value, trace);
 }
 
+static bool is_worker(const struct gpy_thread *t)
+{
+    return t->hold == &t->own && !t->on_loop;
+}
+
 void gpy__stop_end(struct gpy_thread *me)
 {
     bool raised = me->now.stop_since_us != 0;
@@ -91,7 +96,7 @@ void gpy__stop_end(struct gpy_thread *me)
     me->traced = false;
     if (!me->wedged) return;
     me->wedged = false;
-    gpool_wedged(-1);
+    gpool_wedged(-1, is_worker(me));
 }
 
 /* The thread is at a place where an exception that nobody expects leaves locks behind. */
@@ -142,7 +147,7 @@ void gpy_stop_for(struct gstop *stop, enum glimit limit)
 static void give_up(struct gpy_thread *t)
 {
     t->wedged = true;
-    gpool_wedged(1);
+    gpool_wedged(1, is_worker(t));
     struct gscript *script = t->now.script ? t->now.script : t->now.held_up;
     if (script) gstuck_script(script);
     else if (!t->on_loop && t->now.exec && t->now.stop == &t->now.exec->stop)

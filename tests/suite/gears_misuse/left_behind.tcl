@@ -86,6 +86,7 @@ GB().foreach(lambda r: execute('incr', 'others')).register('k:*', mode='sync')
         expect [lost] [expr {$lost + 1}]
         wait_for {[data status] eq "PAUSED"}
         expect [data lastError] $::late
+        expect_match [srv log] "*a sync callback of registration * can't be interrupted*"
         expect_match [srv log] "*is paused: one of its executions doesn't end*"
         # Not even the time of one callback is lost again.
         expect [r SET k:2 stick] OK
@@ -330,18 +331,34 @@ with atomic():
         clean
     }
 
-    test "callbacks within callbacks can't be left behind: busy until they return" -needs python {
+    test "callbacks within callbacks, and within blocks" -needs python {
         register {
 GB('CommandReader').foreach(lambda r: stick()).register(trigger='inner', mode='sync')
 GB('CommandReader').map(lambda r: execute('RG.TRIGGER', 'inner')).register(trigger='outer', mode='sync')
+GB('CommandReader').map(lambda r: call_next(*r[1:]) if r[1] != 'stick' else stick()).register(hook='lpush', mode='sync')
+GB().foreach(lambda r: execute('lpush', r['value'], r['key'])).register('k:*', mode='sync', eventTypes=['set'])
         }
-        set admin [client]
-        set c [begin RG.TRIGGER outer]
-        wait_for {[catch {$admin GET x} why] &&
-            [string match "BUSY * in a call that can not be interrupted*" $why]}
-        close [open [file join [srv dir] free] w]
-        expect_true {[catch {finish $c}]}
-        wait_for {![catch {$admin PING}]}
+        # It has held its command up for as long itself.
+        expect_error "Limit met: it held its command up for longer than *" {r RG.TRIGGER outer}
+        expect [r PING] PONG
+        set_free
+        expect [r SET k:1 list] OK
+        expect [r LRANGE list 0 -1] k:1
+        set c [client]
+        foreach turn {1 2 3} { expect [client::pipeline $c {{SET k:2 l} {SET k:3 l} {SET k:4 l}}] {OK OK OK} }
+        # In a carried wave.
+        expect [client::pipeline $c {{SET k:2 l} {SET k:3 stick} {SET k:4 l} {LLEN l}}] {OK OK OK 11}
+        wait_for {[wedged] == 1}
+        set_free
+        expect [r RG.PYEXECUTE "[tools]
+try:
+    with atomic():
+        execute('set', 'in', 'block')
+        execute('RG.TRIGGER', 'inner')
+except Exception as e:
+    execute('set', 'told', str(e))" ] OK
+        expect [r GET in] block
+        expect_match [r GET told] "*Limit met: *$::end"
         set_free
         clean
     }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Calls of C libraries that don't return: who waits for such an execution is told, and the rest of
-# the server goes on.
+# the server goes on. For sync callbacks and atomic blocks see left_behind.tcl.
 
 tags quick slow
 source -encoding utf-8 [file join [file dirname [info script]] ../../support/gears.tcl]
@@ -275,65 +275,5 @@ GB('PythonReader').foreach(f).run(one)
         wait_for {[statuses] eq "pending_termination"}
         expect_unhurt
         set_free
-    }
-}
-
-# A callback within another, which can't be left behind (left_behind.tcl has those that can): nothing
-# goes on, but who asks is told.
-with_server [list busy-reply-threshold 100 gears-sync-max-time $limit_ms] {
-    proc register_stuck_sync {file} {
-        r RG.PYEXECUTE [string map [list FILE $file] {
-import threading
-def f(r):
-    l = threading.Lock()
-    l.acquire()
-    def free():
-        import os, time
-        while not os.path.exists('FILE'): time.sleep(0.005)
-        l.release()
-    threading.Thread(target=free, daemon=True).start()
-    l.acquire()
-GB().filter(lambda r: r['key'] == 'k:stuck').foreach(lambda r: execute('RG.TRIGGER', 'within')).register('k:*', mode='sync')
-GB('CommandReader').foreach(f).register(trigger='within', mode='sync')
-        }]
-    }
-
-    # Sends what gets stuck, and waits until that is said.
-    proc get_stuck {admin} {
-        $admin PING
-        set c [begin SET k:stuck v]
-        wait_for {[catch {$admin GET x} message] &&
-            [string match "BUSY * in a call that can not be interrupted*" $message]}
-        return $c
-    }
-
-    test "a sync callback: clients, and the operator, are told" -needs python -resp {2 3} {
-        set file [file join [srv dir] free]
-        file delete $file
-        register_stuck_sync $file
-        set admin [client -resp [resp]]
-        set c [get_stuck $admin]
-        set e [lindex [$admin RG.DUMPEXECUTIONS] 0]
-        expect [dict get $e status] pending_termination
-        expect_error "the execution is in a call that can not be interrupted*" {
-            $admin RG.ABORTEXECUTION [dict get $e executionId]
-        }
-        expect_match [srv log] "*a sync callback of registration * can't be interrupted*SHUTDOWN*"
-        # When it returns all goes on.
-        close [open $file w]
-        expect [finish $c] OK
-        wait_for {![catch {$admin PING}]}
-        expect_match [data lastError] "Limit met: *"
-        expect [r GET k:stuck] v
-        unregister_all
-        expect_unhurt
-    }
-
-    test "a sync callback: SHUTDOWN NOSAVE" -needs python -down yes {
-        register_stuck_sync [file join [srv dir] never]
-        set admin [client]
-        get_stuck $admin
-        catch {$admin SHUTDOWN NOSAVE}
-        wait_for {![server::process_runs [srv_id]]}
     }
 }
