@@ -74,13 +74,14 @@ static void *borrower_main(void *unused)
 {
     (void)unused;
     expect(!exec_is_main() && !lend_main_waits());
-    while (!atomic_load(&borrower.end)) {
+    for (bool last = false; !last;) {
         lend_await(&lend);
         await_clear(&borrower.hold);
         if (!lend_take(&lend)) {
             atomic_fetch_add(&borrower.missed, 1);
             continue;
         }
+        last = atomic_load(&borrower.end); /* said before the last loan, behind all others */
         atomic_fetch_add(&borrower.taken, 1);
         if (exec_is_main()) work();
         else expect(token_is_mine());
