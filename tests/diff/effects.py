@@ -358,8 +358,19 @@ class Group:
             compare_spop(operation.words, *[units_of(raw)[:1] for raw in taken])
         elif operation.kind in ("any order", "scan"):  # a SCAN comes upon expired keys
             compare_unordered(*taken)
+            self._name_database()
         else:
             compare_streams(*taken)
+
+    def _name_database(self):
+        """What came in any order may have left the streams at different databases: not from here
+        on."""
+        words = []
+        for number in (b"9", b"8"):
+            words += [[b"SELECT", number], [b"SET", b"named", number], [b"DEL", b"named"]]
+        for source in (self.ours, self.stock):
+            source.control.call_many(words + [[b"SELECT", b"0"]])
+        self._take()
 
     # ---- what the second servers hold ----
 
