@@ -9,6 +9,7 @@ source -encoding utf-8 [file join [file dirname [info script]] ../../support/gea
 set end "it is in a call that can not be interrupted, and ends when that returns"
 # So long is what gets there given.
 set limit_ms [expr {300 * $::suite::slow_factor}]
+set busy_ms [expr {100 * $::suite::slow_factor}]
 set late "Limit met: it held its command up for longer than $limit_ms ms (gears-sync-max-time): $end"
 
 # stick(): waits in a C call until there is the file `free`, in vain to stop it. Then it tries what it
@@ -69,7 +70,7 @@ proc go_on {i} { r RG.UNPAUSEREGISTRATIONS [lindex [r RG.DUMPREGISTRATIONS] $i 1
 proc wedged {} { info_field gears_threads_wedged gears }
 proc lost {} { info_field gears_sync_lost gears }
 
-with_server [list busy-reply-threshold 50 gears-sync-max-time $limit_ms gears-threads 2 \
+with_server [list busy-reply-threshold $busy_ms gears-sync-max-time $limit_ms gears-threads 2 \
     notify-keyspace-events KA] {
 
     test "a command's callback: it ends, its registration is paused, others go on" -needs python \
@@ -381,7 +382,7 @@ GB('CommandReader').map(lambda r: stick() if r[1] == 'stick' else 1).register(tr
 }
 
 # Calls that keep the GIL hold up all of Python, but nothing else.
-with_server [list busy-reply-threshold 50 gears-sync-max-time $limit_ms gears-sync-wait 200 \
+with_server [list busy-reply-threshold $busy_ms gears-sync-max-time $limit_ms gears-sync-wait 200 \
     gears-threads 2] {
 
     # keep(): reads from the pipe `free` in a call that keeps the GIL. `kept` is there by then.
