@@ -906,6 +906,8 @@ void driver__serve_within(void)
     struct kv_unit outer_unit = driver.unit;
     struct client *outer_client = client__running;
     struct running outer_running = running;
+    bool outer_carried = carry.on;
+    carry.on = false; /* what is served here isn't, and main doesn't come behind it */
     wave = (struct wave){.count = 0};
     clock_refresh(&driver.clock);
     driver.unit = (struct kv_unit){.now_ms = driver.clock.wall_ms,
@@ -922,6 +924,7 @@ void driver__serve_within(void)
     wave = outer;
     client__running = outer_client;
     running = outer_running;
+    carry.on = outer_carried;
     /* A pause may have begun or ended. */
     outer_unit.flags &= ~(uint32_t)KV_UNIT_NO_EXPIRE;
     outer_unit.flags |= driver.unit.flags & KV_UNIT_NO_EXPIRE;
