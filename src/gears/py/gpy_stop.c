@@ -169,10 +169,11 @@ static void raise_in(struct gpy_thread *t)
     Py_XDECREF((PyObject *)frame);
 }
 
-/* Raises where it is wanted; true if there is such a thread, which will be looked at again. */
+/* Raises where it is wanted; true if there is such a thread, which will be looked at again. To look
+ * at frames makes objects; the ends of others, which that might have collected, are scripts' code. */
 static bool stop_threads(int64_t now_us)
 {
-    bool again = false;
+    bool again = false, collects = PyGC_Disable();
     for (struct gpy_thread *t = gpy__threads; t; t = t->next) {
         if (!t->now.stop || !atomic_load(&t->now.stop->wanted)) continue;
         again = true;
@@ -188,6 +189,7 @@ static bool stop_threads(int64_t now_us)
             give_up(t);
         if (t->wedged) deprive(t, token_hold_outing(t->hold));
     }
+    if (collects) PyGC_Enable();
     return again;
 }
 

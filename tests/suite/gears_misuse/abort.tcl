@@ -597,4 +597,35 @@ import MODULE
         expect [info_field gears_threads_wedged gears] 0
         expect_unhurt
     }
+
+    test "an object whose end doesn't return isn't ended by who stops others" -needs python {
+        set file [file join [srv dir] free]
+        file delete $file
+        # What is to be collected is there when the stop comes, and the thread makes nothing itself.
+        set script [string map [list FILE $file] {
+import gc, os, time
+class Sticky:
+    def __del__(self):
+        while not os.path.exists('FILE'): time.sleep(0.005)
+gc.set_threshold(1000000)
+for i in range(100):
+    s = Sticky()
+    s.itself = s
+del s
+gc.set_threshold(1)
+time.sleep(1)
+while True: pass
+        }]
+        set c [begin RG.PYEXECUTE $script LIMITS time 200]
+        catch {finish $c}
+        set c [begin RG.PYEXECUTE {while True: pass} LIMITS time 200]
+        expect_error "Limit met: *" {finish $c}
+        close [open $file w]
+        r RG.PYEXECUTE {
+import gc
+gc.set_threshold(700)
+gc.collect()
+        }
+        expect_unhurt
+    }
 }
