@@ -761,11 +761,14 @@ static struct runner *new_runner(struct gexec *e, const struct gpy_input *input,
     return r;
 }
 
-/* `within` a job of gsync_run: once the record is made, what it was made of isn't needed. */
+/* `within` a job of gsync_run: once the record is made, what it was made of isn't needed; before,
+ * nothing of a script's may run, not even the end of an object that a collection comes upon. */
 static void begin(struct runner *r, const struct gpy_input *input, bool within)
 {
+    bool collects = within && PyGC_Disable();
     bool made = make_cells(r);
     PyObject *record = made && !r->reader ? gpy__event_record(input) : NULL;
+    if (collects) PyGC_Enable();
     if (within) {
         gpy__out_for(r->me);
         gsync_out();

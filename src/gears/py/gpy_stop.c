@@ -170,7 +170,7 @@ static void raise_in(struct gpy_thread *t)
 }
 
 /* Raises where it is wanted; true if there is such a thread, which will be looked at again. To look
- * at frames makes objects; the ends of others, which that might have collected, are scripts' code. */
+ * at frames makes objects; the ends of others, which that might collect, are scripts' code. */
 static bool stop_threads(int64_t now_us)
 {
     bool again = false, collects = PyGC_Disable();
