@@ -96,13 +96,6 @@ struct sync_call {
     bool ended;
 };
 
-/* By who brought it to its end when nobody waits for that any more. */
-static void ended_late(struct gexec *take_e)
-{
-    take_e->then(take_e, take_e->then_ctx);
-    grun_exec_unref(take_e);
-}
-
 static void run_sync(void *ctx)
 {
     struct sync_call *c = ctx;
@@ -112,8 +105,8 @@ static void run_sync(void *ctx)
     grun_list_begun(e, (size_t)gconf.max_executions);
     bool ended = grun_run(e, c->input, c->unit, c->depth, &now_us);
     if (unlikely(!gsync_back())) {
-        if (ended) ended_late(e);
-        else grun_exec_unref(e);
+        if (ended) e->then(e, e->then_ctx);
+        grun_exec_unref(e);
         return;
     }
     c->ended = ended;

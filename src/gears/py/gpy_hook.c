@@ -75,7 +75,7 @@ PyObject *gpy__override_reply(PyObject *self, PyObject *value)
 
 bool gpy__with_token(void (*fn)(void *ctx), void *ctx)
 {
-    struct gpy_thread *me = gpy__me();
+    struct gpy_thread *me = gpy__here();
     if (me->now.unit) {
         bool visit;
         if (!gpy__data_in(me, &visit)) return false;

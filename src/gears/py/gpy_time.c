@@ -7,7 +7,6 @@
  * it, with SET … NX, so that rights, memory limits and replication are those of any write.
  */
 #include "base/clock.h"
-#include "exec/token.h"
 #include "gears/py/gpy_core.h"
 
 /* ---- TimeReader ---- */
@@ -104,28 +103,6 @@ static struct gplan *event_plan(PyObject *fn, bool pickled)
     return NULL;
 }
 
-/* Runs fn under the token, which may be this thread's already; false with gears.forcestopped. */
-static bool with_token(void (*fn)(void *ctx), void *ctx)
-{
-    struct gpy_thread *me = gpy__here();
-    if (me->now.unit) {
-        bool visit;
-        if (!gpy__data_in(me, &visit)) return false;
-        fn(ctx);
-        gpy__data_out(me, visit);
-        return true;
-    }
-    PyThreadState *state = gpy__release_gil(me);
-    enum status st = token_take(me->now.stop ? &me->now.stop->wanted : NULL);
-    if (st == STATUS_OK) {
-        fn(ctx);
-        token_give();
-    }
-    gpy__retake_gil(me, state);
-    if (st) PyErr_SetNone(gpy__names.force_stopped);
-    return st == STATUS_OK;
-}
-
 struct stale_question {
     struct view key;
     bool answer;
@@ -142,7 +119,7 @@ static void ask_stale(void *ctx)
 static int take_key(PyObject *key, struct view key_bytes, const char *mark)
 {
     struct stale_question q = {.key = key_bytes};
-    if (!with_token(ask_stale, &q)) return -1;
+    if (!gpy__with_token(ask_stale, &q)) return -1;
     PyObject *words[4] = {PyUnicode_FromString("SET"), Py_NewRef(key), PyUnicode_FromString(mark),
                           PyUnicode_FromString(q.answer ? "XX" : "NX")};
     PyObject *reply = words[0] && words[2] && words[3] ? gpy__execute(NULL, words, 4) : NULL;
@@ -179,7 +156,7 @@ static PyObject *begin_event(PyObject *fn, int64_t every_ms, PyObject *key)
         took = take_key(key, bytes, mark);
     }
     struct beginning b = {plan, every_ms, bytes, mark, STATUS_OK};
-    if (took == 1 && !with_token(begin, &b)) took = -1;
+    if (took == 1 && !gpy__with_token(begin, &b)) took = -1;
     if (took == 1 && b.st) {
         PyErr_SetString(gpy__names.error, "there are too many time events");
         took = -1;
